@@ -1,0 +1,1 @@
+"""Integrations: one package per outside system, and the contract that they share."""

@@ -1,0 +1,298 @@
+"""The contract between the console and an integration.
+
+An adapter package gives a manifest, a settings class and an :class:`Adapter` with ``check`` and at least one of
+``fetch`` (pull) and ``listen`` (push). The host owns time, retries, storage, threads and windows; the adapter knows
+one protocol. Optional parts (decoders, simulator) are named in the manifest as ``module:object`` text and loaded by
+the host alone, so that a package imports without the libraries that only those parts need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from adapters.records import Batch
+
+Category = Literal["supply_chain", "fleet_management", "telemetry", "government", "execution"]
+Mode = Literal["pull", "listen", "send"]
+SettingKind = Literal[
+    "text", "url", "secret", "number", "choice", "switch", "file", "serial_port", "host", "port", "fingerprint"
+]
+
+
+class Layer(StrEnum):
+    """The layers that a check walks, in this order; it stops at the first that fails."""
+
+    NAME = "name"
+    ROUTE = "route"
+    TLS = "tls"
+    SIGN_IN = "sign_in"
+    PERMISSION = "permission"
+    VERSION = "version"
+    CLOCK = "clock"
+
+
+class Settings(BaseModel):
+    """Base of every settings model. Frozen; unknown names are refused; fields are made by :func:`setting`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+def setting(  # noqa: PLR0913 - one call describes one form row completely
+    label: str,
+    kind: SettingKind,
+    *,
+    default: Any = ...,
+    help: str = "",  # noqa: A002 - the word users of this function expect
+    example: str = "",
+    unit: str = "",
+    choices: Mapping[str, str] | None = None,
+    shown_when: Mapping[str, Sequence[str]] | None = None,
+    tab: Literal["connection", "sync"] = "connection",
+    **constraints: Any,
+) -> Any:
+    """A field of a settings model and its form row in one description.
+
+    ``choices`` maps values to labels. ``shown_when`` maps the name of another field to the values for which this row
+    is shown. ``constraints`` are pydantic's (``ge``, ``le``, ``min_length``, ``pattern``). Secrets are typed
+    ``SecretStr``; they live in the key store and never in ``integrations.config``.
+    """
+    extra: dict[str, Any] = {"kind": kind, "unit": unit, "example": example, "tab": tab}
+    if choices is not None:
+        extra["choices"] = dict(choices)
+    if shown_when is not None:
+        extra["shown_when"] = {name: list(values) for name, values in shown_when.items()}
+    field: FieldInfo = Field(default, title=label, description=help, json_schema_extra=extra, **constraints)
+    return field
+
+
+@dataclass(frozen=True, slots=True)
+class SettingSpec:
+    """One row of a settings form, read from the model by :func:`settings_form`."""
+
+    name: str
+    label: str
+    kind: SettingKind
+    required: bool
+    default: Any
+    help: str
+    example: str
+    unit: str
+    choices: Mapping[str, str]
+    shown_when: Mapping[str, Sequence[str]]
+    tab: str
+    minimum: float | None
+    maximum: float | None
+
+    @property
+    def is_secret(self) -> bool:
+        return self.kind == "secret"
+
+
+def settings_form(model: type[Settings]) -> tuple[SettingSpec, ...]:
+    """The rows of a model's form, in declaration order."""
+    return tuple(_spec(name, field) for name, field in model.model_fields.items())
+
+
+def secret_names(model: type[Settings]) -> frozenset[str]:
+    """Names of the fields whose values live in the key store."""
+    return frozenset(spec.name for spec in settings_form(model) if spec.is_secret)
+
+
+def _spec(name: str, field: FieldInfo) -> SettingSpec:
+    extra = field.json_schema_extra
+    if not isinstance(extra, dict) or "kind" not in extra:
+        raise TypeError(f"settings field {name} was not made by setting()")
+    facts: dict[str, Any] = dict(extra)
+    bounds = {type(item).__name__: item for item in field.metadata}
+    ge, le = bounds.get("Ge"), bounds.get("Le")
+    return SettingSpec(
+        name=name,
+        label=field.title or name,
+        kind=facts["kind"],
+        required=field.is_required(),
+        default=None if field.is_required() else field.get_default(call_default_factory=True),
+        help=field.description or "",
+        example=facts["example"],
+        unit=facts["unit"],
+        choices=facts.get("choices", {}),
+        shown_when=facts.get("shown_when", {}),
+        tab=facts["tab"],
+        minimum=ge.ge if ge is not None else None,
+        maximum=le.le if le is not None else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of records with a cursor of its own, e.g. ``positions`` of Traccar."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the host must know about an integration before it runs.
+
+    ``icon`` is a Lucide name. ``stale_after_s`` is the age of the newest data at which a running integration is no
+    longer healthy; 0 where data may rest. Optional parts are ``module:object`` texts.
+    """
+
+    key: str
+    name: str
+    description: str
+    category: Category
+    icon: str
+    capabilities: tuple[str, ...]
+    settings: type[Settings]
+    modes: frozenset[Mode]
+    is_new: bool = False
+    streams: tuple[Stream, ...] = ()
+    stale_after_s: int = 600
+    max_in_flight: int = 1
+    requests_per_minute: int = 120
+    decoders: str | None = None
+    simulator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered a check. ``unique_id`` is stable, so that nobody adds one server twice."""
+
+    unique_id: str
+    title: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStep:
+    """One layer proved, or the first that failed, in a sentence."""
+
+    layer: Layer
+    ok: bool
+    detail: str
+
+
+class Clock(Protocol):
+    """Time as the host lends it; tests lend another."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never goes back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What the host lends to an adapter.
+
+    ``http`` carries the integration's request budget, TLS pinning and proxies; ``tls`` is the same verification for
+    streams that are not HTTP requests (WebSocket).
+    """
+
+    integration_id: str
+    http: httpx.AsyncClient
+    tls: ssl.SSLContext
+    log: logging.Logger
+    clock: Clock
+
+
+class Inlet(Protocol):
+    """Where a listening adapter puts what arrives."""
+
+    def deliver(self, batch: Batch) -> asyncio.Future[None]:
+        """Hand a batch to the store; the future is done after the commit, or fails with the reason it was not.
+
+        Batches delivered close together share one commit and may share one future: never cancel it, and only add
+        callbacks or await it shielded. A peer that waits for an acknowledgement gets it when the future succeeds.
+        """
+        ...
+
+    @property
+    def is_full(self) -> bool:
+        """True while the store cannot keep up: stop reading from peers and await :meth:`wait_for_room`."""
+        ...
+
+    async def wait_for_room(self) -> None: ...
+
+    def connected(self, detail: str) -> None:
+        """The peer works again (signed in, or listening); resets the growing delays."""
+        ...
+
+    def request_fetch(self, why: str) -> None:
+        """Bring the next ``fetch`` forward, e.g. after a reconnect left a gap."""
+        ...
+
+    def count(self, counter: str, amount: int = 1) -> None:
+        """Count what is not a record: skipped bytes, bad checksums, refused connections."""
+        ...
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Adapter(ABC, Generic[S]):
+    """One connection to one peer. Made anew for each start; never stores, never retries, never sleeps between polls."""
+
+    manifest: ClassVar[Manifest]
+
+    def __init__(self, settings: S, kit: Kit) -> None:
+        self.settings = settings
+        self.kit = kit
+
+    @abstractmethod
+    async def check(self, step: Callable[[CheckStep], None]) -> Identity:
+        """Prove address and credentials, reporting each layer that holds to ``step``.
+
+        Raises the error of the first layer that does not hold.
+        """
+
+    def fetch(self, cursors: Mapping[str, str]) -> AsyncIterator[Batch]:
+        """Pull what is new since ``cursors`` (stream name to value; missing at the first run).
+
+        The host stores each batch, with its cursors, before it asks for the next.
+        """
+        raise NotImplementedError(f"{self.manifest.key} does not pull")
+
+    async def listen(self, inlet: Inlet) -> None:
+        """Receive until cancelled. Raises NotReady, AuthFailed … when it cannot go on."""
+        raise NotImplementedError(f"{self.manifest.key} does not listen")
+
+
+class Decoder(Protocol):
+    """Explains bytes of one protocol: the command ``decode`` and the raw inspector use it."""
+
+    def __call__(self, data: bytes, context: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Objects shaped like the vectors' ``expect``; refused bytes give ``{"error": …}``."""
+        ...
+
+
+Decoders = Mapping[str, Decoder]
+
+
+class Simulator(Protocol):
+    """An honest small peer on loopback, for the demo and the tests.
+
+    Runs until cancelled. ``options`` come from the caller (ports, sizes, seeds); ``ready`` is called once with what an
+    integration needs to reach the peer (settings by name, secrets among them).
+    """
+
+    def __call__(
+        self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]
+    ) -> Awaitable[None]: ...

@@ -1,0 +1,167 @@
+"""The vocabulary in which adapters hand over what they learned.
+
+Frozen, slotted dataclasses; units stand in the names; times are milliseconds since 1970-01-01 UTC, as integers,
+because a flood of positions must not pay for datetime objects (docs/decisions/0003). Records are validated where
+they are made, in the adapter; nothing behind it checks ranges again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+JsonScalar = str | int | float | bool | None
+Attributes = Mapping[str, JsonScalar]
+NO_ATTRIBUTES: Attributes = {}
+
+Verdict = Literal["ok", "bad_checksum", "malformed", "unknown_type", "not_attributed", "foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """The bytes behind one or more records, kept as evidence.
+
+    ``data`` is the frame as received, ``reply`` what we answer after the commit (b"" for nothing),
+    ``peer`` the sender's address as text, ``device`` the unique id where it is known.
+    """
+
+    protocol: str
+    data: bytes
+    received_at_ms: int
+    peer: str
+    device: str | None
+    verdict: Verdict = "ok"
+    reply: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One fix of one device. ``fixed_at_ms`` is None where the device sent no valid time.
+
+    lat, lon in degrees WGS 84, south and west negative. ``located`` False means the device had no fix and repeats
+    an old one: it is stored, and never moves a vehicle. ``peer_id`` is the record's id at the peer (Traccar).
+    ``declared_offset_s`` is the clock offset that the device itself declared (GT06 login): the host subtracts it from
+    ``fixed_at_ms`` unless an operator configured one for the device.
+    """
+
+    device: str
+    fixed_at_ms: int | None
+    received_at_ms: int
+    lat: float
+    lon: float
+    speed_km_h: float | None
+    course_deg: float | None
+    located: bool
+    source: str
+    serial: int | None = None
+    altitude_m: float | None = None
+    satellites: int | None = None
+    peer_id: str | None = None
+    declared_offset_s: int = 0
+    attributes: Attributes = NO_ATTRIBUTES
+    raw: RawFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """Proof that a device is alive, without a position: heartbeat, login, status.
+
+    ``power_level`` and ``gsm_level`` are the raw levels as sent (0 to 6 and 0 to 4 on most trackers).
+    """
+
+    device: str
+    received_at_ms: int
+    source: str
+    kind: str
+    power_level: int | None = None
+    gsm_level: int | None = None
+    satellites: int | None = None
+    battery_v: float | None = None
+    external_v: float | None = None
+    charging: bool | None = None
+    ignition: bool | None = None
+    attributes: Attributes = NO_ATTRIBUTES
+    raw: RawFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """Something a device or its server reported: SOS, power cut, fence enter, overspeed.
+
+    ``code`` is the peer's own code as text and part of the identity; ``kind`` our word for it
+    (``sos``, ``power_cut``, ``geofence_enter`` …, "alarm" where the meaning is not agreed).
+    """
+
+    device: str
+    occurred_at_ms: int | None
+    received_at_ms: int
+    source: str
+    kind: str
+    code: str
+    text: str
+    lat: float | None = None
+    lon: float | None = None
+    peer_id: str | None = None
+    declared_offset_s: int = 0
+    attributes: Attributes = NO_ATTRIBUTES
+    raw: RawFrame | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What a peer says a device is (Traccar device list). ``visible`` False: it disappeared from the peer's list."""
+
+    device: str
+    name: str
+    peer_id: str | None = None
+    model: str | None = None
+    phone: str | None = None
+    group: str | None = None
+    status: str | None = None
+    last_update_ms: int | None = None
+    disabled: bool = False
+    visible: bool = True
+    attributes: Attributes = NO_ATTRIBUTES
+
+
+@dataclass(frozen=True, slots=True)
+class Geofence:
+    """An area of a peer. Exactly one of circle, polygon, corridor is set.
+
+    ``points`` are (lat, lon) pairs in degrees: one for a circle, the ring for a polygon, the line for a corridor.
+    ``radius_m`` is the circle's radius or half the corridor's width.
+    """
+
+    peer_id: str
+    name: str
+    shape: Literal["circle", "polygon", "corridor"]
+    points: Sequence[tuple[float, float]]
+    radius_m: float | None = None
+    speed_limit_km_h: float | None = None
+    description: str = ""
+    visible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One record that could not be read; the others of its batch are good. ``sample`` is its start, as text."""
+
+    key: str
+    why: str
+    sample: str = ""
+
+
+Record = RawFrame | Position | DeviceStatus | DeviceEvent | DeviceInfo | Geofence | Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records and the cursors that are true once they are stored, saved in one transaction.
+
+    ``cursors`` maps a stream's name to its new value.
+    Raw frames that belong to a record travel in its ``raw``; a RawFrame in ``records`` stands alone.
+    """
+
+    records: Sequence[Record] = ()
+    cursors: Mapping[str, str] = field(default_factory=dict)

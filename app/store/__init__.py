@@ -1,0 +1,1 @@
+"""The store: tables, migrations, the one writer, and queries by subject."""
