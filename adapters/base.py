@@ -48,7 +48,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
-def setting(  # noqa: PLR0913 - one call describes one form row completely
+def setting(
     label: str,
     kind: SettingKind,
     *,
@@ -293,6 +293,4 @@ class Simulator(Protocol):
     integration needs to reach the peer (settings by name, secrets among them).
     """
 
-    def __call__(
-        self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]
-    ) -> Awaitable[None]: ...
+    def __call__(self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]) -> Awaitable[None]: ...

@@ -13,7 +13,6 @@ from typing import Literal
 
 JsonScalar = str | int | float | bool | None
 Attributes = Mapping[str, JsonScalar]
-NO_ATTRIBUTES: Attributes = {}
 
 Verdict = Literal["ok", "bad_checksum", "malformed", "unknown_type", "not_attributed", "foreign"]
 
@@ -59,7 +58,7 @@ class Position:
     satellites: int | None = None
     peer_id: str | None = None
     declared_offset_s: int = 0
-    attributes: Attributes = NO_ATTRIBUTES
+    attributes: Attributes | None = None
     raw: RawFrame | None = None
 
 
@@ -81,7 +80,7 @@ class DeviceStatus:
     external_v: float | None = None
     charging: bool | None = None
     ignition: bool | None = None
-    attributes: Attributes = NO_ATTRIBUTES
+    attributes: Attributes | None = None
     raw: RawFrame | None = None
 
 
@@ -104,7 +103,7 @@ class DeviceEvent:
     lon: float | None = None
     peer_id: str | None = None
     declared_offset_s: int = 0
-    attributes: Attributes = NO_ATTRIBUTES
+    attributes: Attributes | None = None
     raw: RawFrame | None = None
 
 
@@ -122,7 +121,7 @@ class DeviceInfo:
     last_update_ms: int | None = None
     disabled: bool = False
     visible: bool = True
-    attributes: Attributes = NO_ATTRIBUTES
+    attributes: Attributes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
@@ -80,4 +79,4 @@ def raise_topic(connection: Connection, topic: str) -> int:
 
 
 def topic_versions(connection: Connection) -> dict[str, int]:
-    return {topic: version for topic, version in connection.execute(select(Change.topic, Change.version))}
+    return dict(connection.execute(select(Change.topic, Change.version)).tuples().all())
