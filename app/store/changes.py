@@ -1,0 +1,58 @@
+"""Topics and their versions: how one process learns what another has written.
+
+A writing transaction raises each topic it touches before anything else. A page keeps the version it has read and
+re-reads rows whose ``changed_version`` is greater.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from app.store.tables import Change
+
+TOPICS = frozenset(
+    {
+        "integrations",
+        "integration_states",
+        "logs",
+        "devices",
+        "device_states",
+        "vehicles",
+        "positions",
+        "events",
+        "geofences",
+        "acts",
+        "commands",
+        "problems",
+        "engine",
+        "facts",
+    }
+)
+
+CHANNEL = "biko_changes"
+"""PostgreSQL's notification channel; the payload is the topic."""
+
+
+def raise_topic(connection: Connection, topic: str) -> int:
+    """Raise a topic's version, first thing in a transaction that touches it; returns the new version.
+
+    Raises ValueError for a topic that is not in :data:`TOPICS`.
+    """
+    if topic not in TOPICS:
+        raise ValueError(f"{topic} is not a topic of the store")
+    on_postgresql = connection.dialect.name == "postgresql"
+    insert = postgresql_insert(Change) if on_postgresql else sqlite_insert(Change)
+    statement = insert.values(topic=topic, version=1).on_conflict_do_update(
+        index_elements=["topic"], set_={"version": Change.version + 1}
+    )
+    version = connection.execute(statement.returning(Change.version)).scalar_one()
+    if on_postgresql:
+        connection.execute(select(func.pg_notify(CHANNEL, topic)))
+    return version
+
+
+def topic_versions(connection: Connection) -> dict[str, int]:
+    """The version of every topic raised so far."""
+    return dict(connection.execute(select(Change.topic, Change.version)).tuples().all())
