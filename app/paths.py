@@ -1,0 +1,77 @@
+"""Every place the program keeps something, under one root that ``--data-dir`` overrides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from app import platform
+
+APPLICATION = "biko-console"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The files and folders below one data folder; nothing is created until :meth:`create`."""
+
+    data_dir: Path
+
+    @classmethod
+    def of_user(cls) -> Paths:
+        """The data folder of the user who runs the program, where the system wants it."""
+        return cls(Path(platformdirs.user_data_dir(APPLICATION, appauthor=False, roaming=False)))
+
+    def create(self) -> None:
+        """Make the folders, readable by their owner alone. Raises OSError when the system refuses."""
+        for folder in (self.data_dir, self.logs, self.backups):
+            folder.mkdir(parents=True, exist_ok=True)
+            platform.make_private(folder)
+
+    @property
+    def store_file(self) -> Path:
+        return self.data_dir / "store.sqlite"
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy's URL of the default store."""
+        return f"sqlite:///{self.store_file.as_posix()}"
+
+    @property
+    def engine_lock(self) -> Path:
+        return self.data_dir / "engine.lock"
+
+    @property
+    def engine_json(self) -> Path:
+        return self.data_dir / "engine.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def backups(self) -> Path:
+        return self.data_dir / "backups"
+
+    @property
+    def vault_file(self) -> Path:
+        return self.data_dir / "vault.enc"
+
+    @property
+    def vault_key(self) -> Path:
+        return self.data_dir / "vault.key"
+
+    @property
+    def preferences(self) -> Path:
+        return self.data_dir / "preferences.json"
+
+    @property
+    def window_state(self) -> Path:
+        """Sizes, positions and column order of the window; losing it costs nothing but habits."""
+        return self.data_dir / "window.json"
+
+    @property
+    def layers(self) -> Path:
+        """Where an operator's own map layers (MBTiles, GeoJSON) are looked for."""
+        return self.data_dir / "layers"

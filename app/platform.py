@@ -1,0 +1,271 @@
+"""The only file with calls that exist on one operating system alone, each with a fallback for the others."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {
+        "9p",
+        "afpfs",
+        "afs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "fuse.davfs",
+        "fuse.glusterfs",
+        "fuse.rclone",
+        "fuse.s3fs",
+        "fuse.sshfs",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "webdav",
+    }
+)
+"""Names of /proc/mounts and of macOS for file systems on which SQLite's locks cannot be trusted."""
+
+_WINDOWS_REMOTE_DRIVE = 4  # GetDriveTypeW: DRIVE_REMOTE
+_WINDOWS_QUERY_LIMITED = 0x1000  # OpenProcess: PROCESS_QUERY_LIMITED_INFORMATION
+_WINDOWS_STILL_ACTIVE = 259  # GetExitCodeProcess: STILL_ACTIVE
+
+
+def raise_open_files_limit(wanted: int = 16_384) -> int | None:
+    """Raise this process's limit of open files towards ``wanted``; the limit now, None where there is none."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    goal = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < goal:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (goal, hard))
+        except (OSError, ValueError):  # macOS refuses more than its kernel limit; what we have must do
+            return soft
+        return goal
+    return soft
+
+
+def own_group() -> dict[str, Any]:
+    """Arguments for Popen that put a child into its own process group, so that Ctrl+C here does not end it."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def is_process_alive(pid: int) -> bool:
+    """Whether a process of that number runs. A process of another user counts as running."""
+    if pid <= 0:
+        return False
+    if sys.platform == "win32":
+        return _is_windows_process_alive(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def end_process(pid: int) -> None:
+    """Ask a process to end cleanly (SIGTERM; on Windows it is ended at once). No error when it is gone."""
+    _signal(pid, signal.SIGTERM)
+
+
+def kill_process(pid: int) -> None:
+    """End a process at once. No error when it is gone."""
+    _signal(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+
+def on_stop_signal(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Call ``stop`` on the loop at SIGINT and SIGTERM; must be called on the main thread."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+        except (NotImplementedError, RuntimeError):  # Windows' and Qt's loops have no signal handlers
+            signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop))
+
+
+def is_network_path(path: Path) -> bool:
+    """Whether a path lies on a network share, where SQLite's locks cannot be trusted. Unknown counts as local."""
+    path = _existing(path)
+    if sys.platform == "win32":
+        return _is_windows_share(path)
+    return _file_system_of(path) in NETWORK_FILE_SYSTEMS
+
+
+def console_user() -> str:
+    """Name of the user at this machine, for the record of acts."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user without a name
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown user"
+
+
+def has_display() -> bool:
+    """Whether a window can be shown: always on Windows and macOS, elsewhere when X11 or Wayland is reachable."""
+    if sys.platform in {"win32", "darwin"}:
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def make_private(path: Path) -> None:
+    """Let only the owner read a file (0600) or enter a folder (0700). Windows' profile folders are so by default."""
+    if sys.platform != "win32":
+        path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def is_private(path: Path) -> bool:
+    """Whether no other user may read a file; True on Windows, where the profile folder's rights decide."""
+    return sys.platform == "win32" or path.stat().st_mode & 0o077 == 0
+
+
+def sync_file(descriptor: int) -> None:
+    """Return when an open file's bytes are on the disk itself."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+        except OSError:  # file systems without it: the plain call is what there is
+            pass
+    os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder are on the disk. Windows does so by itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace a private file as a whole: after a power cut it holds the old bytes or the new ones, never a part.
+
+    Raises OSError, and leaves the old file, when the disk is full or the folder may not be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            sync_file(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    if pid <= 0:  # 0 and below name groups of processes, never one
+        return
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, OSError):
+        return
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path.resolve()
+
+
+def _file_system_of(path: Path) -> str:
+    """The mounted file system's type: the longest mount point above the path decides."""
+    best, kind = "", ""
+    for point, found in _mounts():
+        inside = path == Path(point) or Path(point) in path.parents
+        if inside and len(point) >= len(best):
+            best, kind = point, found
+    return kind
+
+
+def _mounts() -> list[tuple[str, str]]:
+    table = Path("/proc/mounts")
+    if table.exists():
+        lines = [line.split() for line in table.read_text(encoding="utf-8", errors="replace").splitlines()]
+        return [(_unescape(parts[1]), parts[2]) for parts in lines if len(parts) >= 3]
+    try:
+        listing = subprocess.run(["mount"], capture_output=True, text=True, timeout=5, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return parse_mount_listing(listing)
+
+
+def parse_mount_listing(listing: str) -> list[tuple[str, str]]:
+    """Mount point and type from macOS' ``mount``: ``//u@host/share on /Volumes/share (smbfs, nodev)``."""
+    found = []
+    for line in listing.splitlines():
+        head, opened, options = line.rpartition(" (")
+        _device, on, point = head.partition(" on ")
+        if opened and on:
+            found.append((point, options.rstrip(")").split(",")[0].strip()))
+    return found
+
+
+def _unescape(point: str) -> str:
+    """/proc/mounts writes blanks in names as octal."""
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\134", "\\")):
+        point = point.replace(code, character)
+    return point
+
+
+def _is_zombie(pid: int) -> bool:
+    """An ended child that nobody collected still has a number."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return False
+    return bool(fields) and fields[0] == "Z"
+
+
+def _kernel32() -> Any:
+    """Windows' own functions, without types on the other systems."""
+    import ctypes
+
+    return getattr(ctypes, "windll").kernel32  # noqa: B009 - absent on other systems, also for the type checker
+
+
+def _is_windows_process_alive(pid: int) -> bool:
+    import ctypes
+
+    kernel = _kernel32()
+    handle = kernel.OpenProcess(_WINDOWS_QUERY_LIMITED, False, pid)
+    if not handle:
+        return False
+    try:
+        code = ctypes.c_ulong()
+        known = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+        return bool(known) and code.value == _WINDOWS_STILL_ACTIVE
+    finally:
+        kernel.CloseHandle(handle)
+
+
+def _is_windows_share(path: Path) -> bool:
+    return path.drive.startswith("\\\\") or _kernel32().GetDriveTypeW(path.anchor) == _WINDOWS_REMOTE_DRIVE

@@ -1,0 +1,1 @@
+"""Secrets, redaction and the record of acts."""
