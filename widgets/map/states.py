@@ -1,0 +1,71 @@
+"""What a vehicle on the map is doing, each state with its word, its colour and (in the atlas) its shape."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.fleet.freshness import SILENT_AFTER_MS, STALE_AFTER_MS
+from widgets.map.palette import MapPalette
+from widgets.map.projection import FloatArray
+
+ALARM_MS = 30 * 60_000  # how long a device's own alarm marks its vehicle
+STANDING_KM_H = 3.0  # receivers report up to this while standing
+
+
+class VehicleState(IntEnum):
+    """In the order of urgency, which is the order of the list; ``UNKNOWN`` has no position and no place on the map."""
+
+    ALARM = 0
+    MOVING = 1
+    STOPPED = 2
+    POSITION_ONLY = 3  # fresh, but the source gives no speed
+    STALE = 4
+    SILENT = 5
+    UNKNOWN = 6
+
+
+WORDS = {
+    VehicleState.ALARM: "Alarm",
+    VehicleState.MOVING: "Moving",
+    VehicleState.STOPPED: "Stopped",
+    VehicleState.POSITION_ONLY: "Position only",
+    VehicleState.STALE: "Old position",
+    VehicleState.SILENT: "Silent",
+    VehicleState.UNKNOWN: "No position yet",
+}
+
+MEANINGS = {
+    VehicleState.ALARM: "The tracker raised an alarm within the last 30 minutes",
+    VehicleState.MOVING: "A position of the last 10 minutes with speed",
+    VehicleState.STOPPED: "A position of the last 10 minutes, standing",
+    VehicleState.POSITION_ONLY: "A position of the last 10 minutes; its source gives no speed",
+    VehicleState.STALE: "The newest position is older than 10 minutes; the tracker was heard within the hour",
+    VehicleState.SILENT: "Not heard at all for an hour or longer",
+    VehicleState.UNKNOWN: "Never sent a position with a fix",
+}
+
+
+def color_of(state: VehicleState, palette: MapPalette) -> str:
+    colors = (palette.alarm, palette.moving, palette.stopped, palette.position_only, palette.stale)
+    return colors[state] if state < len(colors) else palette.silent
+
+
+def classify(
+    now_ms: int,
+    fixed_at_ms: NDArray[np.int64],
+    heard_at_ms: NDArray[np.int64],
+    speed_km_h: FloatArray,
+    alarm_at_ms: NDArray[np.int64],
+) -> NDArray[np.int8]:
+    """The state of each vehicle, (n,) int8; ``fixed_at_ms`` 0 means no position, NaN speed an unknown one."""
+    states = np.full(len(fixed_at_ms), VehicleState.POSITION_ONLY, np.int8)
+    states[speed_km_h > STANDING_KM_H] = VehicleState.MOVING
+    states[speed_km_h <= STANDING_KM_H] = VehicleState.STOPPED
+    states[now_ms - fixed_at_ms >= STALE_AFTER_MS] = VehicleState.STALE
+    states[now_ms - np.maximum(heard_at_ms, fixed_at_ms) >= SILENT_AFTER_MS] = VehicleState.SILENT
+    states[now_ms - alarm_at_ms < ALARM_MS] = VehicleState.ALARM
+    states[fixed_at_ms <= 0] = VehicleState.UNKNOWN
+    return states
