@@ -1,0 +1,148 @@
+"""What this user prefers: a small JSON file with a version, a backup, and no power to stop the program.
+
+An entry that cannot be right falls back to its default and leaves the others alone; a file that cannot be read is
+set aside and its backup is tried. Sizes and positions of windows live in a file of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import zoneinfo
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from app import platform
+
+_log = logging.getLogger(__name__)
+
+VERSION = 1
+_LARGEST_BYTES = 1_000_000
+
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Numbered upgrades: ``UPGRADES[n]`` turns the entries of version n into those of version n + 1."""
+
+
+class Preferences(BaseModel):
+    """The entries. ``time_zone`` is an IANA name, or empty for the machine's own."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    theme: Literal["light", "dark", "system"] = "system"
+    time_zone: str = ""
+    units: Literal["metric", "imperial"] = "metric"
+    keep_engine_running: bool = False
+    coordinates: Literal["degrees", "minutes"] = "degrees"
+    map_layers: tuple[str, ...] = Field(default=(), max_length=100)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name:
+            try:
+                zoneinfo.ZoneInfo(name)
+            except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as err:
+                raise ValueError(f"no time zone is named {name}") from err
+        return name
+
+
+class PreferencesFile:
+    """The preferences on the disk. Thread-safe; :meth:`load` never raises."""
+
+    def __init__(
+        self, path: Path, upgrades: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = UPGRADES
+    ) -> None:
+        self._file = JsonFile(path)
+        self._upgrades = upgrades
+        self._version = max(upgrades, default=VERSION - 1) + 1
+        self._lock = threading.Lock()
+        self.warnings: list[str] = []
+
+    def load(self) -> Preferences:
+        """The entries as far as they are good; what was not is told in ``warnings``."""
+        with self._lock:
+            self.warnings = []
+            entries = self._upgraded(self._file.load())
+            return self._good_part(entries)
+
+    def save(self, preferences: Preferences) -> None:
+        """Replace the file durably, keeping the one before as backup. Raises OSError when it cannot be written."""
+        with self._lock:
+            self._file.save({"version": self._version, **preferences.model_dump(mode="json")})
+
+    def _upgraded(self, entries: dict[str, Any]) -> dict[str, Any]:
+        version = entries.pop("version", self._version)
+        if not isinstance(version, int) or version > self._version:
+            self._warn("The preferences were written by another release; what this one knows is used.")
+            return entries
+        for number in range(version, self._version):
+            try:
+                entries = self._upgrades[number](dict(entries))
+            except Exception:  # noqa: BLE001 - an upgrade that meets odd values gives up, and the rest stays as it was
+                _log.exception("Preferences of version %s cannot be upgraded", number)
+                self._warn("Some preferences of an older release could not be taken over.")
+                return entries
+        return entries
+
+    def _good_part(self, entries: dict[str, Any]) -> Preferences:
+        try:
+            return Preferences.model_validate(entries)
+        except ValidationError as err:
+            bad = {str(fault["loc"][0]) for fault in err.errors() if fault["loc"]}
+        for name in sorted(bad):
+            self._warn(f"The preference “{name}” was not usable and is back at its default.")
+        return Preferences.model_validate({name: value for name, value in entries.items() if name not in bad})
+
+    def _warn(self, text: str) -> None:
+        _log.warning(text)
+        self.warnings.append(text)
+
+
+class JsonFile:
+    """One JSON object on the disk with one backup; also the window's state. :meth:`load` never raises."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._backup = path.with_suffix(f"{path.suffix}.backup")
+
+    def load(self) -> dict[str, Any]:
+        """The object, else the backup's, else an empty one. A file that cannot be read is set aside as ``.damaged``."""
+        for path in (self._path, self._backup):
+            try:
+                if path.stat().st_size > _LARGEST_BYTES:
+                    raise ValueError("it is far too large")
+                found = json.loads(path.read_bytes())
+                if not isinstance(found, dict):
+                    raise TypeError("it holds no object")
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, TypeError, RecursionError) as err:
+                _log.warning("%s cannot be read and is set aside: %s", path.name, err)
+                self._set_aside(path)
+                continue
+            return found
+        return {}
+
+    def save(self, entries: Mapping[str, Any]) -> None:
+        """Replace the file durably. Raises OSError, and leaves the file, when it cannot be written."""
+        content = json.dumps(entries, indent=1, ensure_ascii=False).encode()
+        try:
+            before = self._path.read_bytes()
+        except OSError:
+            before = b""
+        if before == content:
+            return
+        if before:
+            platform.write_durably(self._backup, before)
+        platform.write_durably(self._path, content)
+
+    @staticmethod
+    def _set_aside(path: Path) -> None:
+        try:
+            path.replace(path.with_suffix(f"{path.suffix}.damaged"))
+        except OSError:
+            _log.warning("%s cannot be moved away", path)
