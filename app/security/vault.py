@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from app.errors import OperatorError
 from app.paths import Paths
 from app.security.redaction import register_secret
 
 PASSPHRASE_VARIABLE = "BIKO_CONSOLE_VAULT_PASSPHRASE"  # noqa: S105 - the variable's name, not a passphrase
 
 
-class VaultError(Exception):
+class VaultError(OperatorError):
     """Secrets cannot be read or kept now; the text says why and what to do next."""
 
 

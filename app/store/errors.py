@@ -21,13 +21,11 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from app.errors import OperatorError
 
-class StoreError(Exception):
-    """Base of everything the store raises; ``why`` is the sentence for the operator."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+class StoreError(OperatorError):
+    """Base of everything the store raises."""
 
 
 class StoreFull(StoreError):

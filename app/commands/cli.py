@@ -1,0 +1,163 @@
+"""The root of the command line: global options, lazily loaded subcommands, one way to refuse."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.commands.output import Refused
+from app.commands.session import Session
+from app.paths import Paths
+
+COMMANDS: dict[str, str] = {
+    "gateway": "app.commands.gateway:gateway",
+    "demo": "app.commands.demo:demo",
+    "store": "app.commands.store:store",
+    "integrations": "app.commands.integrations:integrations",
+    "decode": "app.commands.decode:decode",
+    "devices": "app.commands.fleet:devices",
+    "vehicles": "app.commands.fleet:vehicles",
+    "export": "app.commands.export:export",
+    "doctor": "app.commands.doctor:doctor",
+    "backup": "app.commands.backup:backup",
+    "audit": "app.commands.audit:audit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOptions:
+    """What the window was asked for; ``screenshot`` renders one page to a file and ends."""
+
+    demo: bool = False
+    keep: bool = False
+    in_process: bool = False
+    screenshot: Path | None = None
+    page: str = ""
+    theme: str = ""
+    size: tuple[int, int] | None = None
+    pictures: Path | None = None
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand when it is called: the window and the gateway pay for no other command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, name = target.split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as err:
+            session = ctx.find_object(Session)
+            sentence = expected_sentence(err)
+            if sentence is None or (session is not None and session.debug):
+                raise
+            raise Refused(sentence) from err
+
+
+def expected_sentence(err: BaseException) -> str | None:
+    """The operator's sentence of an error that is nobody's defect; None for a defect of ours."""
+    from adapters.errors import AdapterError
+    from app.errors import OperatorError
+
+    if isinstance(err, (AdapterError, OperatorError)):
+        return err.why
+    if isinstance(err, OSError):
+        return f"The system refused: {err.strerror or err}{f' ({err.filename})' if err.filename else ''}."
+    return None
+
+
+def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Group:
+    """The whole command line; ``open_window`` is what happens without a subcommand."""
+
+    @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+    @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Everything the program keeps.")
+    @click.option("--database", help="Database URL without a password (default: SQLite in the data folder).")
+    @click.option("--vault-key-file", type=click.Path(dir_okay=False, path_type=Path), help="Key of the secrets' file.")
+    @click.option("--debug", is_flag=True, help="Log more, and show where an error came from.")
+    @click.option("--version", is_flag=True, help="Show versions and exit.")
+    @click.option("--demo", is_flag=True, help="Built-in peers and a data folder of its own.")
+    @click.option("--keep", is_flag=True, help="With --demo: keep the last demo's data.")
+    @click.option("--in-process", is_flag=True, help="Run the engine inside the window.")
+    @click.option("--screenshot", type=click.Path(dir_okay=False, path_type=Path), help="Render a page and exit.")
+    @click.option("--page", default="", help="With --screenshot: which page.")
+    @click.option("--theme", type=click.Choice(["light", "dark"]), help="With --screenshot: which theme.")
+    @click.option("--size", help="With --screenshot: WIDTHxHEIGHT.", callback=_size)
+    @click.option("--pictures", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture every 5 s.")
+    @click.pass_context
+    def cli(  # noqa: PLR0917 - one parameter per option
+        ctx: click.Context,
+        data_dir: Path | None,
+        database: str | None,
+        vault_key_file: Path | None,
+        debug: bool,
+        version: bool,
+        demo: bool,
+        keep: bool,
+        in_process: bool,
+        screenshot: Path | None,
+        page: str,
+        theme: str | None,
+        size: tuple[int, int] | None,
+        pictures: Path | None,
+    ) -> None:
+        """Depot console for a medicines distribution fleet. Without a command the window opens."""
+        if version:
+            from app.versions import version_lines
+
+            click.echo("\n".join(version_lines()))
+            return
+        paths = Paths(data_dir) if data_dir is not None else (Paths.of_demo() if demo else Paths.of_user())
+        ctx.obj = Session(
+            paths=paths,
+            database=database or paths.store_url,
+            vault_key_file=vault_key_file,
+            debug=debug,
+            file_vault_only=demo,
+        )
+        if ctx.invoked_subcommand is None:
+            options = WindowOptions(demo, keep, in_process, screenshot, page, theme or "", size, pictures)
+            ctx.exit(open_window(ctx.obj, options))
+
+    return cli
+
+
+def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    width, _, height = value.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 200 <= int(width) <= 8000 and 200 <= int(height) <= 8000):
+        raise click.BadParameter("give it as WIDTHxHEIGHT, for example 1280x800")
+    return int(width), int(height)
+
+
+def main(open_window: Callable[[Session, WindowOptions], int], arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0 done, 1 refused or failed, 2 wrong usage."""
+    try:
+        status = build_cli(open_window).main(arguments, prog_name="biko-console", standalone_mode=False)
+    except click.ClickException as err:
+        err.show()
+        return err.exit_code
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    return status if isinstance(status, int) else 0

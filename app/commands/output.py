@@ -1,0 +1,79 @@
+"""How commands print: results on standard output, everything else on standard error, refusals as one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+"""Every subcommand takes it; the value arrives as ``as_json``."""
+
+
+class Refused(click.ClickException):
+    """The command did not do what was asked: exit status 1 and one plain sentence."""
+
+    exit_code = 1
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.format_message(), err=True, file=file)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Rows as one JSON list, or as an aligned table with the columns' names on top."""
+    rows = list(rows)
+    if as_json:
+        print_json(rows)
+        return
+    lines = [[name.replace("_", " ") for name in columns]]
+    lines += [[_cell(row.get(name)) for name in columns] for row in rows]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
+    """One JSON object, or a line per fact."""
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        click.echo(f"{name.replace('_', ' ')}: {_cell(value)}")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_cell(item) for item in value) or "-"
+    if isinstance(value, Mapping):
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    # Text from outside stays on its line and cannot steer the terminal.
+    return "".join(character if character.isprintable() else " " for character in str(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be printed as JSON")
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 UTC with Z, milliseconds only where there are any."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,75 @@
+"""What one run of the program was asked for, and the parts of it that commands open when they need them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from app.catalogue import Catalogue
+from app.clock import SystemClock
+from app.commands.output import Refused
+from app.paths import Paths
+from app.security.vault import Vault, VaultError, open_vault
+from app.store.errors import StoreError, StoreNotMigrated
+from app.store.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass
+class Session:
+    """The global options. ``passphrase`` opens the vault file where the window asked for one."""
+
+    paths: Paths
+    database: str
+    vault_key_file: Path | None = None
+    debug: bool = False
+    file_vault_only: bool = False
+    passphrase: str | None = None
+    clock: SystemClock = field(default_factory=SystemClock)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return Catalogue.load()
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Raises VaultError when the secrets cannot be reached."""
+        return open_vault(
+            self.paths, key_file=self.vault_key_file, passphrase=self.passphrase, file_only=self.file_vault_only
+        )
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The store for a one-shot command, which never migrates. Raises StoreError with the next step."""
+        try:
+            store = Store.open(self.database)
+        except StoreNotMigrated as err:
+            raise Refused(f"{err.why} Run the command “store upgrade” once, or start the gateway or the window.") from err
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """One query on the store."""
+        with self.store() as store, store.read() as connection:
+            return query(connection)
+
+    def write(self, job: Callable[[Connection], T]) -> T:
+        """One transaction on the store; returns after its commit."""
+        with self.store() as store:
+            return store.write(job).result()
+
+
+EXPECTED = (StoreError, VaultError)
+"""Errors whose text is a sentence for the operator; the rest are defects and go to the crash log."""
+
+log = logging.getLogger("biko_console")
