@@ -1,0 +1,53 @@
+"""What every page is given: the doors to the store, the look, the operator's choices and the window around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from widgets.formats import Formats
+from widgets.preferences import Preferences
+from widgets.store_bridge import StoreBridge
+from widgets.theme import Level, Theme
+from widgets.ui_state import UiState
+
+if TYPE_CHECKING:
+    from app.paths import Paths
+    from app.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class ConsoleContext:
+    """Built by the composition root, lent to pages; nobody keeps another copy of what is in it.
+
+    ``notify(level, text)`` shows a short message in the window's strip; ``open_page(key, **arguments)`` shows a page
+    and hands the arguments to its ``show_item``. Both are set by the window and may be called on the UI thread only.
+    """
+
+    bridge: StoreBridge
+    theme: Theme
+    preferences: Preferences
+    formats: Formats
+    ui_state: UiState
+    tasks: Tasks
+    paths: Paths
+    doors: Doors
+
+    def notify(self, level: Level, text: str) -> None:
+        self.doors.notify(level, text)
+
+    def open_page(self, key: str, **arguments: Any) -> None:
+        self.doors.open_page(key, **arguments)
+
+
+def _nowhere(*_arguments: Any, **_named: Any) -> None:
+    """Before the window stands there is nowhere to show anything."""
+
+
+@dataclass
+class Doors:
+    """The two things only the window can do; it replaces them when it is made."""
+
+    notify: Callable[[Level, str], None] = _nowhere
+    open_page: Callable[..., None] = _nowhere

@@ -1,0 +1,98 @@
+"""A table as it is seen, as CSV, XLSX or PDF. Cells that a spreadsheet would run are made harmless."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QMarginsF
+from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
+
+Cell = str | int | float | None
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def harmless(cell: Cell) -> Cell:
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay numbers."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def export(sheet: Sheet, file: Path) -> None:
+    """Write ``file`` in the form its suffix says. Raises ValueError for another suffix, OSError from the disk.
+
+    CSV and XLSX may be written in a worker thread; PDF uses fonts and belongs to the UI thread.
+    """
+    writers: dict[str, Callable[[Sheet, Path], None]] = {".csv": _to_csv, ".xlsx": _to_xlsx, ".pdf": _to_pdf}
+    writer = writers.get(file.suffix.lower())
+    if writer is None:
+        raise ValueError(f"{file.name} must end in .csv, .xlsx or .pdf")
+    writer(sheet, file)
+
+
+def _to_csv(sheet: Sheet, file: Path) -> None:
+    with file.open("w", encoding="utf-8-sig", newline="") as handle:  # the mark tells Excel that it is UTF-8
+        writer = csv.writer(handle)
+        writer.writerow(harmless(heading) for heading in sheet.headings)
+        writer.writerows([harmless(cell) for cell in row] for row in sheet.rows)
+
+
+def _to_xlsx(sheet: Sheet, file: Path) -> None:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+    from openpyxl.styles import Font
+
+    book = Workbook(write_only=True)
+    page = book.create_sheet("".join(char for char in sheet.title if char not in r"[]:*?/\\")[:31] or "Table")
+    page.freeze_panes = "A2"
+    heading_cells = []
+    for heading in sheet.headings:
+        cell = WriteOnlyCell(page, value=harmless(heading))
+        cell.font = Font(bold=True)
+        heading_cells.append(cell)
+    page.append(heading_cells)
+    for row in sheet.rows:
+        page.append(
+            [ILLEGAL_CHARACTERS_RE.sub("", cell) if isinstance(cell, str) else cell for cell in map(harmless, row)]
+        )
+    buffer = io.BytesIO()
+    book.save(buffer)
+    file.write_bytes(buffer.getvalue())
+
+
+def _to_pdf(sheet: Sheet, file: Path) -> None:
+    with file.open("wb"):  # Qt reports nothing when it cannot write
+        pass
+    writer = QPdfWriter(str(file))
+    writer.setTitle(sheet.title)
+    writer.setPageLayout(
+        QPageLayout(QPageSize(QPageSize.PageSizeId.A4), QPageLayout.Orientation.Landscape, QMarginsF(12, 12, 12, 12))
+    )
+    writer.setResolution(96)
+    document(sheet).print_(writer)
+
+
+def document(sheet: Sheet) -> QTextDocument:
+    """The sheet as a printable document; every cell is text, whatever it looks like."""
+
+    def cells(tag: str, row: tuple[Cell, ...]) -> str:
+        return "".join(f"<{tag} align='left'>{html.escape('' if cell is None else str(cell))}</{tag}>" for cell in row)
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in sheet.rows)
+    paper = QTextDocument()
+    paper.setHtml(
+        f"<h3>{html.escape(sheet.title)}</h3><table border='0.5' cellspacing='0' cellpadding='3' width='100%' "
+        f"style='font-size:8pt'><thead><tr>{cells('th', sheet.headings)}</tr></thead>{body}</table>"
+    )
+    return paper

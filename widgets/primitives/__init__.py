@@ -1,0 +1,45 @@
+"""The small parts every page is made of. Texts given to them are plain text; icons are Lucide names."""
+
+from __future__ import annotations
+
+from widgets.primitives.cards import Banner, Card, EmptyState, IconTile, StatCard, line, text_label
+from widgets.primitives.controls import (
+    IconButton,
+    SearchField,
+    SegmentedTabs,
+    destructive_button,
+    labelled,
+    link_button,
+    outline_button,
+    primary_button,
+)
+from widgets.primitives.layouts import CardGrid, FlowLayout, clear_layout
+from widgets.primitives.status import Badge, StatusDot, StatusPill, paint_pill, paint_shape
+from widgets.primitives.toasts import ToastStrip
+
+__all__ = [
+    "Badge",
+    "Banner",
+    "Card",
+    "CardGrid",
+    "EmptyState",
+    "FlowLayout",
+    "IconButton",
+    "IconTile",
+    "SearchField",
+    "SegmentedTabs",
+    "StatCard",
+    "StatusDot",
+    "StatusPill",
+    "ToastStrip",
+    "clear_layout",
+    "destructive_button",
+    "labelled",
+    "line",
+    "link_button",
+    "outline_button",
+    "paint_pill",
+    "paint_shape",
+    "primary_button",
+    "text_label",
+]

@@ -1,0 +1,171 @@
+"""Cards, tinted icon tiles, statistics and the empty state."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from widgets.primitives.layouts import fixed_policy
+from widgets.theme import Level, Theme, restyle, tabular
+
+CARD_MARGIN = 18
+
+
+class Card(QFrame):
+    """A framed surface; add to ``body``. ``clickable``: takes focus, emits ``clicked`` (mouse, Enter, Space)."""
+
+    clicked = Signal()
+
+    def __init__(self, parent: QWidget | None = None, *, clickable: bool = False, margin: int = CARD_MARGIN) -> None:
+        super().__init__(parent)
+        self.setProperty("card", "true")
+        self.setProperty("hoverable", "true" if clickable else "false")
+        self._clickable = clickable
+        if clickable:
+            self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(margin, margin, margin, margin)
+        self.body.setSpacing(12)
+
+    def set_highlighted(self, on: bool) -> None:
+        """The border in the primary colour, e.g. for what is in use already."""
+        restyle(self, highlighted="true" if on else "false")
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._clickable and event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.pos()):
+            self.clicked.emit()
+        super().mouseReleaseEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self._clickable and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.clicked.emit()
+            return
+        super().keyPressEvent(event)
+
+
+class IconTile(QWidget):
+    """A rounded square in a level's soft tint with an icon in its colour; ``primary`` is the default tint."""
+
+    def __init__(
+        self, theme: Theme, icon: str, tint: Level | str = "primary", size: int = 40, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._theme, self._icon, self._tint, self._side = theme, icon, tint, size
+        self.setSizePolicy(fixed_policy())
+
+    def set_icon(self, icon: str, tint: Level | str) -> None:
+        self._icon, self._tint = icon, tint
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._side, self._side)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.color(f"{self._tint}_soft"))
+        painter.drawRoundedRect(QRectF(0, 0, self._side, self._side), self._side / 4.5, self._side / 4.5)
+        icon_side = round(self._side / 2)
+        offset = (self._side - icon_side) / 2
+        pixmap = self._theme.pixmap(self._icon, self._tint, icon_side, self.devicePixelRatioF())
+        painter.drawPixmap(QRectF(offset, offset, icon_side, icon_side).toRect(), pixmap)
+
+
+class StatCard(Card):
+    """A statistic: muted label, large number, one muted line that says what is behind it."""
+
+    def __init__(self, theme: Theme, label: str, icon: str, tint: Level | str = "primary") -> None:
+        super().__init__()
+        self._label = label
+        row = QHBoxLayout()
+        words = QVBoxLayout()
+        words.setSpacing(3)
+        self.label = text_label(label, "muted")
+        self.value = text_label("–", "value")
+        self.value.setFont(tabular(self.value.font()))
+        self.note = text_label("", "muted")
+        for part in (self.label, self.value, self.note):
+            words.addWidget(part)
+        self.tile = IconTile(theme, icon, tint)
+        row.addLayout(words, 1)
+        row.addWidget(self.tile, 0, Qt.AlignmentFlag.AlignTop)
+        self.body.addLayout(row)
+
+    def set_value(self, value: str, note: str = "", tint: Level | str | None = None, icon: str | None = None) -> None:
+        self.value.setText(value)
+        self.note.setText(note)
+        self.setAccessibleName(f"{self._label}: {value}. {note}")
+        if tint is not None or icon is not None:
+            self.tile.set_icon(icon or self.tile._icon, tint or self.tile._tint)
+
+
+class EmptyState(QWidget):
+    """What stands where nothing is: an icon, what that means, and the next step."""
+
+    def __init__(self, theme: Theme, icon: str, title: str, text: str = "", button: QPushButton | None = None) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 36, 24, 36)
+        column.setSpacing(8)
+        column.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column.addWidget(IconTile(theme, icon, "neutral", 48), 0, Qt.AlignmentFlag.AlignHCenter)
+        self.title = text_label(title, "card-title")
+        self.text = text_label(text, "muted", wrap=True)
+        for label in (self.title, self.text):
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            column.addWidget(label)
+        self.text.setVisible(bool(text))
+        if button is not None:
+            column.addSpacing(6)
+            column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+
+    def set_words(self, title: str, text: str) -> None:
+        self.title.setText(title)
+        self.text.setText(text)
+        self.text.setVisible(bool(text))
+
+
+def text_label(text: str, role: str = "", *, wrap: bool = False, selectable: bool = False) -> QLabel:
+    """A label of plain text (never markup: texts may come from outside) in a role of the style sheet."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        label.setProperty("role", role)
+    if wrap:
+        label.setWordWrap(True)
+        label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
+    if selectable:
+        label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+    return label
+
+
+def line(vertical: bool = False) -> QFrame:
+    """A thin dividing line."""
+    frame = QFrame()
+    frame.setProperty("line", "vertical" if vertical else "true")
+    return frame
+
+
+class Banner(QFrame):
+    """A line across a page that stays while something is so: a level, a sentence, perhaps a button."""
+
+    def __init__(self, theme: Theme, level: Level, text: str, button: QPushButton | None = None) -> None:
+        super().__init__()
+        self.setProperty("banner", "true")
+        self.setProperty("level", level)
+        self._theme = theme
+        row = QHBoxLayout(self)
+        row.setContentsMargins(14, 10, 14, 10)
+        row.setSpacing(10)
+        icon = QLabel()
+        theme.follow(icon, {"error": "circle-alert", "info": "info"}.get(level, "triangle-alert"), f"{level}_text", 18)
+        self.words = text_label(text, wrap=True, selectable=True)
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.words, 1)
+        if button is not None:
+            row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)

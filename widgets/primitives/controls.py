@@ -1,0 +1,192 @@
+"""Buttons, the search field and the row of choices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from resources.i18n import tr
+from widgets.theme import Theme
+
+SEARCH_PAUSE_MS = 150
+
+
+def primary_button(theme: Theme, text: str, icon: str = "") -> QPushButton:
+    """The one main act of a place."""
+    return _button(theme, text, icon, "primary", "on_primary")
+
+
+def outline_button(theme: Theme, text: str, icon: str = "", *, small: bool = False) -> QPushButton:
+    """Any other act."""
+    return _button(theme, text, icon, "outline", "text", small=small)
+
+
+def destructive_button(theme: Theme, text: str, icon: str = "") -> QPushButton:
+    """An act that loses something."""
+    return _button(theme, text, icon, "destructive", "on_error")
+
+
+def link_button(theme: Theme, text: str, icon: str = "", *, small: bool = False) -> QPushButton:
+    """An act beside a text, without a frame."""
+    return _button(theme, text, icon, "link", "primary_text", small=small)
+
+
+def _button(theme: Theme, text: str, icon: str, kind: str, color: str, *, small: bool = False) -> QPushButton:
+    button = QPushButton(text)
+    button.setProperty("kind", kind)
+    if small:
+        button.setProperty("size", "small")
+    button.setCursor(Qt.CursorShape.PointingHandCursor)
+    button.setAutoDefault(False)
+    if icon:
+        theme.follow(button, icon, color, 16)
+    return button
+
+
+class IconButton(QToolButton):
+    """A button that is only an icon; ``name`` is its tool tip and accessible name. ``framed`` draws a border."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        icon: str,
+        name: str,
+        *,
+        framed: bool = False,
+        color: str = "text",
+        size: int = 16,
+        menu: QMenu | None = None,
+    ) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setProperty("framed", "true" if framed else "false")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.set_name(name)
+        theme.follow(self, icon, color, size)
+        side = size + 18
+        self.setFixedSize(side, side)
+        if menu is not None:
+            self.setMenu(menu)
+            self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+
+    def set_name(self, name: str) -> None:
+        self.setToolTip(name)
+        self.setAccessibleName(name)
+
+    def set_icon(self, icon: str, color: str = "text") -> None:
+        self._theme.follow(self, icon, color, self.iconSize().width())
+
+
+class SearchField(QLineEdit):
+    """Emits ``searched`` when typing rests for a moment, on Enter and on clearing; Escape clears."""
+
+    searched = Signal(str)
+
+    def __init__(self, theme: Theme, placeholder: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setPlaceholderText(placeholder)
+        self.setAccessibleName(placeholder.rstrip("…."))
+        self._glass = QAction(self)
+        self.addAction(self._glass, QLineEdit.ActionPosition.LeadingPosition)
+        self._clear = QAction(tr("Clear the search"), self)
+        self.addAction(self._clear, QLineEdit.ActionPosition.TrailingPosition)
+        self._clear.setVisible(False)
+        self._clear.triggered.connect(self.clear)
+        self._pause = QTimer(self, singleShot=True, interval=SEARCH_PAUSE_MS)
+        self._pause.timeout.connect(self._emit)
+        self._last = ""
+        self.textChanged.connect(self._on_text_changed)
+        self.returnPressed.connect(self._emit)
+        theme.changed.connect(self._paint_icons)
+        self._paint_icons()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.text():
+            self.clear()
+            return
+        super().keyPressEvent(event)
+
+    def _paint_icons(self) -> None:
+        self._glass.setIcon(self._theme.icon("search", "muted"))
+        self._clear.setIcon(self._theme.icon("x", "muted"))
+
+    def _on_text_changed(self, text: str) -> None:
+        self._clear.setVisible(bool(text))
+        if text:
+            self._pause.start()
+        else:
+            self._emit()
+
+    def _emit(self) -> None:
+        self._pause.stop()
+        if self.text() != self._last:
+            self._last = self.text()
+            self.searched.emit(self._last)
+
+
+class SegmentedTabs(QFrame):
+    """One of several, in a rounded frame. ``chosen`` carries the value; the arrow keys move, as in a radio group."""
+
+    chosen = Signal(str)
+
+    def __init__(self, choices: Sequence[tuple[str, str]], value: str | None = None) -> None:
+        """``choices`` are (value, label) pairs; the first is chosen unless ``value`` says otherwise."""
+        super().__init__()
+        self.setProperty("segments", "true")
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(4, 4, 4, 4)
+        self._row.setSpacing(2)
+        self._group = QButtonGroup(self)
+        self._group.setExclusive(True)
+        self._buttons: dict[str, QPushButton] = {}
+        for key, label in choices:
+            button = QPushButton(label)
+            button.setCheckable(True)
+            button.setProperty("segment", "true")
+            button.setCursor(Qt.CursorShape.PointingHandCursor)
+            button.setAutoDefault(False)
+            self._group.addButton(button)
+            self._row.addWidget(button)
+            self._buttons[key] = button
+            button.toggled.connect(lambda on, key=key: self.chosen.emit(key) if on else None)
+        if choices:
+            self._buttons[value or choices[0][0]].setChecked(True)
+
+    @property
+    def value(self) -> str:
+        return next(key for key, button in self._buttons.items() if button.isChecked())
+
+    def choose(self, value: str) -> None:
+        """Choose as a click does. Raises KeyError for a value that is not offered."""
+        self._buttons[value].setChecked(True)
+
+    def button(self, value: str) -> QPushButton:
+        return self._buttons[value]
+
+    def set_label(self, value: str, label: str) -> None:
+        """E.g. with a count: ``Current Integrations  3``."""
+        self._buttons[value].setText(label)
+
+
+def labelled(widget: QWidget, name: str, description: str = "") -> QWidget:
+    """Give a widget its accessible name and description where it is made; returns the widget."""
+    widget.setAccessibleName(name)
+    if description:
+        widget.setAccessibleDescription(description)
+    return widget

@@ -1,0 +1,134 @@
+"""Two layouts Qt lacks: chips that wrap, and a grid of equal cards."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QMargins, QPoint, QRect, QSize, Qt
+from PySide6.QtWidgets import QLayout, QLayoutItem, QSizePolicy, QWidget
+
+
+class _ItemLayout(QLayout):
+    """Holds items in order; subclasses place them for a width and say how high that is."""
+
+    def __init__(self, parent: QWidget | None = None, gap: int = 6) -> None:
+        super().__init__(parent)
+        self.gap = gap
+        self._items: list[QLayoutItem] = []
+        self.setContentsMargins(0, 0, 0, 0)
+        if parent is not None:
+            policy = parent.sizePolicy()
+            policy.setHeightForWidth(True)
+            parent.setSizePolicy(policy)
+
+    def addItem(self, item: QLayoutItem) -> None:
+        self._items.append(item)
+
+    def count(self) -> int:
+        return len(self._items)
+
+    def itemAt(self, index: int) -> QLayoutItem | None:
+        return self._items[index] if 0 <= index < len(self._items) else None
+
+    def takeAt(self, index: int) -> QLayoutItem | None:
+        return self._items.pop(index) if 0 <= index < len(self._items) else None
+
+    def expandingDirections(self) -> Qt.Orientation:
+        return Qt.Orientation(0)
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        return self._place(QRect(0, 0, width, 0), is_dry=True)
+
+    def setGeometry(self, rect: QRect) -> None:
+        super().setGeometry(rect)
+        self._place(rect, is_dry=False)
+
+    def sizeHint(self) -> QSize:
+        return self.minimumSize()
+
+    def _shown(self) -> list[QLayoutItem]:
+        return [item for item in self._items if not item.isEmpty()]
+
+    def _place(self, rect: QRect, *, is_dry: bool) -> int:
+        raise NotImplementedError
+
+
+class FlowLayout(_ItemLayout):
+    """Left to right, then the next line."""
+
+    def minimumSize(self) -> QSize:
+        size = QSize()
+        for item in self._shown():
+            size = size.expandedTo(item.minimumSize())
+        margins = self.contentsMargins()
+        return size.grownBy(QMargins(margins))
+
+    def _place(self, rect: QRect, *, is_dry: bool) -> int:
+        inner = rect.marginsRemoved(self.contentsMargins())
+        x, y, line_height = inner.x(), inner.y(), 0
+        for item in self._shown():
+            hint = item.sizeHint()
+            if x > inner.x() and x + hint.width() > inner.right() + 1:
+                x, y, line_height = inner.x(), y + line_height + self.gap, 0
+            if not is_dry:
+                item.setGeometry(QRect(QPoint(x, y), hint))
+            x += hint.width() + self.gap
+            line_height = max(line_height, hint.height())
+        return y + line_height - rect.y() + self.contentsMargins().bottom()
+
+
+class CardGrid(_ItemLayout):
+    """Equal columns as wide as possible, at least ``min_width``; each row as high as its tallest card."""
+
+    def __init__(
+        self, parent: QWidget | None = None, *, min_width: int = 300, gap: int = 16, max_columns: int = 4
+    ) -> None:
+        super().__init__(parent, gap)
+        self.min_width = min_width
+        self.max_columns = max_columns
+
+    def columns_for(self, width: int) -> int:
+        return max(1, min(self.max_columns, (width + self.gap) // (self.min_width + self.gap)))
+
+    def minimumSize(self) -> QSize:
+        height = max((item.minimumSize().height() for item in self._shown()), default=0)
+        return QSize(min(self.min_width, 200), height)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.min_width, self.heightForWidth(self.min_width))
+
+    def _place(self, rect: QRect, *, is_dry: bool) -> int:
+        columns = self.columns_for(rect.width())
+        width = (rect.width() - (columns - 1) * self.gap) // columns
+        y = rect.y()
+        shown = self._shown()
+        for start in range(0, len(shown), columns):
+            row = shown[start : start + columns]
+            height = max(_height_for(item, width) for item in row)
+            if not is_dry:
+                for column, item in enumerate(row):
+                    item.setGeometry(QRect(rect.x() + column * (width + self.gap), y, width, height))
+            y += height + self.gap
+        return max(0, y - self.gap - rect.y())
+
+
+def _height_for(item: QLayoutItem, width: int) -> int:
+    hint = item.heightForWidth(width) if item.hasHeightForWidth() else item.sizeHint().height()
+    return max(hint, item.minimumSize().height())
+
+
+def clear_layout(layout: QLayout) -> None:
+    """Take everything out and delete the widgets once the event is over."""
+    while (item := layout.takeAt(0)) is not None:
+        widget = item.widget()
+        inner = item.layout()
+        if widget is not None:
+            widget.setVisible(False)
+            widget.deleteLater()
+        elif inner is not None:
+            clear_layout(inner)
+
+
+def fixed_policy() -> QSizePolicy:
+    return QSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
