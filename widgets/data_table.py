@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from resources.i18n import tr
 from widgets.export import Sheet
-from widgets.primitives import EmptyState, paint_pill
+from widgets.primitives import Card, EmptyState, paint_pill
 from widgets.primitives.status import pill_width
 from widgets.rows_model import BADGE_ROLE, RowsModel
 from widgets.theme import Theme, mono_font, tabular
@@ -238,6 +238,14 @@ class DataTable(QWidget, Generic[R]):
             index = self.model.index_of(key)
             if index.isValid():
                 selection.select(index, flags)
+
+
+def in_card(table: DataTable[Any]) -> Card:
+    """The table in a card of its own, clear of the rounded corners."""
+    card = Card(margin=0)
+    card.body.setContentsMargins(1, 5, 1, 9)
+    card.body.addWidget(table)
+    return card
 
 
 class _CellDelegate(QStyledItemDelegate):

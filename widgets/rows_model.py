@@ -20,6 +20,7 @@ R = TypeVar("R")
 ROW_ROLE = Qt.ItemDataRole.UserRole.value
 BADGE_ROLE = ROW_ROLE + 1
 SORT_RANGES_MAX = 64  # more separate places than this are one reset: cheaper for the view than as many signals
+_ARROWS = {Qt.SortOrder.AscendingOrder: " ↑", Qt.SortOrder.DescendingOrder: " ↓"}
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -141,7 +142,7 @@ class RowsModel(QAbstractTableModel, Generic[R]):
             return None
         column = self.columns[section]
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.title
+            return column.title + (_ARROWS[self._order[1]] if section == self._order[0] else "")
         if role == Qt.ItemDataRole.ToolTipRole:
             return column.help or None
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -153,6 +154,7 @@ class RowsModel(QAbstractTableModel, Generic[R]):
         """Order by a column; -1 is the order in which the rows came."""
         if (column, order) != self._order:
             self._order = (column, order)
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(self.columns) - 1)
             self._show()
 
     def _show(self) -> None:

@@ -10,19 +10,18 @@ from typing import Literal, get_args
 from PySide6.QtCore import QByteArray, QDir, QObject, QSize, Qt, QTemporaryDir, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPushButton, QWidget
 
 from resources import resource_path, resource_text
 
 ThemeMode = Literal["light", "dark", "contrast", "system"]
 Level = Literal["ok", "warn", "error", "info", "neutral"]
 BASE_FONT_PX = 13
+ICON_GAP = 5
 ICON_STROKE = "1.75"  # Lucide draws with 2; thinner looks lighter at 16 px
 _SHEET_IMAGES = {
     "chevron-down": "muted",
     "chevron-up": "muted",
-    "arrow-up": "muted",
-    "arrow-down": "muted",
     "check": "on_primary",
 }
 
@@ -91,8 +90,12 @@ class Theme(QObject):
         if isinstance(widget, QLabel):
             widget.setPixmap(self.pixmap(name, color, size))
         else:
-            widget.setIcon(self.icon(name, color, size))
-            widget.setIconSize(QSize(size, size))
+            # Fusion leaves hardly any room between icon and words: the icon carries its own.
+            room = ICON_GAP if isinstance(widget, QPushButton) and widget.text() else 0
+            icon = QIcon(_widened(self.pixmap(name, color, size), room))
+            icon.addPixmap(_widened(self.pixmap(name, "muted", size), room), QIcon.Mode.Disabled)
+            widget.setIcon(icon)
+            widget.setIconSize(QSize(size + room, size))
 
     def _on_system_scheme_changed(self) -> None:
         if self._mode == "system":
@@ -226,6 +229,20 @@ def render_svg(text: str, size: int, ratio: float) -> QPixmap:
     QSvgRenderer(QByteArray(text.encode())).render(painter)
     painter.end()
     return pixmap
+
+
+def _widened(pixmap: QPixmap, room: int) -> QPixmap:
+    """The pixmap with ``room`` empty pixels at its right."""
+    if not room:
+        return pixmap
+    ratio = pixmap.devicePixelRatio()
+    wide = QPixmap(pixmap.width() + round(room * ratio), pixmap.height())
+    wide.setDevicePixelRatio(ratio)
+    wide.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(wide)
+    painter.drawPixmap(0, 0, pixmap)
+    painter.end()
+    return wide
 
 
 def app_icon() -> QIcon:

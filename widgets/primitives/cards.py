@@ -165,7 +165,7 @@ class Banner(QFrame):
         icon = QLabel()
         theme.follow(icon, {"error": "circle-alert", "info": "info"}.get(level, "triangle-alert"), f"{level}_text", 18)
         self.words = text_label(text, wrap=True, selectable=True)
-        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.words, 1)
         if button is not None:
             row.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)

@@ -74,10 +74,12 @@ class ToastStrip(QWidget):
     def _place(self) -> None:
         width = min(WIDTH, self._host.width() - 2 * MARGIN)
         self.setFixedWidth(width)
-        height = self._column.heightForWidth(width) if self._column.hasHeightForWidth() else self.sizeHint().height()
-        self.setGeometry(
-            self._host.width() - width - MARGIN, self._host.height() - height - MARGIN, width, max(height, 1)
-        )
+        height = 0
+        for toast in self._toasts.values():
+            toast.setFixedHeight(toast.heightForWidth(width))
+            height += toast.height() + self._column.spacing()
+        height = max(0, height - self._column.spacing())
+        self.setGeometry(self._host.width() - width - MARGIN, self._host.height() - height - MARGIN, width, height)
 
 
 class _Toast(QFrame):
