@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap, QPolygonF
 
+from widgets.map.labels import FAMILY
 from widgets.map.palette import MapPalette
 from widgets.map.projection import FloatArray
 from widgets.map.states import VehicleState, color_of
@@ -92,7 +93,7 @@ def _draw_alarm(painter: QPainter, color: QColor, course_deg: float | None, pale
         _draw_arrow(painter, course_deg)
         return
     painter.drawPolygon(QPolygonF([QPointF(0, -10), QPointF(10.5, 8.5), QPointF(-10.5, 8.5)]))
-    font = QFont(painter.font())
+    font = QFont(FAMILY)
     font.setPixelSize(11)
     font.setWeight(QFont.Weight.Bold)
     painter.setFont(font)

@@ -13,6 +13,7 @@ from widgets.map.projection import FloatArray, to_world
 
 CREDIT = "Made with Natural Earth. Place names © GeoNames, CC BY 4.0."
 
+WINDOW = (-19.0, -6.0, 26.0, 26.0)  # west, south, east, north of what was clipped for the console
 LINE_LAYERS = ("land", "nigeria", "lakes", "rivers", "states_neighbours", "states_nigeria", "country_borders")
 SAME_TOWN_M = 20_000.0  # world metres, near enough to ground metres this close to the equator
 ABROAD_SHARE = 0.35  # towns abroad yield to towns at home of the same size

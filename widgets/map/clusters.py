@@ -14,12 +14,16 @@ CLUSTER_PX = 56
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """One entry per occupied cell: centre of its vehicles in pixels, how many, and the most urgent state among them."""
+    """One entry per occupied cell: the centre of its vehicles in pixels, how many, and the most urgent state of them.
+
+    ``member`` is the position, among the points that were given, of one vehicle of the cell.
+    """
 
     x: FloatArray
     y: FloatArray
     count: NDArray[np.int64]
     worst: NDArray[np.int8]
+    member: NDArray[np.int64]
 
 
 def grid_clusters(
@@ -32,7 +36,7 @@ def grid_clusters(
     """
     if len(px) == 0:
         nothing = np.empty(0)
-        return Clusters(nothing, nothing, np.empty(0, np.int64), np.empty(0, np.int8))
+        return Clusters(nothing, nothing, np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0, np.int64))
     column = np.floor((px - anchor[0]) / cell_px).astype(np.int64)
     row = np.floor((py - anchor[1]) / cell_px).astype(np.int64)
     column -= column.min()
@@ -50,7 +54,9 @@ def grid_clusters(
     sum_x = np.bincount(cell, px, cells)[occupied]
     sum_y = np.bincount(cell, py, cells)[occupied]
     number = count[occupied]
-    return Clusters(sum_x / number, sum_y / number, number.astype(np.int64), worst[occupied])
+    member = np.zeros(cells, np.int64)
+    member[cell] = np.arange(len(px))
+    return Clusters(sum_x / number, sum_y / number, number.astype(np.int64), worst[occupied], member[occupied])
 
 
 def paint_dots(
@@ -59,6 +65,7 @@ def paint_dots(
     py: FloatArray,
     color_index: NDArray[np.int8],
     colors: NDArray[np.uint32],
+    *,
     size: int = 5,
 ) -> None:
     """Square dots into an ARGB canvas (height, width); the most urgent states are painted last, on top."""

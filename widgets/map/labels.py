@@ -14,6 +14,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap
 
 SPRITES_KEPT = 3000
+FAMILY = "Inter"  # shipped, with the letters of Hausa and Yoruba
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,14 @@ class TextStyle:
 class TextSprites:
     """Pictures of texts with halo, the least recently used dropped."""
 
-    def __init__(self, family: str) -> None:
-        self._family = family
+    def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, TextStyle, float], QPixmap] = OrderedDict()
 
     def get(self, text: str, style: TextStyle, dpr: float) -> QPixmap:
         key = (text, style, dpr)
         sprite = self._kept.get(key)
         if sprite is None:
-            sprite = self._kept[key] = _draw_text(text, style, self._family, dpr)
+            sprite = self._kept[key] = _draw_text(text, style, dpr)
             if len(self._kept) > SPRITES_KEPT:
                 self._kept.popitem(last=False)
         else:
@@ -50,8 +50,8 @@ class TextSprites:
         return len(self._kept)
 
 
-def _draw_text(text: str, style: TextStyle, family: str, dpr: float) -> QPixmap:
-    font = QFont(family)
+def _draw_text(text: str, style: TextStyle, dpr: float) -> QPixmap:
+    font = QFont(FAMILY)
     font.setPixelSize(style.size_px)
     font.setWeight(QFont.Weight(style.weight))
     font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, style.spacing_px)

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pyqtgraph.Qt.internals import PrimitiveArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from widgets.map.atlas import CELL_PX, DRAWN_STATES, build_atlas
 from widgets.map.base_map import WORLD_RECT, viewport_of
 from widgets.map.clusters import Clusters, grid_clusters, paint_dots
-from widgets.map.labels import TakenSpace, TextSprites, TextStyle
+from widgets.map.labels import FAMILY, TakenSpace, TextSprites, TextStyle
 from widgets.map.palette import MapPalette
 from widgets.map.projection import FloatArray, Viewport
 from widgets.map.states import VehicleState, color_of
@@ -109,12 +109,14 @@ class MarkersItem(QGraphicsItem):
             anchor = viewport.to_px(0.0, 0.0)
             clusters = grid_clusters(px, py, self._vehicles.state[index], (float(anchor[0]), float(anchor[1])))
             self.screen = Screen(px, py, index, clusters)
+            alone = clusters.member[clusters.count == 1]
+            self._paint_sprites(painter, Screen(px[alone], py[alone], index[alone]), widget.devicePixelRatioF())
             self._paint_clusters(painter, clusters, widget.devicePixelRatioF())
         else:
             self.screen = Screen(px, py, index)
-            self._paint_sprites(painter, px, py, index, widget.devicePixelRatioF())
-            self._paint_names(painter, viewport, px, py, index, widget.devicePixelRatioF())
-        self._paint_selected(painter, viewport)
+            self._paint_sprites(painter, self.screen, widget.devicePixelRatioF())
+            self._paint_names(painter, self.screen, viewport.metres_per_px, widget.devicePixelRatioF())
+        self._paint_selected(painter, viewport, widget.devicePixelRatioF())
 
     def _on_screen(self, viewport: Viewport) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
         """Whole pixels and indices of the vehicles in view, those without a position left out."""
@@ -126,11 +128,10 @@ class MarkersItem(QGraphicsItem):
         index = np.flatnonzero(seen)
         return np.round(px[index]), np.round(py[index]), index
 
-    def _paint_sprites(
-        self, painter: QPainter, px: FloatArray, py: FloatArray, index: NDArray[np.int64], dpr: float
-    ) -> None:
+    def _paint_sprites(self, painter: QPainter, screen: Screen, dpr: float) -> None:
         if self._atlas is None or self._atlas_dpr != dpr:
             self._atlas, self._atlas_dpr = build_atlas(self._palette, dpr), dpr
+        index = screen.index
         if len(index) == 0:
             return
         cell = round(CELL_PX * dpr)
@@ -138,46 +139,36 @@ class MarkersItem(QGraphicsItem):
         order = np.argsort(-state, kind="stable")  # the urgent ones on top
         self._fragments.resize(len(index))
         packed = self._fragments.ndarray()
-        packed[:, 0] = px[order]
-        packed[:, 1] = py[order]
+        packed[:, 0] = screen.x[order]
+        packed[:, 1] = screen.y[order]
         packed[:, 2] = self._vehicles.column[index][order] * float(cell)
         packed[:, 3] = state[order] * float(cell)
         packed[:, 4:6] = cell
         packed[:, 6:8] = 1.0 / dpr
         packed[:, 8] = 0.0
         packed[:, 9] = 1.0
-        painter.drawPixmapFragments(*self._fragments.drawargs(), self._atlas)
+        first, count = self._fragments.drawargs()
+        painter.drawPixmapFragments(first, count, self._atlas)
 
-    def _paint_names(
-        self,
-        painter: QPainter,
-        viewport: Viewport,
-        px: FloatArray,
-        py: FloatArray,
-        index: NDArray[np.int64],
-        dpr: float,
-    ) -> None:
-        close = viewport.metres_per_px < ALL_NAMES_BELOW_M_PX
-        if len(index) > NAMES_UP_TO or not (close or len(index) <= FEW):
-            index_named = index[index == self.selected]
-        else:
-            index_named = index
-        if len(index_named) == 0:
+    def _paint_names(self, painter: QPainter, screen: Screen, metres_per_px: float, dpr: float) -> None:
+        index = screen.index
+        is_room = metres_per_px < ALL_NAMES_BELOW_M_PX or len(index) <= FEW
+        shown = (
+            np.arange(len(index)) if is_room and len(index) <= NAMES_UP_TO else np.flatnonzero(index == self.selected)
+        )
+        if len(shown) == 0:
             return
         taken = TakenSpace(512)
-        for x, y in zip(px, py, strict=True):
+        for x, y in zip(screen.x, screen.y, strict=True):
             taken.cover(x - 8, y - 8, x + 8, y + 8)
-        where = {int(vehicle): at for at, vehicle in enumerate(index)}
-        rank = sorted(index_named, key=lambda i: (i != self.selected, self._vehicles.state[i]))
         style = TextStyle(11, 600, self._palette.ink, self._palette.paper, 2.6)
-        for vehicle in rank:
-            at = where[int(vehicle)]
-            sprite = self._sprites.get(self._vehicles.names[vehicle], style, dpr)
-            _place_name(painter, taken, sprite, float(px[at]), float(py[at]))
+        for at in sorted(shown, key=lambda at: (index[at] != self.selected, self._vehicles.state[index[at]])):
+            sprite = self._sprites.get(self._vehicles.names[index[at]], style, dpr)
+            _place_name(painter, taken, sprite, float(screen.x[at]), float(screen.y[at]))
 
     def _paint_clusters(self, painter: QPainter, clusters: Clusters, dpr: float) -> None:
-        order = np.argsort(clusters.count)
-        for at in order:
+        crowds = np.flatnonzero(clusters.count > 1)
+        for at in crowds[np.argsort(clusters.count[crowds])]:
             sprite = self._cluster_sprite(int(clusters.count[at]), int(clusters.worst[at]), dpr)
             half = sprite.width() / dpr / 2
             painter.drawPixmap(QPointF(round(clusters.x[at] - half), round(clusters.y[at] - half)), sprite)
@@ -201,12 +192,15 @@ class MarkersItem(QGraphicsItem):
         image = QImage(self._canvas.data, viewport.width, viewport.height, QImage.Format.Format_ARGB32_Premultiplied)
         painter.drawImage(0, 0, image)
 
-    def _paint_selected(self, painter: QPainter, viewport: Viewport) -> None:
+    def _paint_selected(self, painter: QPainter, viewport: Viewport, dpr: float) -> None:
         vehicles = self._vehicles
         if not 0 <= self.selected < len(vehicles.x) or vehicles.state[self.selected] >= len(DRAWN_STATES):
             return
         px, py = viewport.to_px(vehicles.x[self.selected], vehicles.y[self.selected])
         center = QPointF(round(float(px)), round(float(py)))
+        if len(self.screen.index) >= CLUSTERS_FROM:
+            only = np.array([self.selected])
+            self._paint_sprites(painter, Screen(np.array([center.x()]), np.array([center.y()]), only), dpr)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(QColor(self._palette.paper), 4.5))
@@ -222,6 +216,8 @@ class MarkersItem(QGraphicsItem):
             if len(distance) == 0 or distance.min() > 2:
                 return None
             at = int(distance.argmin())
+            if clusters.count[at] == 1:
+                return Hit(vehicle=int(self.screen.index[clusters.member[at]]))
             return Hit(cluster_at=(float(clusters.x[at]), float(clusters.y[at])), count=int(clusters.count[at]))
         if len(self.screen.index) == 0:
             return None
@@ -253,7 +249,7 @@ def draw_cluster(count: int, worst: VehicleState, palette: MapPalette, dpr: floa
     painter.setBrush(QColor(palette.paper))
     painter.setPen(QPen(QColor(color_of(worst, palette)), 2.4))
     painter.drawEllipse(center, radius, radius)
-    font = painter.font()
+    font = QFont(FAMILY)
     font.setPixelSize(11 if count < 1000 else 10)
     font.setWeight(font.Weight.DemiBold)
     painter.setFont(font)

@@ -1,4 +1,4 @@
-"""The colours of the map, light and dark; the states use the console's own tokens (ui.md 7), a little stronger."""
+"""The colours of the map: light, dark, high contrast; states use the tokens of ui.md 7, a little stronger."""
 
 from __future__ import annotations
 
@@ -90,5 +90,36 @@ DARK = MapPalette(
 )
 
 
-def palette_for(*, dark: bool) -> MapPalette:
-    return DARK if dark else LIGHT
+CONTRAST = MapPalette(
+    dark=True,
+    sea="#000000",
+    land="#0c0c0c",
+    home="#161616",
+    border="#ffffff",
+    state_border="#8a8a8a",
+    faint_border="#4a4a4a",
+    water="#00243a",
+    river="#3d8fc0",
+    town="#ffffff",
+    town_text="#ffffff",
+    area_text="#e0e0e0",
+    halo="#000000",
+    ink="#ffffff",
+    paper="#000000",
+    primary="#66d9ff",
+    alarm="#ff8a8a",
+    moving="#5dff8f",
+    stopped="#66d9ff",
+    position_only="#e29dff",
+    stale="#ffd84d",
+    silent="#e0e0e0",
+    fence="#e29dff",
+    track="#ffd84d",
+)
+
+_PALETTES = {"light": LIGHT, "dark": DARK, "contrast": CONTRAST}
+
+
+def palette_for(theme_name: str) -> MapPalette:
+    """The map's colours beside a theme of ``resources/themes``; a theme the map does not know gets the light ones."""
+    return _PALETTES.get(theme_name, LIGHT)
