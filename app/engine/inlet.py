@@ -1,0 +1,286 @@
+"""From an adapter to the store: everything that arrives while the writer is busy shares its next commit.
+
+A group stays open until the writer thread begins with it, so one job, one transaction and one future serve all
+batches of the meantime, however many connections they came from. The event loop pays for an append per batch and
+for one call from the writer thread per group (docs/decisions/0041).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from adapters.base import Clock
+from adapters.records import Batch, Record, Rejected
+from app.engine.journal import DayCounts, add_to_day
+from app.fleet.telemetry import Ingested
+from app.store.errors import StoreClosed, StoreError, translate
+from app.store.store import Store
+
+GROUP_RECORDS = 5_000
+"""Records after which a group is closed: a longer transaction would keep the other process waiting."""
+ROOM_RECORDS = 20_000
+"""Records waiting for their commit above which an inlet calls itself full."""
+
+COUNTED = (
+    "raw_frames", "positions", "statuses", "events", "infos", "geofences", "rejected", "duplicates", "blocked",
+    "unattributed",
+)  # fmt: skip
+"""The counts of :class:`Ingested` that logs and answers show."""
+
+_SAMPLE_CHARACTERS = 2_000
+
+_log = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """What writes batches inside a store job; :class:`app.fleet.telemetry.TelemetrySink`."""
+
+    def ingest(
+        self, connection: Connection, integration_id: str, batches: Sequence[Batch], now_ms: int
+    ) -> Ingested: ...
+
+    def forget(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What one commit brought. ``defects`` are records that our code could not store; they are set aside."""
+
+    parts: tuple[Ingested, ...]
+    defects: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """What was counted, by kind of record; only what is not 0."""
+        totals = {name: sum(getattr(part, name) for part in self.parts) for name in COUNTED}
+        return {name: total for name, total in totals.items() if total}
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    future: asyncio.Future[None]
+    batches: list[Batch] = field(default_factory=list)
+    records: int = 0
+    counters: Mapping[str, int] = field(default_factory=dict)
+    closed: bool = False
+
+
+class Intake:
+    """Group commit of one integration's batches. Everything but the commit itself runs on the loop that made it.
+
+    ``on_stored`` and ``on_failed`` are called on that loop, before the futures of the group are done.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sink: Sink,
+        integration_id: str,
+        clock: Clock,
+        *,
+        on_stored: Callable[[Stored], None],
+        on_failed: Callable[[BaseException], None],
+    ) -> None:
+        self._store = store
+        self._sink = sink
+        self._integration_id = integration_id
+        self._clock = clock
+        self._on_stored = on_stored
+        self._on_failed = on_failed
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()  # between the loop, which fills the open group, and the writer, which closes it
+        self._open: _Group | None = None
+        self._under_way: set[asyncio.Future[None]] = set()
+        self._waiting = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._counters: dict[str, int] = {}
+
+    def deliver(self, batch: Batch) -> asyncio.Future[None]:
+        """See :meth:`adapters.base.Inlet.deliver`."""
+        size = len(batch.records) or 1
+        with self._lock:
+            group = self._open
+            if group is not None:
+                self._add(group, batch, size)
+        if group is None:
+            group = self._new_group()
+            self._add(group, batch, size)
+            self._submit(group)
+        self._waiting += size
+        if self._waiting >= ROOM_RECORDS:
+            self._room.clear()
+        return group.future
+
+    @property
+    def is_full(self) -> bool:
+        return not self._room.is_set()
+
+    async def wait_for_room(self) -> None:
+        await self._room.wait()
+
+    def count(self, counter: str, amount: int = 1) -> None:
+        self._counters[counter] = self._counters.get(counter, 0) + amount
+
+    def flush_counters(self) -> None:
+        """Store what was only counted, when no batch has taken it along."""
+        if self._counters and self._open is None:
+            group = self._new_group()
+            self._submit(group)
+
+    def probe(self) -> None:
+        """Commit a group without batches, to learn whether the store works again."""
+        if not self._under_way:
+            self._submit(self._new_group())
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until everything delivered is stored, or refused by the store; False when that takes longer."""
+        self.flush_counters()
+        if not self._under_way:
+            return True
+        _done, pending = await asyncio.wait(self._under_way, timeout=seconds)
+        return not pending
+
+    def _new_group(self) -> _Group:
+        group = _Group(self._loop.create_future())
+        self._under_way.add(group.future)
+        return group
+
+    def _add(self, group: _Group, batch: Batch, size: int) -> None:
+        group.batches.append(batch)
+        group.records += size
+        if group.records >= GROUP_RECORDS:
+            self._close(group)
+
+    def _close(self, group: _Group) -> None:
+        group.closed = True
+        if self._open is group:
+            self._open = None
+
+    def _submit(self, group: _Group) -> None:
+        group.counters, self._counters = self._counters, {}
+        if not group.closed:
+            self._open = group
+        outcome = self._store.write(lambda connection: self._commit(connection, group), on_rollback=self._sink.forget)
+        outcome.add_done_callback(lambda done: self._hand_over(group, done))
+
+    def _commit(self, connection: Connection, group: _Group) -> Stored:
+        """Runs on the writer thread."""
+        with self._lock:
+            self._close(group)
+        now_ms = self._clock.now_ms()
+        stored = store_batches(self._sink, connection, self._integration_id, group.batches, now_ms)
+        counts = DayCounts(
+            records=sum(part.records for part in stored.parts),
+            delay_ms=sum(part.delay_ms_sum for part in stored.parts),
+            counters=group.counters,
+        )
+        add_to_day(connection, self._integration_id, now_ms, counts)
+        return stored
+
+    def _hand_over(self, group: _Group, outcome: Future[Stored]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._finish, group, outcome)
+        except RuntimeError:  # the loop has ended; nobody waits for the answer any more
+            _log.debug("a commit ended after its loop")
+
+    def _finish(self, group: _Group, outcome: Future[Stored]) -> None:
+        with self._lock:
+            self._close(group)
+        self._waiting -= group.records
+        if self._waiting < ROOM_RECORDS // 2:
+            self._room.set()
+        self._under_way.discard(group.future)
+        error = _error_of(outcome)
+        if error is None:
+            self._on_stored(outcome.result())
+            group.future.set_result(None)
+            return
+        for counter, amount in group.counters.items():
+            self.count(counter, amount)
+        self._on_failed(error)
+        group.future.set_exception(error)
+        group.future.exception()  # whoever delivered may have gone; that alone is no defect
+
+
+class ListenInlet(Intake):
+    """The inlet that a listening adapter is lent: :class:`adapters.base.Inlet`."""
+
+    def __init__(
+        self,
+        store: Store,
+        sink: Sink,
+        integration_id: str,
+        clock: Clock,
+        *,
+        on_stored: Callable[[Stored], None],
+        on_failed: Callable[[BaseException], None],
+        on_connected: Callable[[str], None],
+        on_fetch_wanted: Callable[[str], None],
+    ) -> None:
+        super().__init__(store, sink, integration_id, clock, on_stored=on_stored, on_failed=on_failed)
+        self._on_connected = on_connected
+        self._on_fetch_wanted = on_fetch_wanted
+
+    def connected(self, detail: str) -> None:
+        self._on_connected(detail)
+
+    def request_fetch(self, why: str) -> None:
+        self._on_fetch_wanted(why)
+
+
+def store_batches(
+    sink: Sink, connection: Connection, integration_id: str, batches: Sequence[Batch], now_ms: int
+) -> Stored:
+    """Ingest ``batches`` as one; when a defect of ours stops that, one by one, setting aside what cannot be stored.
+
+    One record that our code cannot handle must cost neither its neighbours nor the peer that would send it for ever.
+    Raises what is the store's trouble: then nothing may be acknowledged.
+    """
+    try:
+        with connection.begin_nested():
+            return Stored((sink.ingest(connection, integration_id, batches, now_ms),))
+    except Exception as err:  # noqa: BLE001 - the culprit is found below
+        _raise_trouble_of_store(err)
+        sink.forget()
+        _log.exception("A group of records of %s could not be stored; each is tried alone", integration_id)
+    parts: list[Ingested] = []
+    defects: list[str] = []
+    for batch in batches:
+        for record in batch.records:
+            try:
+                with connection.begin_nested():
+                    parts.append(sink.ingest(connection, integration_id, (Batch((record,)),), now_ms))
+            except Exception as err:  # noqa: BLE001 - whatever it is, it belongs to this record alone
+                _raise_trouble_of_store(err)
+                sink.forget()
+                rejected = _set_aside(record, err)
+                defects.append(rejected.why)
+                parts.append(sink.ingest(connection, integration_id, (Batch((rejected,)),), now_ms))
+        if batch.cursors:
+            parts.append(sink.ingest(connection, integration_id, (Batch((), batch.cursors),), now_ms))
+    return Stored(tuple(parts), tuple(defects))
+
+
+def _set_aside(record: Record, err: Exception) -> Rejected:
+    why = f"This program could not store it ({type(err).__name__}: {err}). Report it with the log of this day."
+    return Rejected(key=type(record).__name__, why=why, sample=repr(record)[:_SAMPLE_CHARACTERS])
+
+
+def _raise_trouble_of_store(err: Exception) -> None:
+    if isinstance(err, StoreError) or isinstance(translate(err, "the store"), StoreError):
+        raise err
+
+
+def _error_of(outcome: Future[Stored]) -> BaseException | None:
+    try:
+        return outcome.exception()
+    except CancelledError:
+        return StoreClosed("The store was closed before this was written.")

@@ -1,0 +1,220 @@
+"""What the engine writes down about integrations: states, the event log, the days, problems.
+
+All are functions of a connection inside a ``Store.write`` job. Each raises the topics it touches first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from app.clock import from_ms, to_ms
+from app.engine.phases import Phase, status_word
+from app.integrations.rows import Configured
+from app.security.redaction import redact, redact_text
+from app.store.changes import raise_topic
+from app.store.tables import (
+    Cursor,
+    Integration,
+    IntegrationDay,
+    IntegrationLog,
+    IntegrationState,
+    Problem,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One row of ``integration_states``. Times are milliseconds since 1970 UTC."""
+
+    phase: Phase
+    since_ms: int
+    reason: str = ""
+    error_kind: str = ""
+    next_try_ms: int | None = None
+    last_success_ms: int | None = None
+    last_data_ms: int | None = None
+    failures: int = 0
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DayCounts:
+    """What is added to an integration's day. ``delay_ms`` is the sum over positions of arrival minus fix."""
+
+    runs: int = 0
+    runs_failed: int = 0
+    records: int = 0
+    duration_ms: int = 0
+    delay_ms: int = 0
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """A problem to raise: something that only a person can fix. ``kind`` is the first part of its key."""
+
+    kind: str
+    title: str
+    detail: str
+    fix: str
+
+
+def load_integrations(connection: Connection) -> dict[str, Configured]:
+    """Every integration that was not removed, by id, in the order of their making."""
+    columns = [getattr(Integration, field.name) for field in fields(Configured)]
+    rows = connection.execute(select(*columns).where(Integration.removed_at.is_(None)).order_by(Integration.key))
+    return {row.id: Configured(*row) for row in rows}
+
+
+def load_states(connection: Connection) -> dict[str, State]:
+    return {row.integration_id: _state(row) for row in connection.execute(select(IntegrationState.__table__))}
+
+
+def load_cursors(connection: Connection, integration_id: str) -> dict[str, str]:
+    """How far each stream was read: stream name to value."""
+    query = select(Cursor.stream, Cursor.value).where(Cursor.integration_id == integration_id)
+    return dict(connection.execute(query).tuples().all())
+
+
+def save_state(connection: Connection, integration_id: str, state: State, *, last_sync_ms: int | None = None) -> None:
+    """Write a state, and the platform's status word where it changes with it."""
+    word = status_word(state.phase, ever_succeeded=state.last_success_ms is not None)
+    known = select(Integration.status, Integration.removed_at).where(Integration.id == integration_id)
+    integration = connection.execute(known).one_or_none()
+    version = raise_topic(connection, "integration_states")
+    values = {
+        "phase": state.phase.value,
+        "reason": redact_text(state.reason),
+        "error_kind": state.error_kind,
+        "since": from_ms(state.since_ms),
+        "next_try": _time(state.next_try_ms),
+        "last_success": _time(state.last_success_ms),
+        "last_data": _time(state.last_data_ms),
+        "failures": state.failures,
+        "detail": redact(state.detail),
+        "changed_version": version,
+    }
+    row = IntegrationState.integration_id == integration_id
+    if connection.execute(update(IntegrationState).where(row).values(values)).rowcount == 0:
+        connection.execute(insert(IntegrationState).values(integration_id=integration_id, **values))
+    changes: dict[str, Any] = {}
+    if last_sync_ms is not None:
+        changes["last_sync"] = from_ms(last_sync_ms)
+    if integration is not None and integration.removed_at is None and integration.status != word:
+        changes |= {"status": word, "changed_version": raise_topic(connection, "integrations")}
+    if changes:
+        connection.execute(update(Integration).where(Integration.id == integration_id).values(changes))
+
+
+def write_log(
+    connection: Connection,
+    integration_id: str | None,
+    event_type: str,
+    text: str,
+    *,
+    payload: Mapping[str, Any],
+    now_ms: int,
+) -> None:
+    """One line of the event log. ``text`` is a sentence; both it and ``payload`` are redacted here."""
+    raise_topic(connection, "logs")
+    line = {
+        "integration_id": integration_id,
+        "event_type": event_type,
+        "payload": redact(payload),
+        "created_at": from_ms(now_ms),
+        "text": redact_text(text),
+    }
+    connection.execute(insert(IntegrationLog).values(line))
+
+
+def add_to_day(connection: Connection, integration_id: str, now_ms: int, counts: DayCounts) -> None:
+    """Add to the analytics of the UTC day of ``now_ms``."""
+    day = from_ms(now_ms).date().isoformat()
+    row = (IntegrationDay.integration_id == integration_id) & (IntegrationDay.day == day)
+    change: dict[str, Any] = {
+        "runs": IntegrationDay.runs + counts.runs,
+        "runs_failed": IntegrationDay.runs_failed + counts.runs_failed,
+        "records": IntegrationDay.records + counts.records,
+        "duration_ms": IntegrationDay.duration_ms + counts.duration_ms,
+        "delay_ms": IntegrationDay.delay_ms + counts.delay_ms,
+    }
+    if counts.counters:
+        known = connection.execute(select(IntegrationDay.counters).where(row)).scalar_one_or_none() or {}
+        change["counters"] = {
+            name: known.get(name, 0) + counts.counters.get(name, 0) for name in {*known, *counts.counters}
+        }
+    if connection.execute(update(IntegrationDay).where(row).values(change)).rowcount == 0:
+        first = {
+            "runs": counts.runs,
+            "runs_failed": counts.runs_failed,
+            "records": counts.records,
+            "duration_ms": counts.duration_ms,
+            "delay_ms": counts.delay_ms,
+            "counters": dict(counts.counters),
+        }
+        connection.execute(insert(IntegrationDay).values(integration_id=integration_id, day=day, **first))
+
+
+def raise_problem(connection: Connection, integration_id: str | None, issue: Issue, now_ms: int) -> None:
+    """Raise a problem, or renew the text of the one that stands; its ``since`` stays."""
+    key = problem_key(issue.kind, integration_id)
+    open_one = (Problem.problem_key == key) & Problem.cleared_at.is_(None)
+    texts = {"title": redact_text(issue.title), "detail": redact_text(issue.detail), "fix": issue.fix}
+    query = select(Problem.id, Problem.title, Problem.detail, Problem.fix).where(open_one)
+    standing = connection.execute(query).first()
+    if standing is not None and (standing.title, standing.detail, standing.fix) == tuple(texts.values()):
+        return
+    version = raise_topic(connection, "problems")
+    if standing is not None:
+        connection.execute(update(Problem).where(open_one).values(**texts, changed_version=version))
+        return
+    connection.execute(
+        insert(Problem).values(
+            problem_key=key,
+            integration_id=integration_id,
+            since=from_ms(now_ms),
+            changed_version=version,
+            **texts,
+        )
+    )
+
+
+def clear_problems(connection: Connection, integration_id: str | None, kinds: frozenset[str], now_ms: int) -> None:
+    """Mark the open problems of these kinds as over; nothing is written where there are none."""
+    keys = [problem_key(kind, integration_id) for kind in sorted(kinds)]
+    open_ones = Problem.problem_key.in_(keys) & Problem.cleared_at.is_(None)
+    if connection.execute(select(Problem.id).where(open_ones).limit(1)).first() is None:
+        return
+    version = raise_topic(connection, "problems")
+    change = {"cleared_at": from_ms(now_ms), "changed_version": version}
+    connection.execute(update(Problem).where(open_ones).values(change))
+
+
+def problem_key(kind: str, integration_id: str | None) -> str:
+    return kind if integration_id is None else f"{kind}:{integration_id}"
+
+
+def _state(row: Any) -> State:
+    return State(
+        phase=Phase(row.phase),
+        since_ms=to_ms(row.since),
+        reason=row.reason,
+        error_kind=row.error_kind,
+        next_try_ms=_ms(row.next_try),
+        last_success_ms=_ms(row.last_success),
+        last_data_ms=_ms(row.last_data),
+        failures=row.failures,
+        detail=row.detail,
+    )
+
+
+def _time(ms: int | None) -> Any:
+    return None if ms is None else from_ms(ms)
+
+
+def _ms(moment: Any) -> int | None:
+    return None if moment is None else to_ms(moment)
