@@ -145,7 +145,7 @@ async def _handshake(address: Address, tls: ssl.SSLContext, peer: str, fingerpri
             _, writer = await asyncio.open_connection(address.host, address.port, ssl=tls, server_hostname=address.host)
     except TimeoutError as err:
         raise NotReady(
-            f"{sentence_start(peer)} accepts the connection but does not begin encryption. Check that the port is the one "
+            f"{capital(peer)} accepts the connection but does not begin encryption. Check that the port is the one "
             "for https."
         ) from err
     except ssl.SSLError as err:
@@ -191,7 +191,7 @@ def tls_error(err: ssl.SSLError, peer: str, *, pinned: str = "", seen: str = "")
     """
     if not isinstance(err, ssl.SSLCertVerificationError):
         return NotReady(
-            f"{sentence_start(peer)} does not complete encryption ({_tls_reason(err)}). Check that the port is the one for "
+            f"{capital(peer)} does not complete encryption ({_tls_reason(err)}). Check that the port is the one for "
             "https and that the server offers TLS 1.2 or newer."
         )
     code = getattr(err, "verify_code", 0)
@@ -242,7 +242,7 @@ def os_error(err: OSError, peer: str) -> AdapterError:
             f"The connection to {peer} was refused: nothing listens there. Check the port, and that the server runs."
         )
     if isinstance(err, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):
-        return NotReady(f"{sentence_start(peer)} broke off the connection. It is tried again by itself.")
+        return NotReady(f"{capital(peer)} broke off the connection. It is tried again by itself.")
     if isinstance(err, TimeoutError):
         return NotReady(silent(peer))
     if err.errno is None and (numbers := re.findall(r"\[Errno (\d+)\]", str(err))):
@@ -261,7 +261,7 @@ def _as_outage(error: AdapterError) -> AdapterError:
 
 def silent(peer: str, where: str = "") -> str:
     place = f" at {where}" if where else ""
-    return f"{sentence_start(peer)} does not answer{place}. Check the address, the port, and firewalls in between."
+    return f"{capital(peer)} does not answer{place}. Check the address, the port, and firewalls in between."
 
 
 def _unknown_name(peer: str, name: str = "") -> str:
@@ -269,5 +269,5 @@ def _unknown_name(peer: str, name: str = "") -> str:
     return f"The name{quoted} of {peer} is not known. Check its spelling and this computer's network."
 
 
-def sentence_start(peer: str) -> str:
+def capital(peer: str) -> str:
     return peer[:1].upper() + peer[1:]

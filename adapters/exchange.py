@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import websockets.exceptions as ws_errors
 
-from adapters.connect import EXAMPLE, os_error, sentence_start, silent
+from adapters.connect import EXAMPLE, capital, os_error, silent
 from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady, SettingsInvalid
 
 LONGEST_WAIT_S = 86_400.0  # a peer that asks for more than a day is asked again after a day
@@ -64,7 +64,7 @@ async def exchange(
                     body += chunk
                     if len(body) > max_bytes:
                         raise BadReply(
-                            f"{sentence_start(peer)} sent more than {max_bytes // 1_000_000} MB in one answer. Ask its "
+                            f"{capital(peer)} sent more than {max_bytes // 1_000_000} MB in one answer. Ask its "
                             "administrator whether the address leads to the right service.",
                             bytes(body[:SAMPLE_BYTES]).decode("utf-8", "replace"),
                         )
@@ -72,7 +72,7 @@ async def exchange(
                 await response.aclose()
     except TimeoutError as err:
         raise NotReady(
-            f"{sentence_start(peer)} did not finish its answer within {10 * timeout_s:.0f} s. It is tried again by itself; if "
+            f"{capital(peer)} did not finish its answer within {10 * timeout_s:.0f} s. It is tried again by itself; if "
             "this lasts, look at the line and the server's load."
         ) from err
     except HTTPX_ERRORS as err:
@@ -87,14 +87,14 @@ _HTTPX: tuple[tuple[type[Exception], Callable[[str], AdapterError]], ...] = (
     (
         httpx.ReadTimeout,
         lambda peer: NotReady(
-            f"{sentence_start(peer)} took the request but stopped answering. It is tried again by itself; if this lasts, look "
+            f"{capital(peer)} took the request but stopped answering. It is tried again by itself; if this lasts, look "
             "at the line and the server's load."
         ),
     ),
     (
         httpx.WriteTimeout,
         lambda peer: NotReady(
-            f"{sentence_start(peer)} stopped taking the request. Check the line; it is tried again by itself."
+            f"{capital(peer)} stopped taking the request. Check the line; it is tried again by itself."
         ),
     ),
     (
@@ -128,7 +128,7 @@ _HTTPX: tuple[tuple[type[Exception], Callable[[str], AdapterError]], ...] = (
     (
         httpx.RemoteProtocolError,
         lambda peer: BadReply(
-            f"{sentence_start(peer)} broke off its answer, or does not speak HTTP there. Check the port; it is tried again."
+            f"{capital(peer)} broke off its answer, or does not speak HTTP there. Check the port; it is tried again."
         ),
     ),
     (
@@ -137,11 +137,11 @@ _HTTPX: tuple[tuple[type[Exception], Callable[[str], AdapterError]], ...] = (
     ),
     (
         httpx.TooManyRedirects,
-        lambda peer: BadReply(f"{sentence_start(peer)} sends every request elsewhere in a circle. Check its address."),
+        lambda peer: BadReply(f"{capital(peer)} sends every request elsewhere in a circle. Check its address."),
     ),
     (
         httpx.CookieConflict,
-        lambda peer: BadReply(f"{sentence_start(peer)} set contradicting cookies. Look at proxies in between."),
+        lambda peer: BadReply(f"{capital(peer)} set contradicting cookies. Look at proxies in between."),
     ),
     (
         httpx.StreamError,
@@ -206,7 +206,7 @@ def _date(headers: httpx.Headers) -> datetime | None:
 
 def status_error(status: int, headers: httpx.Headers, sample: str, *, peer: str, now_ms: int) -> AdapterError:
     """The error for an answer whose status is not a success; ``sample`` is the start of its body."""
-    name, wait = sentence_start(peer), retry_after_s(headers, now_ms)
+    name, wait = capital(peer), retry_after_s(headers, now_ms)
     if status == 401:
         return AuthFailed(f"{name} refused the sign-in. Enter the credentials again; they may be wrong or have ended.")
     if status == 403:
@@ -251,7 +251,7 @@ WEBSOCKET_ERRORS = (ws_errors.WebSocketException, OSError)
 
 def websocket_error(err: ws_errors.WebSocketException | OSError, peer: str, now_ms: int) -> AdapterError:
     """The error of ours for what the websockets library or the system raised (:data:`WEBSOCKET_ERRORS`)."""
-    name = sentence_start(peer)
+    name = capital(peer)
     match err:
         case ws_errors.InvalidStatus():
             headers = httpx.Headers(list(err.response.headers.raw_items()))
