@@ -1,0 +1,1 @@
+"""The fleet: trackers, vehicles, their positions and what is said about them."""

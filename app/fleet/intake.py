@@ -1,0 +1,185 @@
+"""One pass over the records of a batch: each becomes rows, and the sums that the engine reports.
+
+Made anew for every batch; it reads what the sink's caches know and writes nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from adapters.records import DeviceEvent, DeviceInfo, DeviceStatus, Geofence, Position, RawFrame, Record, Rejected
+from app.fleet import rows
+from app.fleet.plausibility import NOT_A_REFERENCE, Mark, static_marks
+from app.fleet.registry import BLOCKED, Registry, Tracker, neighbours
+from app.fleet.states import LiveState, StateBook
+
+_JUMP = Mark.JUMP.value
+_ALIVE = frozenset({"ok", "unknown_type"})
+
+
+class Intake:
+    """Rows and sums of one batch. ``next_position`` and ``next_raw`` are the ids to give out next."""
+
+    def __init__(  # noqa: PLR0917 - all of them are the sink's
+        self,
+        connection: Connection,
+        integration_key: int,
+        devices: Mapping[str, Tracker],
+        registry: Registry,
+        states: StateBook,
+        next_ids: tuple[int, int],
+    ) -> None:
+        self._connection = connection
+        self._integration_key = integration_key
+        self._devices = devices
+        self._registry = registry
+        self._states = states
+        self.next_position, self.next_raw = next_ids
+        self._raw_ids: dict[int, int] = {}
+        self._ids_at_start = next_ids
+        self.raw_rows: list[rows.RawRow] = []
+        self.position_rows: list[rows.PositionTuple] = []
+        self.event_rows: list[rows.EventTuple] = []
+        self.rejected: list[Rejected] = []
+        self.statuses = self.infos = self.blocked = self.unattributed = 0
+        self.newest_data_ms = 0
+        self._take: Mapping[type[Record], Callable[[Any], None]] = {
+            Position: self._position,
+            DeviceStatus: self._status,
+            DeviceEvent: self._event,
+            DeviceInfo: self._info,
+            RawFrame: self._lone_frame,
+            Rejected: self.rejected.append,
+            Geofence: _elsewhere,
+        }
+
+    def take(self, records: Iterable[Record]) -> None:
+        """Work through ``records`` in the order of their arrival."""
+        handlers = self._take
+        for record in records:
+            handlers[type(record)](record)
+
+    def _position(self, position: Position) -> None:
+        tracker = self._attributed(position)
+        if tracker is None:
+            return
+        offset_s = tracker.clock_offset_s
+        if offset_s is None:
+            offset_s = position.declared_offset_s
+        received_at_ms = position.received_at_ms
+        device_ms = position.fixed_at_ms
+        fixed_at_ms = received_at_ms if device_ms is None else device_ms - offset_s * 1000
+        marks = static_marks(
+            None if device_ms is None else fixed_at_ms,
+            received_at_ms,
+            position.lat,
+            position.lon,
+            position.speed_km_h,
+            position.course_deg,
+            position.located,
+        )
+        if not marks & NOT_A_REFERENCE:
+            history = tracker.history or self._registry.history(self._connection, tracker)
+            fix = (fixed_at_ms, position.lat, position.lon)
+            if history.is_jump(fix, lambda at_ms: neighbours(self._connection, tracker.key, at_ms)):
+                marks |= _JUMP
+        raw_id = self._heard(tracker, position.raw, received_at_ms, "position", position.source)
+        self.position_rows.append(
+            rows.position_row(self.next_position, tracker.key, position, offset_s, fixed_at_ms, marks, raw_id)
+        )
+        self.next_position += 1
+        self.newest_data_ms = max(self.newest_data_ms, min(fixed_at_ms, received_at_ms))
+
+    def _status(self, status: DeviceStatus) -> None:
+        tracker = self._attributed(status)
+        if tracker is None:
+            return
+        self.statuses += 1
+        self._heard(tracker, status.raw, status.received_at_ms, status.kind, status.source)
+        self._touch(tracker).told(status)
+        self.newest_data_ms = max(self.newest_data_ms, status.received_at_ms)
+
+    def _event(self, event: DeviceEvent) -> None:
+        tracker = self._attributed(event)
+        if tracker is None:
+            return
+        offset_s = tracker.clock_offset_s if tracker.clock_offset_s is not None else event.declared_offset_s
+        raw_id = self._heard(tracker, event.raw, event.received_at_ms, event.kind, event.source)
+        row = rows.event_row(tracker.key, event, offset_s, raw_id)
+        self.event_rows.append(row)
+        self.newest_data_ms = max(self.newest_data_ms, min(row[1], event.received_at_ms))
+
+    def _info(self, info: DeviceInfo) -> None:
+        self.infos += 1
+        tracker = self._devices.get(info.device)
+        if tracker is None or info.last_update_ms is None or tracker.state == BLOCKED:
+            return
+        state = self._touch(tracker)
+        state.last_seen_ms = max(state.last_seen_ms, info.last_update_ms)
+        self.newest_data_ms = max(self.newest_data_ms, info.last_update_ms)
+
+    def _lone_frame(self, raw: RawFrame) -> None:
+        """A frame without a record: kept. It proves a device alive only if it was well formed, and creates none."""
+        tracker = self._devices.get(raw.device) if raw.device is not None else None
+        if tracker is not None and tracker.state == BLOCKED:
+            self._count_blocked(tracker, raw, raw.received_at_ms)
+        elif tracker is not None and raw.verdict in _ALIVE:
+            self._heard(tracker, raw, raw.received_at_ms, "frame", raw.protocol)
+        else:
+            self._raw_id(raw, tracker.key if tracker is not None else None)
+
+    def _attributed(self, record: Position | DeviceStatus | DeviceEvent) -> Tracker | None:
+        """The device whose record is to be stored, or None after counting why not."""
+        tracker = self._devices.get(record.device)
+        if tracker is None:
+            self.unattributed += 1
+            if record.raw is not None:
+                self._raw_id(record.raw, None)
+            return None
+        if tracker.state == BLOCKED:
+            self._count_blocked(tracker, record.raw, record.received_at_ms)
+            return None
+        return tracker
+
+    def _count_blocked(self, tracker: Tracker, raw: RawFrame | None, received_at_ms: int) -> None:
+        """Count one frame of a blocked device, once however many records it gave."""
+        if raw is not None:
+            if id(raw) in self._raw_ids:
+                return
+            self._raw_ids[id(raw)] = 0
+        self.blocked += 1
+        state = self._touch(tracker)
+        state.blocked_frames += 1
+        state.last_seen_ms = max(state.last_seen_ms, received_at_ms)
+
+    def _heard(self, tracker: Tracker, raw: RawFrame | None, at_ms: int, kind: str, source: str) -> int | None:
+        """Count one frame of a device, once however many records it gave; returns the id of its bytes."""
+        state = self._touch(tracker)
+        if raw is None:
+            state.heard(at_ms, kind, source, None)
+            return None
+        is_first = id(raw) not in self._raw_ids
+        raw_id = self._raw_id(raw, tracker.key)
+        if is_first:
+            state.heard(at_ms, kind, source, raw_id)
+        return raw_id
+
+    def _touch(self, tracker: Tracker) -> LiveState:
+        return self._states.touch(tracker.key, *self._ids_at_start)
+
+    def _raw_id(self, raw: RawFrame, device_key: int | None) -> int:
+        # Records of one frame share the object, so its identity is the frame's; the batch keeps it alive.
+        known = self._raw_ids.get(id(raw))
+        if known is not None:
+            return known
+        raw_id = self._raw_ids[id(raw)] = self.next_raw
+        self.next_raw += 1
+        self.raw_rows.append(rows.raw_row(raw_id, self._integration_key, device_key, raw))
+        return raw_id
+
+
+def _elsewhere(_record: object) -> None:
+    """Geofences are compared with the store before anything is written."""

@@ -1,0 +1,196 @@
+"""What can be said against a fix. Marked fixes are kept and shown; totals leave most of them out.
+
+Two parts: :func:`static_marks` looks at one fix alone, :class:`FixHistory` compares it with the device's plausible
+fix before it *by fix time*, so that buffered fixes that arrive late are compared with their real neighbours.
+Both run once per stored position, at flood rate, and therefore work on plain integers instead of :class:`Mark`.
+Limits: gps-protocols.md, section 6; decisions in docs/decisions/0021.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from enum import IntFlag
+
+from app.fleet.geo import METRES_PER_DEGREE, distance_m
+
+
+class Mark(IntFlag):
+    """One doubt per bit, as stored in ``positions.marks``."""
+
+    NO_DEVICE_TIME = 1
+    """The device sent no valid time; the arrival stands in for it."""
+    AHEAD = 2
+    """The fix claims to be more than five minutes later than its arrival."""
+    OLD = 4
+    """The fix arrived more than a day after it was made."""
+    ZERO_POSITION = 8
+    """Latitude and longitude are both zero."""
+    JUMP = 16
+    """Reaching it from the plausible fix before it needs more than 250 km/h."""
+    COURSE_RANGE = 32
+    """The course is not between 0 and 360 degrees."""
+    NOT_LOCATED = 64
+    """The device had no fix and repeats an old place, or none."""
+    ABSURD_DATE = 128
+    """The fix time lies before 2000 or after 2099."""
+    SPEED_RANGE = 256
+    """The device's own speed is negative or above 250 km/h."""
+
+
+NO_MARKS = Mark(0)
+
+AHEAD_AFTER_MS = 5 * 60_000
+OLD_AFTER_MS = 24 * 3_600_000
+EARLIEST_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
+LATEST_MS = 4_102_444_800_000  # 2100-01-01T00:00:00Z, exclusive
+FASTEST_KM_H = 250.0
+
+NOT_A_REFERENCE = (
+    Mark.NO_DEVICE_TIME | Mark.AHEAD | Mark.ABSURD_DATE | Mark.ZERO_POSITION | Mark.JUMP | Mark.NOT_LOCATED
+).value
+"""Fixes with one of these say nothing about the place of the next one."""
+
+NOT_LIVE = (Mark.ABSURD_DATE | Mark.ZERO_POSITION | Mark.JUMP | Mark.NOT_LOCATED).value
+"""Fixes with one of these never move a vehicle on the map."""
+
+NOT_IN_TOTALS = (~(Mark.OLD | Mark.COURSE_RANGE)).value
+"""Fixes with one of these are left out of distances. A late arrival alone, or a bad course, spoils no distance."""
+
+_NAMES = tuple((mark.value, mark.name.lower()) for mark in Mark if mark.name)
+
+_NO_DEVICE_TIME = Mark.NO_DEVICE_TIME.value
+_AHEAD = Mark.AHEAD.value
+_OLD = Mark.OLD.value
+_ZERO_POSITION = Mark.ZERO_POSITION.value
+_COURSE_RANGE = Mark.COURSE_RANGE.value
+_NOT_LOCATED = Mark.NOT_LOCATED.value
+_ABSURD_DATE = Mark.ABSURD_DATE.value
+_SPEED_RANGE = Mark.SPEED_RANGE.value
+
+
+def mark_names(marks: int) -> list[str]:
+    """The names of the set bits, in the order of their values; bits of a newer program are left out."""
+    return [name for value, name in _NAMES if marks & value] if marks else []
+
+
+def static_marks(  # noqa: PLR0917 - once per stored position
+    fixed_at_ms: int | None,
+    received_at_ms: int,
+    lat: float,
+    lon: float,
+    speed_km_h: float | None,
+    course_deg: float | None,
+    located: bool,
+) -> int:
+    """The marks that a fix earns by itself. ``fixed_at_ms`` is already corrected by the clock offset."""
+    marks = 0
+    if fixed_at_ms is None:
+        marks = _NO_DEVICE_TIME
+    elif not EARLIEST_MS <= fixed_at_ms < LATEST_MS:
+        marks = _ABSURD_DATE
+    else:
+        lag = received_at_ms - fixed_at_ms
+        if lag > OLD_AFTER_MS:
+            marks = _OLD
+        elif lag < -AHEAD_AFTER_MS:
+            marks = _AHEAD
+    if not located:
+        marks |= _NOT_LOCATED
+    if lat == 0 and lon == 0:
+        marks |= _ZERO_POSITION
+    if speed_km_h is not None and not 0 <= speed_km_h <= FASTEST_KM_H:
+        marks |= _SPEED_RANGE
+    if course_deg is not None and not 0 <= course_deg <= 360:
+        marks |= _COURSE_RANGE
+    return marks
+
+
+Fix = tuple[int, float, float]
+"""Fix time in ms, latitude, longitude in degrees."""
+
+Neighbours = tuple[Fix | None, int | None]
+"""The plausible stored fix at or before a time, and the time of the plausible stored fix after it."""
+
+_FASTEST_M_PER_MS = FASTEST_KM_H / 3_600
+_RESOLUTION_MS = 1_000  # trackers tell whole seconds
+
+
+def is_reachable(one: Fix, other: Fix) -> bool:
+    """Whether 250 km/h suffice between two fixes, in whichever order. Fixes of one second get one second."""
+    allowed_m = max(abs(other[0] - one[0]), _RESOLUTION_MS) * _FASTEST_M_PER_MS
+    d_lat, d_lon = abs(other[1] - one[1]), abs(other[2] - one[2])
+    if d_lon > 180:
+        d_lon = 360 - d_lon
+    # The way along meridian and parallel is never shorter than the straight one, and needs no trigonometry.
+    if (d_lat + d_lon) * METRES_PER_DEGREE <= allowed_m:
+        return True
+    return distance_m(one[1], one[2], other[1], other[2]) <= allowed_m
+
+
+class FixHistory:
+    """The newest plausible fixes of one device, enough to judge the next one.
+
+    Fixes older than the memory are compared with their neighbours in the store through ``look_up``; a run of
+    buffered fixes that falls into one gap of the store asks only once.
+
+    A first fix in a wrong place would condemn every right one after it. Therefore :data:`AGREEING` jumps in a row
+    that can be reached from each other are believed: the last of them is not marked and becomes the reference.
+    """
+
+    __slots__ = ("_agreeing", "_complete_from", "_doubtful", "_fixes", "_gap_from", "_gap_until", "_times")
+
+    AGREEING = 3
+    KEPT = 16
+
+    def __init__(self, newest: Sequence[Fix] = (), *, is_complete: bool = True) -> None:
+        """``newest``: plausible fixes in the order of their times; ``is_complete``: there are no older ones."""
+        self._times = [fix[0] for fix in newest]
+        self._fixes = list(newest)
+        self._complete_from = -(2**63) if is_complete or not newest else newest[0][0]
+        self._gap_from: Fix | None = None
+        self._gap_until = -(2**63)
+        self._doubtful: Fix | None = None
+        self._agreeing = 0
+
+    def is_jump(self, fix: Fix, look_up: Callable[[int], Neighbours]) -> bool:
+        """Judge ``fix`` and remember it if it is plausible. Only for fixes without NOT_A_REFERENCE marks."""
+        time = fix[0]
+        if time >= self._complete_from:
+            index = bisect_right(self._times, time)
+            before = self._fixes[index - 1] if index else None
+            if before is None or is_reachable(before, fix) or self._is_confirmed(fix):
+                if before != fix:
+                    self._remember(index, fix)
+                return False
+            return True
+        before = self._before_memory(time, look_up)
+        if before is None or is_reachable(before, fix) or self._is_confirmed(fix):
+            self._gap_from = fix
+            self._doubtful = None
+            return False
+        return True
+
+    def _remember(self, index: int, fix: Fix) -> None:
+        self._doubtful = None
+        self._times.insert(index, fix[0])
+        self._fixes.insert(index, fix)
+        if len(self._times) > self.KEPT:
+            forgotten = self.KEPT // 2
+            del self._times[:forgotten], self._fixes[:forgotten]
+            self._complete_from = self._times[0]
+
+    def _before_memory(self, time: int, look_up: Callable[[int], Neighbours]) -> Fix | None:
+        gap_from = self._gap_from
+        if gap_from is None or not gap_from[0] <= time < self._gap_until:
+            gap_from, gap_until = look_up(time)
+            self._gap_from = gap_from
+            self._gap_until = gap_until if gap_until is not None else self._complete_from
+        return gap_from
+
+    def _is_confirmed(self, fix: Fix) -> bool:
+        doubtful = self._doubtful
+        agrees = doubtful is not None and doubtful[0] < fix[0] and is_reachable(doubtful, fix)
+        self._agreeing = self._agreeing + 1 if agrees else 1
+        self._doubtful = fix
+        return self._agreeing >= self.AGREEING

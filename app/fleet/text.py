@@ -1,0 +1,35 @@
+"""Text from outside, in a form that every database keeps."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def storable(text: str, longest: int | None = None) -> str:
+    """``text`` without what a database refuses (NUL, lone surrogates), cut to ``longest`` characters."""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    if "\x00" in text:
+        text = text.replace("\x00", "\ufffd")
+    return text if longest is None else text[:longest]
+
+
+def storable_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with texts made storable; numbers that JSON does not know become text."""
+    return {storable(name): _storable_value(value) for name, value in values.items()}
+
+
+def json_text(values: Mapping[str, Any]) -> str:
+    """``values`` as the compact JSON text that a JSON column takes from the driver."""
+    return json.dumps(storable_json(values), separators=(",", ":"))
+
+
+def _storable_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
