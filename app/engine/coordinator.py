@@ -30,7 +30,8 @@ from app.engine.session import Run, Session
 from app.integrations.rows import Configured
 from app.store.errors import StoreError
 
-DRAIN_S = 3.0
+DRAIN_S = 2.5
+CANCEL_S = 1.0
 
 PROBLEM_KINDS = frozenset({"sign_in", "misconfigured", "unsupported", "defect", "defect_records"})
 
@@ -86,9 +87,11 @@ class Coordinator:
     async def stop(self) -> None:
         """Unload cleanly: peers are left, everything they delivered is stored, nobody waits for an answer."""
         session = self._session
-        await self._ports.tasks.cancel_owner(self)
+        _done, unended = await asyncio.wait({self._ports.tasks.cancel_owner(self)}, timeout=CANCEL_S)
+        if unended:
+            _log.error("%s did not stop within %.0f s of being asked", self.configured.name, CANCEL_S)
         if session is not None and not await session.drain(DRAIN_S):
-            _log.error("%s: what was received last could not be stored in %d s", self.configured.name, DRAIN_S)
+            _log.error("%s: what was received last could not be stored in %.1f s", self.configured.name, DRAIN_S)
         self._answer_all(self._failure("The integration was stopped before the run had ended."))
         self._note_state(replace(self._state, last_data_ms=self._last_data_ms, last_success_ms=self._last_success_ms))
 

@@ -84,6 +84,7 @@ class Engine:
         finally:
             await asyncio.to_thread(watcher.stop)
             await self._unload(list(self._coordinators.values()))
+            await self._ports.tasks.cancel_owner(self)
             self._coordinators.clear()
             if not await self.scribe.flush(FLUSH_S):
                 _log.warning("the last notes of the engine could not be stored")
@@ -211,7 +212,7 @@ class Engine:
             return await self._check(wish.integration_id or "")
         return {
             "ok": False,
-            "error": f"This engine knows no command named “{wish.name}”. Upgrade it, or ask otherwise.",
+            "error": f"This engine knows no command “{wish.name}”. Upgrade it, or ask otherwise.",
         }
 
     async def _check(self, integration_id: str) -> Mapping[str, Any]:
