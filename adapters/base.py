@@ -164,6 +164,7 @@ class Manifest:
     requests_per_minute: int = 120
     decoders: str | None = None
     simulator: str | None = None
+    explainer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +285,26 @@ class Decoder(Protocol):
 
 
 Decoders = Mapping[str, Decoder]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """One field of a frame: which bytes (``offset``, ``length``, ``hex``) and what they say."""
+
+    offset: int
+    length: int
+    hex: str
+    name: str
+    value: str
+    unit: str = ""
+
+
+class Explainer(Protocol):
+    """Shows a frame field by field: the raw inspector uses it."""
+
+    def __call__(self, protocol: str, data: bytes) -> Sequence[FieldView]:
+        """Rows in byte order that together cover all of ``data``; never raises for any bytes."""
+        ...
 
 
 class Simulator(Protocol):

@@ -1,0 +1,130 @@
+"""GT02 frames (``68 68``): what they say and what must be answered. Source: protocol reference, section 2.
+
+GT02 has no checksum, so a frame is believed only if everything fits: identity digits, type, content length, date and
+coordinate ranges (section 2.1). ``decode`` reads what it can and names the first thing that does not fit in ``error``.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from adapters.gt02_tracker.fields import FrameFields
+from adapters.gt02_tracker.wire import COORDINATE_UNITS_PER_DEGREE, imei_of, time_ms
+
+SMALLEST_LENGTH: Final = 13  # level bytes 2, identity 8, serial 2, type 1
+HEARTBEAT_REPLY: Final = bytes.fromhex("54681a0d0a")
+
+LOCATION: Final = 0x10
+HEARTBEAT: Final = 0x1A
+ADDRESS_REQUEST: Final = 0x1B
+COMMAND_RESULT: Final = 0x1C
+_KNOWN_TYPES: Final = frozenset({LOCATION, HEARTBEAT, ADDRESS_REQUEST, COMMAND_RESULT})
+
+_CONTENT_AT: Final = 16
+_LOCATION_SIZE: Final = 24
+_LOCATION_CONTENT: Final = Struct(">6sIIBH3sI")  # section 2.3
+_LOCATED, _NORTH, _EAST, _CHARGING, _SOS, _FORCED_POWER_OFF = (1 << bit for bit in range(6))
+
+
+def has_identity(frame: bytes) -> bool:
+    """True where the eight identity bytes are a padding nibble and 15 digits."""
+    return frame[5] < 0x10 and frame[5:13].hex().isdecimal()
+
+
+def is_well_formed(frame: bytes) -> bool:
+    """True for a frame with right length and tail that also has an identity, a known type and fitting content."""
+    return has_identity(frame) and frame[15] in _KNOWN_TYPES and _content_fits(frame)
+
+
+def _content_fits(frame: bytes) -> bool:
+    size = frame[2] - SMALLEST_LENGTH
+    if frame[15] == LOCATION:
+        return size == _LOCATION_SIZE
+    if frame[15] == COMMAND_RESULT:
+        return size >= 1 and frame[_CONTENT_AT] <= size - 1
+    return True
+
+
+def decode(frame: bytes) -> FrameFields:
+    """Fields of a frame whose length field and tail agree. ``error`` is present where it must not be believed."""
+    message_type = frame[15]
+    fields: FrameFields = {
+        "protocol": "gt02",
+        "length": frame[2],
+        "type": f"0x{message_type:02x}",
+        "imei": frame[5:13].hex()[1:],
+        "serial": frame[13] << 8 | frame[14],
+        "kind": "unsupported",
+        "ack": None,
+    }
+    if not has_identity(frame) or imei_of(frame[5:13]) is None:
+        fields["error"] = "The identity is not made of decimal digits."
+    elif not _content_fits(frame):
+        fields["error"] = f"The content's size does not fit a frame of type 0x{message_type:02x}."
+    elif message_type == LOCATION:
+        _read_location(frame, fields)
+    elif message_type == HEARTBEAT:
+        _read_heartbeat(frame, fields)
+    elif message_type == COMMAND_RESULT:
+        text = frame[_CONTENT_AT + 1 : _CONTENT_AT + 1 + frame[_CONTENT_AT]]
+        fields["kind"] = "command_result"
+        fields["text"] = text.decode("ascii", "replace")
+    else:
+        fields["content"] = frame[_CONTENT_AT:-2].hex()
+    return fields
+
+
+def reply_to(fields: FrameFields) -> bytes:
+    """Bytes to send once the frame is stored; only heartbeats are answered (section 2.5)."""
+    return HEARTBEAT_REPLY if fields["kind"] == "heartbeat" and "error" not in fields else b""
+
+
+def is_known(fields: FrameFields) -> bool:
+    """False for types without a public layout: kept raw and counted."""
+    return fields["kind"] != "unsupported"
+
+
+def _read_location(frame: bytes, fields: FrameFields) -> None:
+    date, raw_lat, raw_lon, speed, course, reserved, flags = _LOCATION_CONTENT.unpack_from(frame, _CONTENT_AT)
+    north, east = bool(flags & _NORTH), bool(flags & _EAST)
+    lat = raw_lat / (COORDINATE_UNITS_PER_DEGREE if north else -COORDINATE_UNITS_PER_DEGREE)
+    lon = raw_lon / (COORDINATE_UNITS_PER_DEGREE if east else -COORDINATE_UNITS_PER_DEGREE)
+    fixed_at_ms = time_ms(date)
+    fields["kind"] = "location"
+    fields["reserved_header"] = frame[3:5].hex()
+    fields["time_ms"] = fixed_at_ms
+    fields["lat"] = round(lat, 6) + 0.0
+    fields["lon"] = round(lon, 6) + 0.0
+    fields["speed_kmh"] = speed
+    fields["course"] = course
+    fields["reserved"] = reserved.hex()
+    fields["flags"] = flags
+    fields["located"] = bool(flags & _LOCATED)
+    fields["north"] = north
+    fields["east"] = east
+    fields["charging"] = bool(flags & _CHARGING)
+    fields["sos"] = bool(flags & _SOS)
+    fields["forced_power_off"] = bool(flags & _FORCED_POWER_OFF)
+    if fixed_at_ms is None:
+        fields["error"] = "The six date bytes are no valid date."
+    elif abs(lat) > 90 or abs(lon) > 180:
+        fields["error"] = "The coordinates lie outside the Earth's ranges."
+
+
+def _read_heartbeat(frame: bytes, fields: FrameFields) -> None:
+    """All parts are optional, and the count may contradict the list: take the bytes present (section 2.4)."""
+    content = frame[_CONTENT_AT:-2]
+    fields["kind"] = "heartbeat"
+    fields["ack"] = HEARTBEAT_REPLY.hex()
+    fields["power_level"] = frame[3]
+    fields["gsm_level"] = frame[4]
+    fields["locate_status"] = content[0] if content else None
+    count = content[1] if len(content) > 1 else None
+    fields["satellites"] = count
+    listed = content[2:]
+    if count is not None and count > len(listed):
+        fields["satellite_count_inconsistent"] = True
+        count = len(listed)
+    fields["snr"] = list(listed[: count or 0])
+    fields["trailing"] = listed[count or 0 :].hex()
