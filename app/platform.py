@@ -103,6 +103,12 @@ def on_stop_signal(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) ->
             signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(stop))
 
 
+def ignore_terminal_stop() -> None:
+    """Let a background process that reads its terminal get an error instead of being halted (SIGTTIN)."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+
+
 def is_network_path(path: Path) -> bool:
     """Whether a path lies on a network share, where SQLite's locks cannot be trusted. Unknown counts as local."""
     path = _existing(path)

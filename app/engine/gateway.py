@@ -60,6 +60,7 @@ def run_gateway(options: GatewayOptions) -> int:
     when the engine cannot run, with one sentence on standard error.
     """
     clock = SystemClock()
+    platform.ignore_terminal_stop()
     lines = _InputLines()
     logs = Logs.open(options.paths, "gateway", debug=options.debug)
     try:
@@ -168,7 +169,7 @@ class _InputLines:
         while b"\n" not in self._rest and not self._ended:
             try:
                 piece = os.read(0, 4096)
-            except OSError:  # closed, or a terminal that this process may not read in the background
+            except OSError:  # closed, or the terminal of a process in the background
                 piece = b""
             self._ended = not piece
             self._rest = (self._rest + piece)[-_LONGEST_LINE:]
