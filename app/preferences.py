@@ -32,7 +32,7 @@ class Preferences(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    theme: Literal["light", "dark", "system"] = "system"
+    theme: Literal["light", "dark", "contrast", "system"] = "system"
     time_zone: str = ""
     units: Literal["metric", "imperial"] = "metric"
     keep_engine_running: bool = False

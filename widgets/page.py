@@ -27,8 +27,9 @@ and the page made when it is first shown (``PageSpec.load`` of widgets/window.py
 may stand at the top of its own modules. A StoreError out of ``refresh`` becomes a message and a retry; anything
 else is a defect and reaches the crash report.
 
-``spawn`` starts further work; all of it is cancelled when the page is closed. Long-lived connections to signals of
-the context belong to methods of the page, so that they end with it.
+``table()`` returns the page's main table: Ctrl+E and Ctrl+P export and print it as seen. Ctrl+F goes to the page's
+first SearchField. ``spawn`` starts further work; all of it is cancelled when the page is closed. Long-lived
+connections to signals of the context belong to methods of the page, so that they end with it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLay
 from app.store.errors import StoreError
 from resources.i18n import tr
 from widgets.context import ConsoleContext
+from widgets.data_table import DataTable
 
 PAGE_MARGIN = 28
 BLOCK_GAP = 18
@@ -79,6 +81,15 @@ class Page(QWidget):
 
     def show_item(self, **arguments: Any) -> None:
         """Bring one thing into view, e.g. ``imei="…"``; called after the page was shown."""
+
+    def table(self) -> DataTable[Any] | None:
+        """The page's main table, for export and print; None where there is none."""
+        return None
+
+    @property
+    def is_ready(self) -> bool:
+        """True once it shows its data; a page that loads more than ``refresh`` reads says so here."""
+        return self.refresh_count > 0
 
     def request_refresh(self) -> None:
         """Read everything again, now or when the page is next visible."""
