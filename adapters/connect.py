@@ -203,18 +203,18 @@ def tls_error(err: ssl.SSLError, peer: str, *, pinned: str = "", seen: str = "")
         return NotReady(
             f"The certificate of {peer} is not yet valid. Check the date and time of this computer, then the server's."
         )
-    if pinned and format_fingerprint(pinned) != seen:
-        shown = f" It now presents {seen}." if seen else ""
-        return SettingsInvalid(
-            "fingerprint",
-            f"The certificate of {peer} is not the pinned one: it was changed, or somebody stands in between.{shown} "
-            "Ask its administrator whether it was renewed; pin the new fingerprint only if the two agree.",
-        )
     if code in (_WRONG_NAME, _WRONG_ADDRESS):
         return SettingsInvalid(
             "url",
             f"The certificate of {peer} was made for another host name. Enter the name for which it was made, or ask "
             "the administrator for one that holds this name.",
+        )
+    if code == 0 or (pinned and code in _UNKNOWN_ISSUER):  # OpenSSL always gives a reason, a failed pin does not
+        shown = f" It now presents {seen}." if seen else ""
+        return SettingsInvalid(
+            "fingerprint",
+            f"The certificate of {peer} is not the pinned one: it was changed, or somebody stands in between.{shown} "
+            "Ask its administrator whether it was renewed; pin the new fingerprint only if the two agree.",
         )
     if code in _UNKNOWN_ISSUER:
         shown = f" Its SHA-256 fingerprint is {seen}." if seen else ""

@@ -91,19 +91,18 @@ class TraccarAdapter(Adapter[TraccarSettings]):
 
     async def listen(self, inlet: Inlet) -> None:
         """Receive live updates; where there can be none, wait: polling carries everything."""
-        if not self.settings.live or not await self._socket_takes_sign_in():
-            await asyncio.Event().wait()
-        await self._live.run(inlet)
+        if self.settings.live and await self._socket_takes_sign_in():
+            await self._live.run(inlet)
+        why = "this server takes no token for live updates" if self.settings.live else "live updates are switched off"
+        inlet.connected(f"Positions come by polling: {why}.")
+        await asyncio.Event().wait()
 
     async def _socket_takes_sign_in(self) -> bool:
         if self.settings.auth != "token":
             return True
         server = await self._client.item("/server", signed=False)
         version = parse_version(str(server.get("version") or ""))
-        if version is None or version >= SOCKET_TOKEN_SINCE:
-            return True
-        self.kit.log.warning("Traccar %s takes no token for live updates; positions come by polling", version)
-        return False
+        return version is None or version >= SOCKET_TOKEN_SINCE
 
     async def _visible_devices(self) -> int:
         try:

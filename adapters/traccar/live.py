@@ -29,8 +29,8 @@ LARGEST_MESSAGE = 64_000_000  # the first one holds the latest position of every
 OPEN_TIMEOUT_S = 20.0
 
 # The library logs the request line, and with it the token in the URL, so it gets a logger that nobody hears.
-_SILENT = logging.Logger("traccar-socket", level=logging.CRITICAL + 1)
-_SILENT.addHandler(logging.NullHandler())
+_SILENT = logging.getLogger("adapters.traccar.silent")
+_SILENT.disabled = True
 
 # Answers to the upgrade that mean “no session”: 503 in practice, others behind proxies.
 _NO_SESSION = frozenset({401, 403, 503})
@@ -56,8 +56,8 @@ class Live:
                 await self._receive(connection, inlet)
         except TimeoutError as err:
             raise NotReady(
-                f"No sign of life on the live connection to {self._client.peer} for {QUIET_S:.0f} s. It is opened again "
-                "by itself."
+                f"No sign of life on the live connection to {self._client.peer} for {QUIET_S:.0f} s. It is opened "
+                "again by itself."
             ) from err
         except WEBSOCKET_ERRORS as err:
             raise self._explain(err) from err

@@ -49,7 +49,7 @@ class TraccarSettings(Settings):
         "fingerprint",
         default="",
         help="SHA-256 fingerprint of the server's certificate or private authority; empty for public certificates.",
-        pattern=r"^$|^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
+        max_length=200,
     )
     poll_interval_s: int = setting(
         "Ask every",
