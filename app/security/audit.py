@@ -154,22 +154,22 @@ def _as_json(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Blanked, and in the form in which it will be read again, so that its hash can be computed again."""
     if value is None:
         return None
-    plain: dict[str, Any] = _without_nul(redact(value))
+    plain: dict[str, Any] = _storable(redact(value))
     return plain
 
 
-def _without_nul(value: Any) -> Any:
-    """PostgreSQL keeps no NUL in texts, and JSON knows no NaN."""
+def _storable(value: Any) -> Any:
+    """PostgreSQL keeps no NUL and no half surrogate pair in texts, and JSON knows no NaN."""
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
+        return value.replace("\x00", "\ufffd").encode("utf-8", errors="replace").decode()
     if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+        return {_storable(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nul(item) for item in value]
+        return [_storable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
 
 
 def _plain(text: str, longest: int) -> str:
-    return str(_without_nul(redact(text)))[:longest]
+    return str(_storable(redact(text)))[:longest]
