@@ -23,6 +23,11 @@ class Paths:
         """The data folder of the user who runs the program, where the system wants it."""
         return cls(Path(platformdirs.user_data_dir(APPLICATION, appauthor=False, roaming=False)))
 
+    @classmethod
+    def of_demo(cls) -> Paths:
+        """The demo's own data folder, beside the real one and never inside it."""
+        return cls(Path(platformdirs.user_data_dir(f"{APPLICATION}-demo", appauthor=False, roaming=False)))
+
     def create(self) -> None:
         """Make the folders, readable by their owner alone. Raises OSError when the system refuses."""
         for folder in (self.data_dir, self.logs, self.backups):

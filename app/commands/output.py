@@ -35,7 +35,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_
         print_json(rows)
         return
     lines = [[name.replace("_", " ") for name in columns]]
-    lines += [[_cell(row.get(name)) for name in columns] for row in rows]
+    lines += [[cell(row.get(name)) for name in columns] for row in rows]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -47,10 +47,10 @@ def print_facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
         print_json(facts)
         return
     for name, value in facts.items():
-        click.echo(f"{name.replace('_', ' ')}: {_cell(value)}")
+        click.echo(f"{name.replace('_', ' ')}: {cell(value)}")
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -58,7 +58,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, (list, tuple)):
-        return ", ".join(_cell(item) for item in value) or "-"
+        return ", ".join(cell(item) for item in value) or "-"
     if isinstance(value, Mapping):
         return json.dumps(value, default=_plain, ensure_ascii=False)
     # Text from outside stays on its line and cannot steer the terminal.

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+import click
 from sqlalchemy import Connection
 
 from app.catalogue import Catalogue
 from app.clock import SystemClock
 from app.commands.output import Refused
 from app.paths import Paths
-from app.security.vault import Vault, VaultError, open_vault
-from app.store.errors import StoreError, StoreNotMigrated
+from app.security.vault import Vault, open_vault
+from app.store.errors import StoreNotMigrated
 from app.store.store import Store
 
 T = TypeVar("T")
@@ -52,7 +53,9 @@ class Session:
         try:
             store = Store.open(self.database)
         except StoreNotMigrated as err:
-            raise Refused(f"{err.why} Run the command “store upgrade” once, or start the gateway or the window.") from err
+            raise Refused(
+                f"{err.why} Run the command “store upgrade” once, or start the gateway or the window."
+            ) from err
         try:
             yield store
         finally:
@@ -68,8 +71,19 @@ class Session:
         with self.store() as store:
             return store.write(job).result()
 
+    def revision(self) -> str | None:
+        """The store's revision as it stands, None where there is no store yet."""
+        from app.store.migrate import stored_revision
 
-EXPECTED = (StoreError, VaultError)
-"""Errors whose text is a sentence for the operator; the rest are defects and go to the crash log."""
+        return stored_revision(self.database)
 
-log = logging.getLogger("biko_console")
+
+def moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+    """An option's ISO 8601 time; one without a zone is UTC."""
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter("give it as ISO 8601, for example 2026-03-14T08:30:00Z") from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

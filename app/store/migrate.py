@@ -55,6 +55,21 @@ def upgrade(database_url: str, copies: Path, *, password: str | None = None) -> 
         engine.dispose()
 
 
+def stored_revision(database_url: str, *, password: str | None = None) -> str | None:
+    """The revision a store is at; None for one that has no tables yet. Raises a StoreError."""
+    url = parse_url(database_url)
+    path = sqlite_path(url)
+    if path is not None and not path.exists():
+        return None
+    engine = write_engine(url, password)
+    try:
+        return _revision(engine)
+    except Exception as err:
+        raise translate(err, place_of(url)) from err
+    finally:
+        engine.dispose()
+
+
 def create_at(engine: Engine, revision: str) -> None:
     """Bring an empty or older store to ``revision``; for backups, recovery and tests."""
     _run(engine, revision)

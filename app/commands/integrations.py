@@ -1,0 +1,310 @@
+"""``integrations``: what can be added, what is configured, and every act on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.base import secret_names, settings_form
+from app.catalogue import Catalogue
+from app.commands.output import Refused, cell, iso, json_option, print_facts, print_json, print_rows
+from app.commands.session import Session, moment
+from app.integrations import COLUMNS, CheckReport, Desk
+from app.store.store import Store
+
+SYNC_WAIT_S = 600.0
+LOG_COLUMNS = ("id", "integration_id", "event_type", "payload", "created_at")
+_LOOK_S = 0.1
+
+set_option = click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="A setting.")
+secret_option = click.option(
+    "--secret", "secrets", multiple=True, metavar="FIELD=env:VAR|file:PATH", help="Where to read a secret from."
+)
+no_check_option = click.option("--no-check", is_flag=True, help="Save without asking the peer.")
+
+
+@click.group()
+def integrations() -> None:
+    """What can be added, what is configured, and every act on it."""
+
+
+@integrations.command()
+@json_option
+@click.pass_obj
+def catalogue(session: Session, as_json: bool) -> None:
+    """What can be added."""
+    from app.integrations import catalogue_rows
+
+    rows = catalogue_rows(session.catalogue)
+    print_rows(rows, ["key", "name", "category", "coming_soon", "capabilities"], as_json=as_json)
+
+
+@integrations.command()
+@click.argument("key")
+@click.option("--name", required=True, help="How the console calls it.")
+@set_option
+@secret_option
+@no_check_option
+@json_option
+@click.pass_obj
+def add(
+    session: Session,
+    key: str,
+    name: str,
+    sets: Sequence[str],
+    secrets: Sequence[str],
+    no_check: bool,
+    as_json: bool,
+) -> None:
+    """Validate, check, save and enable a new integration."""
+    from app.integrations import add as add_integration
+    from app.integrations import validate
+
+    values, hidden = read_fields(session.catalogue, key, sets), read_secrets(session.catalogue, key, secrets)
+    validate(session.catalogue, key, values, hidden)
+    with session.store() as store:
+        identity = None if no_check else _checked(session, key, values, hidden).identity
+        added = add_integration(_desk(session, store), key, name, values, hidden, identity=identity)
+    print_facts({"id": added}, as_json=as_json)
+
+
+@integrations.command(name="list")
+@json_option
+@click.pass_obj
+def list_(session: Session, as_json: bool) -> None:
+    """The configured ones and how they are."""
+    from app.integrations import list_integrations
+
+    rows = [row.as_json() for row in session.read(list_integrations)]
+    print_rows(rows, COLUMNS if as_json else [name for name in COLUMNS if name != "next_try"], as_json=as_json)
+
+
+@integrations.command(name="set")
+@click.argument("integration_id", metavar="ID")
+@click.option("--name", help="A new name.")
+@set_option
+@secret_option
+@no_check_option
+@json_option
+@click.pass_obj
+def set_(
+    session: Session,
+    integration_id: str,
+    name: str | None,
+    sets: Sequence[str],
+    secrets: Sequence[str],
+    no_check: bool,
+    as_json: bool,
+) -> None:
+    """Change settings or secrets in place; the engine takes them up within 2 s."""
+    from app.integrations import change, configured, stored_secrets
+
+    with session.store() as store:
+        desk = _desk(session, store)
+        with store.read() as connection:
+            old = configured(connection, integration_id)
+        values = read_fields(session.catalogue, old.type, sets)
+        hidden = read_secrets(session.catalogue, old.type, secrets)
+        identity = None
+        if not no_check and (values or hidden) and not _is_own_port(session.catalogue, old.type):
+            kept = stored_secrets(session.catalogue, desk.vault, old.type, integration_id)
+            identity = _checked(session, old.type, {**old.config, **values}, {**kept, **hidden}).identity
+        row = change(desk, integration_id, name=name, values=values, secrets=hidden, identity=identity)
+    print_facts(row.as_json(), as_json=as_json)
+
+
+@integrations.command()
+@click.argument("integration_id", metavar="ID")
+@json_option
+@click.pass_obj
+def enable(session: Session, integration_id: str, as_json: bool) -> None:
+    """Let the engine run it."""
+    from app.integrations import enable as act
+
+    with session.store() as store:
+        print_facts(act(_desk(session, store), integration_id).as_json(), as_json=as_json)
+
+
+@integrations.command()
+@click.argument("integration_id", metavar="ID")
+@json_option
+@click.pass_obj
+def disable(session: Session, integration_id: str, as_json: bool) -> None:
+    """Stop it; settings, secrets and data stay."""
+    from app.integrations import disable as act
+
+    with session.store() as store:
+        print_facts(act(_desk(session, store), integration_id).as_json(), as_json=as_json)
+
+
+@integrations.command()
+@click.argument("integration_id", metavar="ID")
+@json_option
+@click.pass_obj
+def remove(session: Session, integration_id: str, as_json: bool) -> None:
+    """Take it off the list and forget its secrets; its data stays."""
+    from app.integrations import remove as act
+
+    with session.store() as store:
+        act(_desk(session, store), integration_id)
+    print_facts({"id": integration_id, "removed": True}, as_json=as_json)
+
+
+@integrations.command()
+@click.argument("integration_id", metavar="ID")
+@json_option
+@click.pass_obj
+def check(session: Session, integration_id: str, as_json: bool) -> None:
+    """Prove address and credentials, layer by layer."""
+    from app.integrations import check_settings, configured, stored_secrets
+
+    old = session.read(partial(configured, integration_id=integration_id))
+    kept = stored_secrets(session.catalogue, session.vault, old.type, integration_id)
+    report = asyncio.run(check_settings(session.catalogue, old.type, old.config, kept, session.clock))
+    if as_json:
+        print_json(report.as_json())
+    else:
+        _print_layers(report)
+    if not report.ok:
+        raise Refused(report.why)
+
+
+@integrations.command()
+@click.argument("integration_id", metavar="ID")
+@json_option
+@click.pass_obj
+def sync(session: Session, integration_id: str, as_json: bool) -> None:
+    """Ask the running engine for a run now, and wait for its end."""
+    from app.engine.commands import SYNC, give_command, outcome_of
+    from app.engine.running import require_engine
+    from app.integrations import configured
+
+    with session.store() as store:
+        with store.read() as connection:
+            wanted = configured(connection, integration_id)
+        if "pull" not in session.catalogue.manifest(wanted.type).modes:
+            raise Refused(f"“{wanted.name}” listens: its peers send by themselves, there is nothing to run.")
+        require_engine(store, session.clock)
+        give = partial(give_command, name=SYNC, now_ms=session.clock.now_ms(), integration_id=integration_id)
+        command_id = store.write(give).result()
+        outcome = _wait_for(store, partial(outcome_of, command_id=command_id), session)
+    if outcome.get("ok") is False:
+        raise Refused(str(outcome.get("error") or "The run failed."))
+    print_facts(outcome, as_json=as_json)
+
+
+@integrations.command()
+@click.argument("integration_id", metavar="[ID]", required=False)
+@click.option("--since", help="Only newer than this ISO 8601 time.", callback=moment)
+@click.option("--text", default="", help="Only what contains this text.")
+@json_option
+@click.pass_obj
+def logs(session: Session, integration_id: str | None, since: datetime | None, text: str, as_json: bool) -> None:
+    """The event log, newest first; with --json one object per line."""
+    from app.store.logs import LogFilter, search_logs
+
+    wanted = LogFilter(text=text, integration_id=integration_id, since=since)
+    older_than: int | None = None
+    with session.store() as store:
+        while True:
+            with store.read() as connection:
+                page = search_logs(connection, wanted, older_than=older_than)
+            for line in page.lines:
+                row = {name: getattr(line, name) for name in LOG_COLUMNS}
+                if as_json:
+                    print_json(row)
+                else:
+                    click.echo(f"{iso(line.created_at)}  {line.event_type:24} {cell(line.text)}")
+            if page.older_than is None:
+                return
+            older_than = page.older_than
+
+
+def read_fields(catalogue: Catalogue, key: str, sets: Sequence[str]) -> dict[str, Any]:
+    """Values from ``FIELD=VALUE`` words, typed as the settings model wants them. Raises UsageError, Unsupported."""
+    specs = {spec.name: spec for spec in settings_form(catalogue.manifest(key).settings)}
+    values: dict[str, Any] = {}
+    for word in sets:
+        field, equals, value = word.partition("=")
+        if not equals:
+            raise click.UsageError(f"“{word}” is not of the form FIELD=VALUE.")
+        if field not in specs:
+            raise click.UsageError(f"There is no setting “{field}”. There are: {', '.join(specs)}.")
+        if specs[field].is_secret:
+            raise click.UsageError(f"“{field}” is a secret: give it as --secret {field}=env:VARIABLE or file:PATH.")
+        is_list = isinstance(specs[field].default, (list, tuple)) or value.startswith("[")
+        values[field] = json.loads(value) if is_list and value.startswith("[") else value
+    return values
+
+
+def read_secrets(catalogue: Catalogue, key: str, words: Sequence[str]) -> dict[str, str]:
+    """Secrets from where ``FIELD=env:VAR`` and ``FIELD=file:PATH`` say; never from the words themselves.
+
+    Raises UsageError, Unsupported.
+    """
+    known = secret_names(catalogue.manifest(key).settings)
+    found: dict[str, str] = {}
+    for word in words:
+        field, _, source = word.partition("=")
+        kind, _, place = source.partition(":")
+        if field not in known:
+            raise click.UsageError(f"There is no secret “{field}”. There are: {', '.join(sorted(known)) or 'none'}.")
+        if kind == "env" and place:
+            if place not in os.environ:
+                raise click.UsageError(f"The environment variable {place} is not set.")
+            found[field] = os.environ[place]
+        elif kind == "file" and place:
+            try:
+                found[field] = Path(place).read_text(encoding="utf-8").strip("\r\n")
+            except (OSError, UnicodeDecodeError) as err:
+                raise click.UsageError(f"The file {place} cannot be read: {err}.") from None
+        else:
+            raise click.UsageError(f"Give the secret “{field}” as env:VARIABLE or file:PATH.")
+    return found
+
+
+def _desk(session: Session, store: Store) -> Desk:
+    return Desk(store, session.catalogue, session.vault)
+
+
+def _checked(session: Session, key: str, values: Mapping[str, Any], secrets: Mapping[str, str]) -> CheckReport:
+    """A check that held. Raises Refused with what failed."""
+    from app.integrations import check_settings
+
+    report = asyncio.run(check_settings(session.catalogue, key, values, secrets, session.clock))
+    if not report.ok:
+        raise Refused(f"{report.why} Nothing was saved; --no-check saves without asking.")
+    return report
+
+
+def _is_own_port(catalogue: Catalogue, key: str) -> bool:
+    """Whether a check would fail because the running engine itself holds the port."""
+    return "pull" not in catalogue.manifest(key).modes
+
+
+def _print_layers(report: CheckReport) -> None:
+    for step in report.layers:
+        click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.layer.value.replace('_', ' '):12} {step.detail}")
+
+
+def _wait_for(store: Store, look: Any, session: Session) -> dict[str, Any]:
+    from app.engine.running import require_engine
+
+    ends = time.monotonic() + SYNC_WAIT_S
+    while time.monotonic() < ends:
+        with store.read() as connection:
+            outcome: dict[str, Any] | None = look(connection)
+        if outcome is not None:
+            return outcome
+        require_engine(store, session.clock)
+        time.sleep(_LOOK_S)
+    raise Refused("The engine did not finish the run within 10 minutes. Look at “integrations logs”.")

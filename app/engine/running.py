@@ -1,0 +1,33 @@
+"""Whether an engine serves this store right now, as every process can see it in the store."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from adapters.base import Clock
+from app.engine.host import ENGINE_FACT
+from app.errors import OperatorError
+from app.store.facts import get_fact
+from app.store.store import Store
+
+SILENT_AFTER_MS = 10_000
+"""An engine beats every 2 s; one that was silent for so long does not answer."""
+
+
+class NoEngine(OperatorError):
+    """Nobody is there to do the work."""
+
+
+def is_engine_running(connection: Connection, now_ms: int) -> bool:
+    beat = get_fact(connection, ENGINE_FACT)
+    if beat is None or beat.get("state") == "stopped":
+        return False
+    return now_ms - int(beat.get("beat_at_ms", 0)) < SILENT_AFTER_MS
+
+
+def require_engine(store: Store, clock: Clock) -> None:
+    """Raises NoEngine, with how to start one, unless an engine serves this store."""
+    with store.read() as connection:
+        if is_engine_running(connection, clock.now_ms()):
+            return
+    raise NoEngine("No engine is running for this store. Start “biko-console gateway”, or open the window.")
