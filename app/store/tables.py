@@ -63,7 +63,12 @@ class IntegrationLog(Base):
     created_at: Mapped[datetime] = mapped_column(index=True)
     text: Mapped[str] = mapped_column(Text, default="")  # one sentence, what the search reads
 
-    __table_args__ = (Index("ix_integration_logs_integration_id_id", "integration_id", "id"),)
+    # The index over the text itself is each database's own; app.store.logs and the first migration describe it.
+    __table_args__ = (
+        Index("ix_integration_logs_integration_id_id", "integration_id", "id"),
+        Index("ix_integration_logs_event_type_id", "event_type", "id"),
+        Index("ix_integration_logs_integration_id_event_type_id", "integration_id", "event_type", "id"),
+    )
 
 
 class IntegrationState(Base):

@@ -118,6 +118,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_integration_logs")),
     )
     op.create_index(op.f("ix_integration_logs_created_at"), "integration_logs", ["created_at"], unique=False)
+    op.create_index("ix_integration_logs_event_type_id", "integration_logs", ["event_type", "id"], unique=False)
+    op.create_index(
+        "ix_integration_logs_integration_id_event_type_id",
+        "integration_logs",
+        ["integration_id", "event_type", "id"],
+        unique=False,
+    )
     op.create_index("ix_integration_logs_integration_id_id", "integration_logs", ["integration_id", "id"], unique=False)
     op.create_table(
         "integration_states",
@@ -310,3 +317,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_key", name=op.f("pk_device_states")),
     )
     op.create_index(op.f("ix_device_states_changed_version"), "device_states", ["changed_version"], unique=False)
+    if op.get_context().dialect.name == "postgresql":
+        _index_log_texts_on_postgresql()
+    else:
+        _index_log_texts_on_sqlite()
+
+
+def _index_log_texts_on_sqlite() -> None:
+    """Every trigram of a log line's text, kept by triggers; the texts themselves stay in their table alone."""
+    op.execute(
+        "CREATE VIRTUAL TABLE integration_logs_search USING fts5("
+        "text, content='integration_logs', content_rowid='id', tokenize='trigram', detail='none', columnsize=0)"
+    )
+    forget = (
+        "INSERT INTO integration_logs_search(integration_logs_search, rowid, text) VALUES ('delete', old.id, old.text);"
+    )
+    learn = "INSERT INTO integration_logs_search(rowid, text) VALUES (new.id, new.text);"
+    for name, when, what in (
+        ("inserted", "INSERT", learn),
+        ("deleted", "DELETE", forget),
+        ("updated", "UPDATE OF text", forget + learn),
+    ):
+        op.execute(f"CREATE TRIGGER integration_logs_{name} AFTER {when} ON integration_logs BEGIN {what} END")
+
+
+def _index_log_texts_on_postgresql() -> None:
+    """The same with what every PostgreSQL has: pg_trgm is an extension that a server may lack."""
+    op.execute(
+        "CREATE FUNCTION log_trigrams(value text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$ "
+        "SELECT array(SELECT DISTINCT substr(lower(value), i, 3) FROM generate_series(1, length(value) - 2) AS i) $$"
+    )
+    op.execute("CREATE INDEX ix_integration_logs_trigrams ON integration_logs USING gin (log_trigrams(text))")
