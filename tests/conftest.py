@@ -1,0 +1,31 @@
+"""For every test: no window system, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_API", "pyside6")
+
+ENDING_S = 5.0
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_left() -> Iterator[None]:
+    """Threads that a test started must end with it; those that libraries keep for the process are daemons."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + ENDING_S
+    while (left := _left(before)) and time.monotonic() < deadline:
+        left[0].join(0.05)
+    if left:
+        pytest.fail(f"threads left running: {', '.join(thread.name for thread in left)}")
+
+
+def _left(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
