@@ -15,7 +15,7 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from adapters.base import Adapter, Category, Decoder, Kit, Manifest, Settings, Simulator, settings_form
+from adapters.base import Adapter, Category, Decoder, Explainer, Kit, Manifest, Settings, Simulator, settings_form
 from adapters.errors import Unsupported
 
 ENTRY_POINT_GROUP = "biko_console.adapters"
@@ -169,6 +169,18 @@ class Catalogue:
             except (Exception, SystemExit):  # noqa: BLE001 - foreign code may raise anything while it is imported
                 _log.exception("The decoders of %s cannot be loaded", manifest.name)
         return found
+
+    def explainer(self, key: str) -> Explainer | None:
+        """What shows the frames of an integration field by field; None where it brings none that can be loaded."""
+        entry = self._by_key.get(key)
+        if entry is None or entry.manifest is None or entry.manifest.explainer is None:
+            return None
+        try:
+            explainer: Explainer = load_object(entry.manifest.explainer)
+        except (Exception, SystemExit):  # noqa: BLE001 - foreign code may raise anything while it is imported
+            _log.exception("The frame explainer of %s cannot be loaded", entry.name)
+            return None
+        return explainer
 
     def simulator(self, key: str) -> Simulator:
         """The peer simulator of an integration. Raises Unsupported where it has none or it cannot be loaded."""

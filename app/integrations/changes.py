@@ -330,7 +330,7 @@ def _listens(catalogue: Catalogue, key: str) -> bool:
 
 
 def _same_port(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    if mine.get("port") != theirs.get("port"):
+    if mine.get("port") != theirs.get("port") or mine.get("port") == 0:  # 0 takes a free one
         return False
     hosts = [_bare_address(str(config.get("host", ""))) for config in (mine, theirs)]
     return hosts[0] == hosts[1] or any(host in _ANY_ADDRESS for host in hosts)

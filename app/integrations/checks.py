@@ -12,6 +12,7 @@ from adapters.errors import AdapterError, AuthFailed, NotReady, SettingsInvalid
 from app.catalogue import Catalogue
 from app.integrations.settings import Fault, SettingsRefused, validate
 from app.kit import make_kit
+from app.security.redaction import register_secret
 
 TIME_LIMIT_S = 60.0
 
@@ -57,6 +58,8 @@ async def check_settings(
     time_limit_s: float = TIME_LIMIT_S,
 ) -> CheckReport:
     """Check what was entered, saved or not. Everything that can be wrong is in the report; no AdapterError leaves."""
+    for secret in secrets.values():  # not in the vault yet, and not to be seen in a log either
+        register_secret(secret)
     try:
         settings = validate(catalogue, key, values, secrets)
     except SettingsRefused as err:
