@@ -47,6 +47,7 @@ class CrashReportDialog(QDialog):
         self.close_button = primary_button(theme, tr("Go on working"))
         self.close_button.clicked.connect(self.accept)
         self.close_button.setDefault(True)
+        self.close_button.setFocus()
         buttons = QHBoxLayout()
         buttons.setSpacing(10)
         buttons.addWidget(self.copy)

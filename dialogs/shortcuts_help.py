@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QHBoxLayout, QScroll
 
 from resources.i18n import tr
 from widgets.primitives import Badge, primary_button, text_label
-from widgets.shortcuts import Shortcut
+from widgets.shortcuts import PAGE_SHORTCUTS, Shortcut
 from widgets.theme import Theme
 
 MARGIN = 24
@@ -38,8 +38,13 @@ class ShortcutsHelp(QDialog):
             grid.addWidget(text_label(tr(group), "muted"), row, 0)
             row += 1
             for shortcut in shortcuts:
-                grid.addWidget(text_label(tr(shortcut.meaning)), row, 0)
-                grid.addWidget(Badge(shortcut.label), row, 1, Qt.AlignmentFlag.AlignRight)
+                if shortcut in PAGE_SHORTCUTS[1:]:
+                    continue  # the first row of them stands for all
+                first, last = PAGE_SHORTCUTS[0], PAGE_SHORTCUTS[-1]
+                keys = shortcut.label if shortcut is not first else f"{first.label} … {last.label}"
+                meaning = shortcut.meaning if shortcut is not first else "First to ninth page of the side bar"
+                grid.addWidget(text_label(tr(meaning)), row, 0)
+                grid.addWidget(Badge(keys), row, 1, Qt.AlignmentFlag.AlignRight)
                 row += 1
         grid.setRowStretch(row, 1)
         area.setWidget(host)

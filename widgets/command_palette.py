@@ -100,7 +100,7 @@ class CommandPalette(QFrame):
         self._host = host
         self._providers: list[Provider] = []
         self._back_to: QWidget | None = None
-        self.setProperty("palette", "true")
+        self.setProperty("overlay", "true")
         self.setAccessibleName(tr("Find"))
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 10, 10, 8)

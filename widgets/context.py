@@ -14,6 +14,7 @@ from widgets.ui_state import UiState
 
 if TYPE_CHECKING:
     from app.paths import Paths
+    from app.services import Services
     from app.tasks import Tasks
 
 
@@ -32,6 +33,7 @@ class ConsoleContext:
     ui_state: UiState
     tasks: Tasks
     paths: Paths
+    services: Services
     doors: Doors
 
     def notify(self, level: Level, text: str) -> None:

@@ -89,7 +89,6 @@ class ProblemsPanel(QWidget):
         self._list = QVBoxLayout(host)
         self._list.setContentsMargins(0, 4, 8, 8)
         self._list.setSpacing(10)
-        self._list.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._area.setWidget(host)
         column.addWidget(self._area, 1)
         formats.ticked.connect(self._write_ages)
@@ -118,6 +117,7 @@ class ProblemsPanel(QWidget):
         if len(self._problems) > SHOWN_MAX:
             more = tr("and {count} more", count=len(self._problems) - SHOWN_MAX)
             self._list.addWidget(text_label(more, "muted"))
+        self._list.addStretch(1)
         self._write_ages()
 
     def _card(self, problem: OpenProblem) -> Card:

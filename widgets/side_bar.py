@@ -18,6 +18,8 @@ from widgets.theme import Level, Theme, render_svg, restyle
 WIDTH = 208
 WIDTH_COMPACT = 64
 ICON = 18
+_ENGINE_WIDE = (15, 4, 4, 4)  # the dot stands under the middle of the icons above
+_ENGINE_COMPACT = (13, 4, 0, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,8 @@ class _EngineLine(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         row = QHBoxLayout(self)
-        row.setContentsMargins(10, 4, 4, 4)
-        row.setSpacing(8)
+        row.setContentsMargins(*_ENGINE_WIDE)
+        row.setSpacing(14)
         self.dot = StatusDot(theme, "neutral")
         self.words = text_label("", "muted", wrap=True)
         row.addWidget(self.dot, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -168,6 +170,9 @@ class _EngineLine(QWidget):
 
     def set_compact(self, on: bool) -> None:
         self.words.setVisible(not on)
+        layout = self.layout()
+        if layout is not None:
+            layout.setContentsMargins(*(_ENGINE_COMPACT if on else _ENGINE_WIDE))
 
 
 def _logo(ratio: float) -> QPixmap:

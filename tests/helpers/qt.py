@@ -19,8 +19,11 @@ from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 from pytestqt.qtbot import QtBot
 
+from app.clock import SystemClock
 from app.paths import Paths
 from app.preferences import JsonFile, PreferencesFile
+from app.security.vault import MemoryVault
+from app.services import Services
 from app.store.store import Store
 from app.tasks import Tasks
 from tests.helpers.stores import make_store
@@ -175,6 +178,7 @@ class Console:
             ui_state=UiState(JsonFile(self.paths.window_state)),
             tasks=self.tasks,
             paths=self.paths,
+            services=Services(self.paths, self.store, SystemClock(), MemoryVault),
             doors=Doors(
                 notify=lambda level, text: self.notes.append((level, text)),
                 open_page=lambda key, **arguments: self.opened.append((key, arguments)),

@@ -23,6 +23,7 @@ from widgets.primitives import (
     StatCard,
     StatusPill,
     outline_button,
+    paragraph,
     primary_button,
     text_label,
 )
@@ -80,7 +81,7 @@ class CardsPage(Page):
         refresh, add = outline_button(theme, "Refresh", "refresh-cw"), primary_button(theme, "Add integration", "plus")
         column.addWidget(PageHeader("Integrations", "Connect outside systems to this depot", [refresh, add]))
         statistics = QWidget()
-        grid = CardGrid(statistics, min_width=210)
+        grid = CardGrid(statistics, min_width=210, is_balanced=True)
         for label, icon, tint, value, note in (
             ("Active Integrations", "activity", "primary", "2", "1 healthy · 1 stale"),
             ("Healthy", "circle-check", "ok", "1", "fresh data"),
@@ -110,9 +111,7 @@ class CardsPage(Page):
         top.addWidget(text_label(f"System {number}", "card-title"), 1)
         top.addWidget(StatusPill(theme, *STATES[number % len(STATES)]))
         card.body.addLayout(top)
-        card.body.addWidget(
-            text_label("Stock, requisitions and shipments of a national supply system.", "muted", wrap=True)
-        )
+        card.body.addWidget(paragraph("Stock, requisitions and shipments of a national supply system."))
         chips = QWidget()
         flow = FlowLayout(chips)
         for word in ("Stock levels", "Requisitions", "Shipments", "+1 more"):

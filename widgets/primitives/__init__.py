@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from widgets.primitives.cards import Banner, Card, EmptyState, IconTile, StatCard, line, text_label
+from widgets.primitives.cards import (
+    Banner,
+    Card,
+    EmptyState,
+    IconTile,
+    StatCard,
+    line,
+    paragraph,
+    set_paragraph,
+    text_label,
+)
 from widgets.primitives.controls import (
     IconButton,
     SearchField,
@@ -40,6 +50,8 @@ __all__ = [
     "outline_button",
     "paint_pill",
     "paint_shape",
+    "paragraph",
     "primary_button",
+    "set_paragraph",
     "text_label",
 ]

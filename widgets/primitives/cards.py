@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -135,13 +137,34 @@ def text_label(text: str, role: str = "", *, wrap: bool = False, selectable: boo
     if role:
         label.setProperty("role", role)
     if wrap:
-        label.setWordWrap(True)
-        label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
+        _wrap(label)
     if selectable:
         label.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
     return label
+
+
+def paragraph(text: str, role: str = "muted") -> QLabel:
+    """Several lines with air between them. The text is shown as it is: what looks like markup is not taken for it."""
+    label = QLabel()
+    label.setProperty("role", role)
+    _wrap(label)
+    set_paragraph(label, text)
+    return label
+
+
+def set_paragraph(label: QLabel, text: str) -> None:
+    """Another text for a label of :func:`paragraph`."""
+    label.setText(f'<div style="line-height:135%">{html.escape(text)}</div>')
+    label.setAccessibleName(text)
+
+
+def _wrap(label: QLabel) -> None:
+    label.setWordWrap(True)
+    policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
 
 
 def line(vertical: bool = False) -> QFrame:

@@ -22,6 +22,7 @@ from resources.i18n import tr
 from widgets.theme import Theme
 
 SEARCH_PAUSE_MS = 150
+SEARCH_WIDTH_MIN = 240
 
 
 def primary_button(theme: Theme, text: str, icon: str = "") -> QPushButton:
@@ -99,6 +100,8 @@ class SearchField(QLineEdit):
     def __init__(self, theme: Theme, placeholder: str) -> None:
         super().__init__()
         self._theme = theme
+        self.setProperty("search", "true")
+        self.setMinimumWidth(SEARCH_WIDTH_MIN)
         self.setPlaceholderText(placeholder)
         self.setAccessibleName(placeholder.rstrip("…."))
         self._glass = QAction(self)

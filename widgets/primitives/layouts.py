@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QMargins, QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QLayout, QLayoutItem, QSizePolicy, QWidget
 
@@ -82,14 +84,28 @@ class CardGrid(_ItemLayout):
     """Equal columns as wide as possible, at least ``min_width``; each row as high as its tallest card."""
 
     def __init__(
-        self, parent: QWidget | None = None, *, min_width: int = 300, gap: int = 16, max_columns: int = 4
+        self,
+        parent: QWidget | None = None,
+        *,
+        min_width: int = 300,
+        gap: int = 16,
+        max_columns: int = 4,
+        is_balanced: bool = False,
     ) -> None:
+        """``is_balanced``: rows of nearly equal length (2 + 2 instead of 3 + 1), for sets that never change."""
         super().__init__(parent, gap)
         self.min_width = min_width
         self.max_columns = max_columns
+        self.is_balanced = is_balanced
 
     def columns_for(self, width: int) -> int:
-        return max(1, min(self.max_columns, (width + self.gap) // (self.min_width + self.gap)))
+        """How many columns fit, none narrower than ``min_width`` or the widest card needs."""
+        shown = self._shown()
+        narrowest = max([self.min_width, *(item.minimumSize().width() for item in shown)])
+        columns = max(1, min(self.max_columns, (width + self.gap) // (narrowest + self.gap)))
+        if self.is_balanced and len(shown) > columns:
+            columns = math.ceil(len(shown) / math.ceil(len(shown) / columns))
+        return columns
 
     def minimumSize(self) -> QSize:
         height = max((item.minimumSize().height() for item in self._shown()), default=0)

@@ -94,9 +94,9 @@ class _Toast(QFrame):
         self.words = text_label(text, wrap=True, selectable=True)
         self.words.setAccessibleName(tr("Message: {text}", text=text))
         self.closed = IconButton(theme, "x", tr("Close this message"), color="muted", size=14)
-        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(icon, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self.words, 1)
-        row.addWidget(self.closed, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.closed, 0, Qt.AlignmentFlag.AlignVCenter)
         self.timer = QTimer(self, singleShot=True, interval=SHOWN_MS)
         if level != "error":
             self.timer.start()
