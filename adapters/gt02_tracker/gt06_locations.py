@@ -47,6 +47,22 @@ def _tail_12(reader: Reader, fields: FrameFields) -> None:
         _read_fuel_tail(reader, fields)
 
 
+def with_status_tail(fields: FrameFields) -> FrameFields:
+    """The fields of a 0x12 frame of length 0x24 together with the state that its five tail bytes hold."""
+    if fields["type"] != "0x12" or fields["length"] != 0x24:
+        return fields
+    tail = bytes.fromhex(fields["extra"])
+    if len(tail) < 5:
+        return fields
+    reader = Reader(tail, 0, len(tail))
+    more = fields.copy()
+    read_terminal_info(reader, more)
+    more["external_v"] = reader.number(2, "external_v") / 100
+    more["gsm_level"] = reader.number(1, "gsm_level")
+    more["alarm"] = reader.number(1, "alarm")
+    return more
+
+
 def _read_fuel_tail(reader: Reader, fields: FrameFields) -> None:
     read_terminal_info(reader, fields)
     fields["external_v"] = reader.number(2, "external_v") / 100
