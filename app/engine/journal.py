@@ -77,7 +77,7 @@ def load_states(connection: Connection) -> dict[str, State]:
 def load_cursors(connection: Connection, integration_id: str) -> dict[str, str]:
     """How far each stream was read: stream name to value."""
     query = select(Cursor.stream, Cursor.value).where(Cursor.integration_id == integration_id)
-    return dict(connection.execute(query).tuples().all())
+    return {row.stream: row.value for row in connection.execute(query)}
 
 
 def save_state(connection: Connection, integration_id: str, state: State, *, last_sync_ms: int | None = None) -> None:

@@ -171,6 +171,7 @@ class LentClock:
 
     async def advance(self, seconds: float) -> None:
         """Let time pass, waking sleepers in their order; between two of them everything else settles."""
+        await settle()
         until = self._monotonic + seconds
         while True:
             self._sleepers = [item for item in self._sleepers if not item[2].done()]
