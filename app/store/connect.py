@@ -68,6 +68,11 @@ def sqlite_path(url: URL) -> Path | None:
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
+def damage_marker(path: Path) -> Path:
+    """The file beside a store that says: damage was met in use, check everything at the next start."""
+    return path.with_name(path.name + ".damaged")
+
+
 def place_of(url: URL) -> str:
     """How messages name the store: the file, or the server's address."""
     path = sqlite_path(url)

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, inspect
 
 from app.store.connect import parse_url, place_of, sqlite_path, write_engine
-from app.store.errors import StoreError, StoreTooNew, translate
+from app.store.errors import StoreError, StoreRefused, StoreTooNew, translate
 from app.store.revision import HEAD, current_revision
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -36,7 +36,7 @@ def upgrade(database_url: str, copies: Path, *, password: str | None = None) -> 
     try:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        before = _revision(engine)
+        before = _revision(engine, url)
         if before == HEAD:
             return Upgraded(before, HEAD, None)
         if before is not None and before > HEAD:
@@ -63,7 +63,7 @@ def stored_revision(database_url: str, *, password: str | None = None) -> str | 
         return None
     engine = write_engine(url, password)
     try:
-        return _revision(engine)
+        return _revision(engine, url)
     except Exception as err:
         raise translate(err, place_of(url)) from err
     finally:
@@ -75,9 +75,12 @@ def create_at(engine: Engine, revision: str) -> None:
     _run(engine, revision)
 
 
-def _revision(engine: Engine) -> str | None:
+def _revision(engine: Engine, url: URL) -> str | None:
     with engine.connect() as connection:
-        return current_revision(connection)
+        revision = current_revision(connection)
+        if revision is None and inspect(connection).get_table_names():
+            raise StoreRefused(f"{place_of(url)} belongs to another program. Choose another file or database.")
+        return revision
 
 
 def _verified_copy(url: URL, password: str | None, copies: Path, revision: str) -> Path:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -14,8 +14,8 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from app.store.changes import TOPICS, raise_topic, topic_versions
-from app.store.connect import parse_url, place_of, read_engine, sqlite_path, write_engine
-from app.store.errors import StoreError, translate
+from app.store.connect import damage_marker, parse_url, place_of, read_engine, sqlite_path, write_engine
+from app.store.errors import StoreDamaged, StoreError, translate
 from app.store.revision import require_current
 from app.store.writer import Writer
 
@@ -41,7 +41,7 @@ class Store:
         self._file = sqlite_path(url)
         self._checkpointed_s = time.monotonic()
         self._writer = Writer(
-            writer, self.place, after_commit=self._checkpoint_now_and_then, when_idle=self._truncate_log
+            writer, self._explained, after_commit=self._checkpoint_now_and_then, when_idle=self._truncate_log
         )
 
     @classmethod
@@ -67,7 +67,7 @@ class Store:
             with self.engine.connect() as connection:
                 yield connection
         except DBAPIError as err:
-            raise translate(err, self.place) from err
+            raise self._explained(err) from err
 
     def write(
         self, job: Callable[[Connection], T], *, on_rollback: Callable[[], None] | None = None, rows: int = 1
@@ -96,6 +96,14 @@ class Store:
         self._checkpoint("TRUNCATE")
         self.engine.dispose()
         self._write_engine.dispose()
+
+    def _explained(self, error: BaseException) -> BaseException:
+        """The error as a StoreError where it is one. Damage leaves a marker, so that the next start looks for it."""
+        reason = translate(error, self.place)
+        if isinstance(reason, StoreDamaged) and self._file is not None:
+            with suppress(OSError):
+                damage_marker(self._file).touch()
+        return reason
 
     def _checkpoint_now_and_then(self) -> None:
         if time.monotonic() - self._checkpointed_s >= _CHECKPOINT_S:

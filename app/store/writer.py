@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from app.store.errors import StoreClosed, StoreError, StoreOverloaded, translate
+from app.store.errors import StoreClosed, StoreError, StoreOverloaded
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
@@ -50,13 +50,20 @@ class _TransactionLostError(Exception):
 
 
 class Writer:
-    """Runs jobs in the order in which they were given. ``after_commit`` and ``when_idle`` run on its thread."""
+    """Runs jobs in the order in which they were given. ``explain`` turns a driver's error into the store's.
+
+    ``after_commit`` and ``when_idle`` run on its thread."""
 
     def __init__(
-        self, engine: Engine, place: str, *, after_commit: Callable[[], None], when_idle: Callable[[], None]
+        self,
+        engine: Engine,
+        explain: Callable[[BaseException], BaseException],
+        *,
+        after_commit: Callable[[], None],
+        when_idle: Callable[[], None],
     ) -> None:
         self._engine = engine
-        self._place = place
+        self._explain = explain
         self._after_commit = after_commit
         self._when_idle = when_idle
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -106,7 +113,7 @@ class Writer:
             return StoreClosed("The store is closed because the program is ending. Start it again to go on.")
         if self._rows + rows > HARD_ROWS and self._rows:
             return StoreOverloaded(
-                f"{self._place} cannot keep up: {self._rows} rows wait to be written. "
+                f"The store cannot keep up: {self._rows} rows wait to be written. "
                 "Check the disk, and what sends so much; then retry."
             )
         return None
@@ -163,13 +170,13 @@ class Writer:
                 savepoint.rollback()
             except Exception:  # noqa: BLE001 - there is no savepoint left to go back to
                 raise _TransactionLostError from err
-            self._fail(job, translate(err, self._place))
+            self._fail(job, self._explain(err))
         else:
             done.append((job, result))
 
     def _fail_group(self, jobs: list[_Waiting], error: BaseException) -> None:
         cause = error.__cause__ if isinstance(error, _TransactionLostError) else error
-        reason = translate(cause or error, self._place)
+        reason = self._explain(cause or error)
         if not isinstance(reason, StoreError):
             _log.error("a transaction of the store failed", exc_info=reason)
         for job in jobs:

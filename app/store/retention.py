@@ -1,0 +1,154 @@
+"""Forgetting what is older than the depot keeps, a little at a time, so that nobody waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, delete, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.clock import from_ms
+from app.store.changes import raise_topic
+from app.store.facts import get_fact, set_fact
+from app.store.store import Store
+from app.store.tables import (
+    Base,
+    Command,
+    DeviceEventRow,
+    IntegrationLog,
+    PositionRow,
+    Problem,
+    RawFrameRow,
+    RejectedRecord,
+)
+
+FACT = "retention"
+BATCH = 2_000
+"""Rows per transaction; a few milliseconds of the writer."""
+
+_DAY_MS = 86_400_000
+_PAUSE_S = 0.02
+_PATIENCE = 50  # batches of young rows after which the rest is taken to be young, too; more than a wrong clock's worth
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Days that are kept. ``logs`` also covers rejected records, finished commands and cleared problems."""
+
+    raw_days: int = 30
+    logs_days: int = 90
+    positions_days: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Rows of ``table`` for which ``is_older`` holds go; ``key`` follows their age, except after a wrong clock."""
+
+    table: type[Base]
+    key: InstrumentedAttribute[Any]
+    is_older: Callable[[int], ColumnElement[bool]]
+    days: int
+    topic: str | None = None
+
+
+def get_retention(connection: Connection) -> Retention:
+    """What the depot chose, or the defaults."""
+    fact = get_fact(connection, FACT) or {}
+    default = Retention()
+    return Retention(
+        raw_days=int(fact.get("raw_days", default.raw_days)),
+        logs_days=int(fact.get("logs_days", default.logs_days)),
+        positions_days=int(fact.get("positions_days", default.positions_days)),
+    )
+
+
+def set_retention(connection: Connection, retention: Retention) -> None:
+    """Raises ValueError for less than a day."""
+    if min(retention.raw_days, retention.logs_days, retention.positions_days) < 1:
+        raise ValueError("at least one day must be kept")
+    raise_topic(connection, "facts")
+    set_fact(
+        connection,
+        FACT,
+        {
+            "raw_days": retention.raw_days,
+            "logs_days": retention.logs_days,
+            "positions_days": retention.positions_days,
+        },
+    )
+
+
+def sweep(store: Store, now_ms: int, stop: threading.Event) -> dict[str, int]:
+    """Delete what is too old, batch by batch, until nothing is left or ``stop`` is set; rows deleted per table.
+
+    Blocks; run it in a thread. The newest row of a table always stays, so that its id is never given again: a
+    position's link to its raw frame must never lead to another frame. Raises a StoreError where the store fails.
+    """
+    with store.read() as connection:
+        retention = get_retention(connection)
+    deleted: dict[str, int] = {}
+    for rule in _rules(retention):
+        deleted[rule.table.__tablename__] = _sweep_table(store, rule, now_ms - rule.days * _DAY_MS, stop)
+    return deleted
+
+
+def _rules(keep: Retention) -> tuple[_Rule, ...]:
+    raw, log, rejected, command = RawFrameRow, IntegrationLog, RejectedRecord, Command
+    problem, position, event = Problem, PositionRow, DeviceEventRow
+    return (
+        _Rule(raw, raw.id, lambda ms: raw.received_at_ms < ms, keep.raw_days),
+        _Rule(log, log.id, lambda ms: log.created_at < from_ms(ms), keep.logs_days, "logs"),
+        _Rule(rejected, rejected.id, lambda ms: rejected.at < from_ms(ms), keep.logs_days),
+        _Rule(command, command.id, lambda ms: command.done_at < from_ms(ms), keep.logs_days),
+        _Rule(problem, problem.id, lambda ms: problem.cleared_at < from_ms(ms), keep.logs_days),
+        _Rule(position, position.id, lambda ms: position.received_at_ms < ms, keep.positions_days),
+        _Rule(event, event.id, lambda ms: event.received_at_ms < ms, keep.positions_days),
+    )
+
+
+def _sweep_table(store: Store, rule: _Rule, before_ms: int, stop: threading.Event) -> int:
+    """Walk the table from its oldest row, a batch at a time, until only young rows come."""
+    deleted, young, after = 0, 0, None
+    while young < _PATIENCE and not stop.is_set():
+        with store.read() as connection:
+            batch = _next_batch(connection, rule, after, before_ms)
+        if batch.last is None:
+            break
+        if batch.old:
+            deleted += store.write(partial(_delete, rule, after, batch.last, before_ms), rows=BATCH).result()
+        young = 0 if batch.old else young + 1
+        after = batch.last
+        stop.wait(_PAUSE_S)
+    return deleted
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """``last`` is the greatest key of the batch, None at the end of the table; ``old`` how many of its rows go."""
+
+    last: Any
+    old: int
+
+
+def _next_batch(connection: Connection, rule: _Rule, after: Any, before_ms: int) -> _Batch:
+    is_old = case((rule.is_older(before_ms), 1), else_=0).label("is_old")
+    rows = select(rule.key.label("key"), is_old).order_by(rule.key).limit(BATCH)
+    if after is not None:
+        rows = rows.where(rule.key > after)
+    batch = rows.subquery()
+    last, old = connection.execute(select(func.max(batch.c.key), func.sum(batch.c.is_old))).one()
+    return _Batch(last, int(old or 0))
+
+
+def _delete(rule: _Rule, after: Any, last: Any, before_ms: int, connection: Connection) -> int:
+    if rule.topic is not None:
+        raise_topic(connection, rule.topic)
+    newest = select(func.max(rule.key)).scalar_subquery()
+    doomed = delete(rule.table).where(rule.is_older(before_ms), rule.key <= last, rule.key < newest)
+    if after is not None:
+        doomed = doomed.where(rule.key > after)
+    return connection.execute(doomed).rowcount
