@@ -79,7 +79,7 @@ async def text(
     field.setAccessibleName(label)
     if secret:
         field.setEchoMode(QLineEdit.EchoMode.Password)
-    dialog.column.insertWidget(dialog.column.count() - 1, field)
+    dialog.column.insertWidget(dialog.column.count() - 2, field)
     field.setFocus()
     field.selectAll()
     return field.text() if await run(dialog) else None
@@ -144,7 +144,7 @@ class _Question(QDialog):
             self.cancel.clicked.connect(self.reject)
             buttons.addWidget(self.cancel)
         buttons.addWidget(self.act)
-        self.column.addSpacing(4)
+        self.column.addStretch(1)
         self.column.addLayout(buttons)
         # Enter must not destroy: the safe button has the focus where something can be lost.
         (self.cancel if destructive and not is_notice else self.act).setDefault(True)

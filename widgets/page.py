@@ -46,6 +46,7 @@ from app.store.errors import StoreError
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
+from widgets.primitives.layouts import ScrollHost
 
 PAGE_MARGIN = 28
 BLOCK_GAP = 18
@@ -125,8 +126,7 @@ class Page(QWidget):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         outer.addWidget(area)
-        host = QWidget()
-        host.setProperty("surface", "clear")
+        host = ScrollHost()
         area.setWidget(host)
         row = QHBoxLayout(host)
         row.setContentsMargins(PAGE_MARGIN, PAGE_MARGIN, PAGE_MARGIN, PAGE_MARGIN)

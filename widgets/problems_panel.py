@@ -14,6 +14,7 @@ from app.store.tables import Integration, Problem
 from resources.i18n import tr
 from widgets.formats import Formats
 from widgets.primitives import Card, EmptyState, IconButton, clear_layout, outline_button, text_label
+from widgets.primitives.layouts import ScrollHost
 from widgets.theme import Theme
 
 SHOWN_MAX = 100
@@ -84,8 +85,7 @@ class ProblemsPanel(QWidget):
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QFrame.Shape.NoFrame)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        host = QWidget()
-        host.setProperty("surface", "clear")
+        host = ScrollHost()
         self._list = QVBoxLayout(host)
         self._list.setContentsMargins(0, 4, 8, 8)
         self._list.setSpacing(10)

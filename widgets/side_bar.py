@@ -19,7 +19,7 @@ WIDTH = 208
 WIDTH_COMPACT = 64
 ICON = 18
 _ENGINE_WIDE = (15, 4, 4, 4)  # the dot stands under the middle of the icons above
-_ENGINE_COMPACT = (13, 4, 0, 4)
+_ENGINE_COMPACT = (0, 4, 1, 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,12 +132,11 @@ class EmptyState(QWidget):
 
 def text_label(text: str, role: str = "", *, wrap: bool = False, selectable: bool = False) -> QLabel:
     """A label of plain text (never markup: texts may come from outside) in a role of the style sheet."""
-    label = QLabel(text)
+    label = _WrappedLabel() if wrap else QLabel()
     label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setText(text)
     if role:
         label.setProperty("role", role)
-    if wrap:
-        _wrap(label)
     if selectable:
         label.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -147,9 +146,8 @@ def text_label(text: str, role: str = "", *, wrap: bool = False, selectable: boo
 
 def paragraph(text: str, role: str = "muted") -> QLabel:
     """Several lines with air between them. The text is shown as it is: what looks like markup is not taken for it."""
-    label = QLabel()
+    label = _WrappedLabel()
     label.setProperty("role", role)
-    _wrap(label)
     set_paragraph(label, text)
     return label
 
@@ -160,11 +158,18 @@ def set_paragraph(label: QLabel, text: str) -> None:
     label.setAccessibleName(text)
 
 
-def _wrap(label: QLabel) -> None:
-    label.setWordWrap(True)
-    policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-    policy.setHeightForWidth(True)
-    label.setSizePolicy(policy)
+class _WrappedLabel(QLabel):
+    """A label of several lines that asks for the height its width needs, not for that of its narrowest form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(40, self.fontMetrics().height())
 
 
 def line(vertical: bool = False) -> QFrame:

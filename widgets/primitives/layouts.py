@@ -129,6 +129,22 @@ class CardGrid(_ItemLayout):
         return max(0, y - self.gap - rect.y())
 
 
+class ScrollHost(QWidget):
+    """What scrolls in a QScrollArea: as high as its content needs at the width it has.
+
+    Qt would ask for the height at the content's smallest width and show a scroll bar that is not needed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("surface", "clear")
+
+    def minimumSizeHint(self) -> QSize:
+        hint = super().minimumSizeHint()
+        layout = self.layout()
+        return QSize(hint.width(), 0) if layout is not None and layout.hasHeightForWidth() else hint
+
+
 def _height_for(item: QLayoutItem, width: int) -> int:
     hint = item.heightForWidth(width) if item.hasHeightForWidth() else item.sizeHint().height()
     return max(hint, item.minimumSize().height())

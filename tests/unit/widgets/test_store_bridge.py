@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection, text
@@ -49,8 +50,11 @@ async def test_errors_of_a_query_reach_whoever_waits(console: Console) -> None:
 
 async def test_writes_keep_their_order(console: Console) -> None:
     done: list[int] = []
-    jobs = [console.context.bridge.write(lambda _connection, n=n: done.append(n)) for n in range(50)]
-    await asyncio.gather(*jobs)
+
+    def job_of(number: int) -> Callable[[Connection], None]:
+        return lambda _connection: done.append(number)
+
+    await asyncio.gather(*(console.context.bridge.write(job_of(number)) for number in range(50)))
     assert done == list(range(50))
 
 
