@@ -54,7 +54,7 @@ def read_geojson(path: Path) -> GeoShapes:
         if size > LARGEST_FILE_BYTES:
             raise LayerRefused(
                 tr(
-                    "{file} has {size} MB; a GeoJSON layer may have {most} MB. Simplify it, or make raster tiles of it.",
+                    "{file} has {size} MB; a GeoJSON layer may have {most}. Simplify it, or make raster tiles of it.",
                     file=path.name,
                     size=size // 2**20,
                     most=LARGEST_FILE_BYTES // 2**20,
@@ -167,9 +167,9 @@ def _ring(shapes: GeoShapes, coordinates: Any, least: int) -> Ring:
 
 
 def _degree(position: Any, index: int, most: float) -> float:
-    value = position[index] if isinstance(position, list) and len(position) >= 2 else None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or abs(value) > most or not math.isfinite(value):
+    value: Any = position[index] if isinstance(position, list) and len(position) >= 2 else None
+    # The size first: Python's integers can be too large for isfinite; NaN passes the first test and fails the second.
+    if type(value) not in {int, float} or not abs(value) <= most or not math.isfinite(value):
         raise LayerRefused(tr("a coordinate is not in degrees of longitude and latitude (WGS 84)."))
     return float(value)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import html
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyqtgraph as pg
@@ -10,6 +11,7 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsItem, QLabel, QToolTip, QVBoxLayout, QWidget
 
+from resources.i18n import tr
 from widgets.map.base_data import CREDIT, BaseData
 from widgets.map.base_map import BaseMapItem
 from widgets.map.labels import TextSprites
@@ -31,9 +33,10 @@ METRES_PER_FOOT = 0.3048
 
 
 class MapView(QWidget):
-    """World metres below the mouse. ``vehicle_clicked`` carries an index into the markers, -1 for the open map."""
+    """``vehicle_clicked`` carries an index into the markers, ``map_clicked`` the pixel where no vehicle was."""
 
     vehicle_clicked = Signal(int)
+    map_clicked = Signal(float, float)
     moved_by_hand = Signal()
     view_changed = Signal()
 
@@ -47,8 +50,9 @@ class MapView(QWidget):
         self.markers = MarkersItem(self.sprites, palette)
         self.add_item(self.base)
         self.add_item(self.markers)
-        self.describe: Callable[[int], str] = lambda _index: ""
+        self.describe: Callable[[int | None, float, float], str] = lambda _index, _px, _py: ""
         self.credit = QLabel(CREDIT, self)
+        self.credit.setTextFormat(Qt.TextFormat.PlainText)
         self.scale_bar = ScaleBar(self)
         for overlay in (self.credit, self.scale_bar):
             overlay.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -56,8 +60,8 @@ class MapView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot)
         self.setFocusProxy(self.plot)
-        self.plot.setAccessibleName("Map")
-        self.plot.setAccessibleDescription("Arrow keys move the map, plus and minus zoom, F fits the fleet")
+        self.plot.setAccessibleName(tr("Map"))
+        self.plot.setAccessibleDescription(tr("Arrow keys move the map, plus and minus zoom, F fits the fleet"))
         self.plot.installEventFilter(self)
         self.plot.scene().sigMouseClicked.connect(self._on_clicked)
         self.plot.scene().sigMouseMoved.connect(self._on_hovered)
@@ -158,6 +162,11 @@ class MapView(QWidget):
         if self._wanted is not None:
             self.fit(self._wanted)
 
+    def set_credit(self, more: Sequence[str] = ()) -> None:
+        """The credit of the shipped map is always there; users' tiles may ask for more."""
+        self.credit.setText("  ".join((CREDIT, *more)))
+        self._place_overlays()
+
     def _place_overlays(self) -> None:
         self.credit.adjustSize()
         self.credit.move(self.width() - self.credit.width(), self.height() - self.credit.height())
@@ -180,20 +189,21 @@ class MapView(QWidget):
             self.moved_by_hand.emit()
         elif event.double() and hit is None:
             self.zoom(ZOOM_STEP, self.viewport().to_world(position.x(), position.y()))
+        elif hit is not None and hit.vehicle is not None:
+            self.vehicle_clicked.emit(hit.vehicle)
         else:
-            self.vehicle_clicked.emit(hit.vehicle if hit is not None and hit.vehicle is not None else -1)
+            self.map_clicked.emit(position.x(), position.y())
 
     def _on_hovered(self, position: QPointF) -> None:
         hit = self.markers.hit(position.x(), position.y())
-        shape = Qt.CursorShape.ArrowCursor if hit is None else Qt.CursorShape.PointingHandCursor
+        if hit is not None and hit.cluster_at is not None:
+            text = tr("{n} vehicles, click to come closer", n=hit.count)
+        else:
+            text = self.describe(hit.vehicle if hit is not None else None, position.x(), position.y())
+        shape = Qt.CursorShape.PointingHandCursor if text else Qt.CursorShape.ArrowCursor
         self.plot.viewport().setCursor(shape)
-        text = ""
-        if hit is not None:
-            text = (
-                self.describe(hit.vehicle) if hit.vehicle is not None else f"{hit.count} vehicles, click to come closer"
-            )
         if text:
-            QToolTip.showText(self.plot.mapToGlobal(position.toPoint()), text, self.plot)
+            QToolTip.showText(self.plot.mapToGlobal(position.toPoint()), plain_tip(text), self.plot)
         elif QToolTip.isVisible():
             QToolTip.hideText()
 
@@ -225,6 +235,11 @@ class MapView(QWidget):
         else:
             return False
         return True
+
+
+def plain_tip(text: str) -> str:
+    """A tool tip that shows ``text`` as it is: Qt would take names with angle brackets for markup."""
+    return f"<span>{html.escape(text)}</span>".replace("\n", "<br>")
 
 
 class ScaleBar(QWidget):

@@ -58,7 +58,7 @@ def open_tiles(path: Path) -> TilesInfo:
     if kind not in RASTER_FORMATS:
         raise LayerRefused(
             tr(
-                "{file} holds tiles of the kind {kind}; only pictures (png, jpg, webp) can be shown. Export raster tiles.",
+                "{file} holds tiles of the kind {kind}; only pictures (png, jpg, webp) can be shown: export those.",
                 file=path.name,
                 kind=kind[:20],
             )

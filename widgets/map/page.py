@@ -1,0 +1,487 @@
+"""The live map: vehicles on the map, the list beside it, the chosen one's details, its track and replay."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from adapters.base import Explainer
+from app.catalogue import Catalogue
+from resources import resource_path
+from resources.i18n import tr
+from widgets.context import ConsoleContext
+from widgets.map import live
+from widgets.map.atlas import DRAWN_STATES
+from widgets.map.base_data import load_base_data
+from widgets.map.events import EventsItem
+from widgets.map.fleet import Fleet
+from widgets.map.geofences import FencesItem
+from widgets.map.layers import UserLayers
+from widgets.map.map_view import ZOOM_STEP, MapView
+from widgets.map.overlays import MapButtons, NothingYet
+from widgets.map.palette import palette_for
+from widgets.map.raw_inspector import FrameView, RawInspector
+from widgets.map.states import WORDS, VehicleState
+from widgets.map.track import Moment, Track, day_range_ms
+from widgets.map.track_item import TrackItem
+from widgets.map.track_panel import TrackPanel
+from widgets.map.vehicle_card import VehicleCard
+from widgets.map.vehicle_list import VehicleList
+from widgets.page import Page
+from widgets.primitives import text_label
+
+LIST_WIDTH_PX = 276
+GAP_PX = 12
+CENTRED_M_PX = 150.0  # how close the map comes when a vehicle is picked from the list
+STATES_EVERY_S = 5.0  # battery, signal and heartbeats; positions come at once
+EVENTS_BACK_MS = 24 * 3_600_000
+TRACK_EVERY_S = 5.0  # how often today's open track takes in what was driven since
+
+
+@dataclass
+class Shown:
+    """What is drawn besides the vehicles; kept from one start to the next."""
+
+    names: bool = True
+    rivers: bool = True
+    state_borders: bool = True
+    fences: bool = True
+    events: bool = True
+
+
+class MapPage(Page):
+    """The map without the dialogs it opens; the window shows :class:`dialogs.map_layers.LiveMapPage`."""
+
+    key = "map"
+    title = "Live map"
+    icon = "map"
+    topics = frozenset(
+        {
+            "positions",
+            "devices",
+            "device_states",
+            "vehicles",
+            "events",
+            "geofences",
+            "integrations",
+            "integration_states",
+        }
+    )
+
+    def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
+        super().__init__(context, parent)
+        palette = palette_for(context.theme.tokens["name"])
+        self.fleet = Fleet()
+        self.selected = ""
+        self.shown = Shown()
+        self.now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self.explainer_of: Callable[[str], Explainer | None] | None = None
+        self.inspectors: list[RawInspector] = []
+        self.list = VehicleList(context, self.fleet)
+        self.map = MapView(load_base_data(resource_path("mapdata")), palette)
+        self.fences = FencesItem(self.map.sprites, palette)
+        self.track_item = TrackItem(palette)
+        self.events = EventsItem(palette)
+        for item in (self.fences, self.track_item, self.events):
+            self.map.add_item(item)
+        self.buttons = MapButtons(context, self.map)
+        self.nothing = NothingYet(context, self.map)
+        self.card = VehicleCard(context, self.map)
+        self.tracks = TrackPanel(context)
+        self.layers = UserLayers(self.map.base, self.map.sprites, self._on_layers_changed)
+        self._has_fitted = False
+        self._is_list_due = False
+        self._states_read_at = self._track_read_at = 0.0
+        self._layers_to_restore: list[dict[str, Any]] = []
+        self._lay_out()
+        self._connect()
+        context.ui_state.register("map", self._take_state, self._give_state)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        side = QWidget()
+        side.setProperty("surface", "card")
+        side.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        side.setFixedWidth(LIST_WIDTH_PX)
+        column = QVBoxLayout(side)
+        column.setContentsMargins(0, 14, 0, 0)
+        column.setSpacing(0)
+        heading = text_label(tr("Live map"), "title")
+        heading.setContentsMargins(14, 0, 14, 0)
+        column.addWidget(heading)
+        column.addWidget(self.list, 1)
+        row.addWidget(side)
+        right = QVBoxLayout()
+        right.setSpacing(0)
+        right.addWidget(self.map, 1)
+        right.addWidget(self.tracks)
+        row.addLayout(right, 1)
+
+    def _connect(self) -> None:
+        self.list.picked.connect(self._on_picked)
+        self.map.vehicle_clicked.connect(lambda row: self.select(self.fleet.subjects[row]))
+        self.map.map_clicked.connect(self._on_map_clicked)
+        self.map.moved_by_hand.connect(lambda: self.card.follow.setChecked(False))
+        self.map.on_fit = self.fit_fleet
+        self.map.describe = self._describe
+        self.buttons.zoomed.connect(lambda closer: self.map.zoom(ZOOM_STEP if closer else 1 / ZOOM_STEP))
+        self.buttons.fit_wanted.connect(self.fit_fleet)
+        self.buttons.layers_wanted.connect(lambda: self.spawn(self.choose_layers(), "layers"))
+        self.card.closed.connect(lambda: self.select(""))
+        self.card.follow_toggled.connect(self._on_follow_toggled)
+        self.card.track_wanted.connect(lambda key: self.open_track(key, self.tracks.today()))
+        self.card.raw_wanted.connect(self.show_raw_position)
+        self.card.tracker_wanted.connect(lambda imei: self.context.open_page("trackers", imei=imei))
+        self.tracks.day_wanted.connect(self.open_track)
+        self.tracks.moment_changed.connect(self._on_moment_changed)
+        self.tracks.raw_wanted.connect(self.show_raw_position)
+        self.tracks.closed.connect(self.close_track)
+        self.context.theme.changed.connect(self._on_theme_changed)
+        self.context.formats.ticked.connect(self._on_ticked)
+        self.context.preferences.changed.connect(self._on_preferences_changed)
+        for keys, act in (("Escape", self._on_escape), ("Ctrl+F", self.list.search.setFocus)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(act)
+        self._on_preferences_changed()
+
+    # What the store says
+
+    async def refresh(self, topics: frozenset[str]) -> None:
+        read = self.context.bridge.read
+        if self._layers_to_restore:
+            saved, self._layers_to_restore = self._layers_to_restore, []
+            await self.layers.restore(saved)
+        if topics & {"devices", "vehicles", "integrations"}:
+            await self._load_fleet()
+        if "positions" in topics:
+            await self._read_positions()
+        if "geofences" in topics:
+            self.fences.set_fences(await read(live.read_fences))
+        if "events" in topics:
+            marks, alarms = await read(partial(live.read_events, since_ms=self.now_ms() - EVENTS_BACK_MS))
+            self.events.set_events(marks)
+            self.fleet.set_alarms(alarms)
+        if "device_states" in topics:
+            await self._read_states()
+        if not self.fleet.subjects:
+            self.nothing.show_next_step(await read(live.read_sources))
+        self._show_fleet()
+
+    async def _load_fleet(self) -> None:
+        snapshot = await self.context.bridge.read(live.read_snapshot)
+        self.fleet.load(snapshot.trackers, snapshot.newest_id)
+        await self._read_positions()
+        self._is_list_due = True
+
+    async def _read_positions(self) -> None:
+        """Everything since the newest position that is shown; more than a page takes more than one question."""
+        while True:
+            new = await self.context.bridge.read(partial(live.read_since, after_id=self.fleet.newest_id))
+            if not self.fleet.apply(new):
+                return  # of a tracker that is not here yet: its topic has moved too, and the next refresh loads it
+            self._is_list_due |= len(new) > 0
+            if len(new) < live.PAGE_ROWS:
+                return
+
+    async def _read_states(self) -> None:
+        """What comes without positions, now and then; the chosen vehicle's whole state."""
+        if time.monotonic() - self._states_read_at < STATES_EVERY_S:
+            return
+        self._states_read_at = time.monotonic()
+        self.fleet.hear(*await self.context.bridge.read(live.read_heard))
+        keys = [tracker.device_key for tracker in self.fleet.trackers_of(self.selected)]
+        if keys:
+            self.fleet.refresh_trackers(await self.context.bridge.read(partial(live.read_trackers, device_keys=keys)))
+
+    # What is shown
+
+    def _show_fleet(self) -> None:
+        self.fleet.tick(self.now_ms())
+        self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
+        self.nothing.setVisible(not self.fleet.subjects)
+        if len(self.fleet.subjects) < 500:
+            self._show_list()
+        if not self._has_fitted and (self.fleet.state < len(DRAWN_STATES)).any():
+            self._has_fitted = True
+            self.fit_fleet()
+        if self.selected:
+            self._show_card()
+            if self.card.follow.isChecked():
+                self._centre(self.selected)
+        self._place_overlays()
+
+    def _show_list(self) -> None:
+        if self._is_list_due and not self.list.view.underMouse():
+            self._is_list_due = False
+            self.list.model.disagreeing = self.fleet.disagreeing()
+            self.list.show_fleet()
+            self.list.select(self.selected, scroll=False)
+        self.list.view.viewport().update()
+
+    def _show_card(self) -> None:
+        trackers = self.fleet.trackers_of(self.selected)
+        if not trackers:
+            self.select("")
+            return
+        state = VehicleState(self.fleet.state[self.fleet.row_of(self.selected)])
+        self.card.show_subject(self.selected, trackers, state, self.fleet.disagreement(self.selected))
+
+    def select(self, key: str, *, centre: bool = False) -> None:
+        """Choose a subject ("" for none): its details open, its marker is ringed."""
+        if key != self.selected:
+            self.card.follow.setChecked(False)
+        self.selected = key if self.fleet.row_of(key) >= 0 else ""
+        self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
+        self.list.select(self.selected)
+        if not self.selected:
+            self.card.hide()
+            return
+        self._states_read_at = 0.0
+        self._show_card()
+        self._place_overlays()
+        if centre:
+            self._centre(self.selected, CENTRED_M_PX)
+
+    def _centre(self, key: str, at_most_m_px: float | None = None) -> None:
+        row, drawn = self.fleet.row_of(key), self.fleet.drawn
+        if row < 0 or drawn.state[row] >= len(DRAWN_STATES):
+            return
+        metres = self.map.viewport().metres_per_px
+        self.map.look_at(float(drawn.x[row]), float(drawn.y[row]), min(metres, at_most_m_px or metres))
+
+    def fit_fleet(self) -> None:
+        """Show every vehicle that has a position, or the whole country while none has."""
+        drawn = self.fleet.drawn
+        there = drawn.state < len(DRAWN_STATES)
+        if not there.any():
+            self.map.fit_home()
+            return
+        x, y = drawn.x[there], drawn.y[there]
+        self.map.fit((float(x.min()), float(y.min()), float(x.max()), float(y.max())))
+
+    def show_part(self, part: str, is_on: bool) -> None:
+        """Switch one of :class:`Shown` on or off."""
+        setattr(self.shown, part, is_on)
+        if part == "fences":
+            self.fences.setVisible(is_on)
+        elif part == "events":
+            self.events.setVisible(is_on)
+        else:
+            setattr(self.map.base.options, part, is_on)
+            self.map.base.redraw()
+
+    # Tracks
+
+    def open_track(self, key: str, day: date) -> None:
+        """Show a day of a subject; the day in the zone times are shown in."""
+        row = self.fleet.row_of(key)
+        if row < 0:
+            return
+        self.track_item.set_track(None)
+        self.tracks.open_day(key, self.fleet.labels[row], day)
+        self.spawn(self._read_track(key, day), "track")
+
+    async def _read_track(self, key: str, day: date, *, is_update: bool = False) -> None:
+        self._track_read_at = time.monotonic()
+        track = await self.track_of(key, day)
+        if self.tracks.isHidden() or (key, day) != (self.tracks.key, self.tracks.shown_day):
+            return  # closed or turned to another day meanwhile
+        is_same = is_update and self.tracks.track is not None and len(track) == len(self.tracks.track)
+        if is_same:
+            return
+        self.track_item.set_track(track)
+        self.tracks.show_track(track, keep_time=is_update)
+        if not is_update and len(track):
+            self._fit_track(track)
+
+    async def track_of(self, key: str, day: date) -> Track:
+        """The day's fixes of a vehicle's best tracker: two trackers on one vehicle are never woven into one line."""
+        start_ms, end_ms = day_range_ms(day, self.context.formats.zone)
+        read = self.context.bridge.read
+        trackers = self.fleet.trackers_of(key)
+        devices = [tracker.device_key for tracker in trackers]
+        if trackers and trackers[0].vehicle_id is not None:
+            vehicle = partial(live.read_devices_of, vehicle_id=key, start_ms=start_ms, end_ms=end_ms)
+            devices = await read(vehicle) or devices
+        tracks = [
+            await read(partial(live.read_track, device_keys=[device], start_ms=start_ms, end_ms=end_ms))
+            for device in devices
+        ]
+        return max(tracks, key=lambda track: len(track.counted))
+
+    def _fit_track(self, track: Track) -> None:
+        x, y = (axis[track.counted] if len(track.counted) else axis for axis in track.world)
+        self.map.fit((float(x.min()), float(y.min()), float(x.max()), float(y.max())))
+
+    def close_track(self) -> None:
+        self.tracks.replay.pause()
+        self.tracks.hide()
+        self.track_item.set_track(None)
+
+    def _on_moment_changed(self, moment: Moment | None) -> None:
+        self.track_item.set_moment(moment)
+
+    # Raw frames
+
+    def show_raw_position(self, position_id: int | None) -> None:
+        """Open the bytes behind a position beside the map."""
+        if position_id is not None:
+            name = self.fleet.labels[self.fleet.row_of(self.selected)] if self.selected else ""
+            self.spawn(
+                self._show_frame(partial(live.read_frame_of_position, position_id=position_id, name=name)), "raw"
+            )
+
+    async def _show_frame(self, query: Callable[[Any], FrameView | None], otherwise: str = "") -> None:
+        frame = await self.context.bridge.read(query)
+        if frame is None:
+            text = tr("There are no bytes behind it: its source sends none, or they are older than the raw data kept.")
+            self.context.notify("info", f"{otherwise}. {text}" if otherwise else text)
+            return
+        if self.explainer_of is None:
+            self.explainer_of = (await asyncio.to_thread(Catalogue.load)).explainer
+        inspector = RawInspector(self.context, frame, self.explainer_of(frame.integration_type), self)
+        self.inspectors.append(inspector)
+        inspector.destroyed.connect(lambda: self.inspectors.remove(inspector))
+        inspector.show()
+
+    # What the operator does
+
+    def show_item(self, **arguments: Any) -> None:
+        """``open_page("map", plate=… | imei=… | vehicle_id=… | device=…)``."""
+        self.spawn(self._find_and_select([str(value) for value in arguments.values()]), "find")
+
+    async def _find_and_select(self, names: list[str]) -> None:
+        if not self.fleet.subjects:
+            await self._load_fleet()
+        key = next((found for name in names if (found := self.fleet.find(name))), None)
+        if key is None:
+            self.context.notify("warn", tr("{name} is not on the map.", name=", ".join(names)))
+            return
+        self._has_fitted = True
+        self._show_fleet()
+        self.select(key, centre=True)
+
+    async def choose_layers(self) -> None:
+        """Ask which layers are shown."""
+        raise NotImplementedError("the map page of the window opens this dialog")
+
+    def close_page(self) -> None:
+        self.context.ui_state.unregister("map")
+        self.context.theme.changed.disconnect(self._on_theme_changed)
+        self.context.formats.ticked.disconnect(self._on_ticked)
+        self.context.preferences.changed.disconnect(self._on_preferences_changed)
+        for inspector in list(self.inspectors):
+            inspector.close()
+        self.list.close_list()
+        self.card.close_card()
+        self.tracks.close_panel()
+        self.layers.close()
+        self.map.close_map()
+        super().close_page()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_overlays()
+
+    def _place_overlays(self) -> None:
+        self.buttons.move(GAP_PX, GAP_PX)
+        width, height = self.map.width(), self.map.height()
+        self.nothing.move((width - self.nothing.width()) // 2, (height - self.nothing.height()) // 2)
+        self.card.fit_height(height - 2 * GAP_PX - self.map.credit.height())
+        self.card.move(width - self.card.width() - GAP_PX, GAP_PX)
+
+    def _describe(self, row: int | None, px: float, py: float) -> str:
+        """The tool tip of what is under the mouse."""
+        formats = self.context.formats
+        if row is not None:
+            state = VehicleState(self.fleet.state[row])
+            age = formats.ago(int(self.fleet.fixed_at_ms[row]))
+            return f"{self.fleet.labels[row]}\n{tr(WORDS[state])}, {age}"
+        event = self.events.hit(px, py)
+        if event is not None:
+            return f"{event.name}: {event.text}\n{formats.time(event.occurred_at_ms)}"
+        fix = self.track_item.hit(px, py) if self.tracks.track is not None else None
+        if fix is not None and self.tracks.track is not None:
+            speed = formats.speed(float(self.tracks.track.speed_km_h[fix]))
+            return f"{formats.time(int(self.tracks.track.fixed_at_ms[fix]))}\n{speed}"
+        return ""
+
+    def _on_picked(self, key: str) -> None:
+        self.select(key, centre=True)
+
+    def _on_map_clicked(self, px: float, py: float) -> None:
+        event = self.events.hit(px, py)
+        track = self.tracks.track
+        fix = self.track_item.hit(px, py)
+        if event is not None:
+            title = f"{event.name}: {event.text}"
+            self.spawn(
+                self._show_frame(partial(live.read_frame_of_event, event_id=event.event_id, title=title), title), "raw"
+            )
+        elif fix is not None and track is not None:
+            if track.is_counted[fix]:
+                self.tracks.replay.set_time(int(track.fixed_at_ms[fix]))
+            else:
+                self.show_raw_position(int(track.id[fix]))
+        else:
+            self.select("")
+
+    def _on_follow_toggled(self, is_on: bool) -> None:
+        if is_on:
+            self._centre(self.selected, CENTRED_M_PX)
+
+    def _on_escape(self) -> None:
+        if self.selected:
+            self.select("")
+        elif not self.tracks.isHidden():
+            self.close_track()
+
+    def _on_ticked(self) -> None:
+        """Ages grow and states change without anything arriving."""
+        if not self.isVisible():
+            return
+        if self.fleet.tick(self.now_ms()):
+            self._is_list_due = True
+            self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
+            if self.selected:
+                self._show_card()
+        self._show_list()
+        is_today = not self.tracks.isHidden() and self.tracks.shown_day == self.tracks.today()
+        if is_today and self.tracks.track is not None and time.monotonic() - self._track_read_at > TRACK_EVERY_S:
+            self.spawn(self._read_track(self.tracks.key, self.tracks.shown_day, is_update=True), "track")
+
+    def _on_theme_changed(self) -> None:
+        palette = palette_for(self.context.theme.tokens["name"])
+        self.map.set_palette(palette)
+        for item in (self.fences, self.track_item, self.events):
+            item.set_palette(palette)
+        self.card.restyle()
+
+    def _on_preferences_changed(self) -> None:
+        self.map.scale_bar.is_imperial = self.context.preferences.choices.units == "imperial"
+        self.map.scale_bar.show_scale(self.map.viewport())
+
+    def _on_layers_changed(self) -> None:
+        self.map.set_credit(self.layers.attributions())
+        self.map.base.redraw()
+
+    def _take_state(self) -> dict[str, Any]:
+        return {"shown": vars(self.shown), "layers": self._layers_to_restore or self.layers.saved()}
+
+    def _give_state(self, saved: dict[str, Any]) -> None:
+        for part, is_on in saved.get("shown", {}).items():
+            if hasattr(self.shown, part) and isinstance(is_on, bool):
+                self.show_part(part, is_on)
+        self._layers_to_restore = [entry for entry in saved.get("layers", []) if isinstance(entry, dict)]
