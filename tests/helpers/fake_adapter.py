@@ -26,7 +26,7 @@ class Script:
     """What the fake does next. A list of answers is used up one by one; the last one stays."""
 
     checks: list[Identity | Exception] = field(default_factory=lambda: [Identity("fake:1", "Fake one", "1.0")])
-    fetches: list[Sequence[Batch] | Exception] = field(default_factory=lambda: [()])
+    fetches: list[Sequence[Batch | Exception] | Exception] = field(default_factory=lambda: [()])
     listen: Callable[[Inlet], Any] | None = None
     cursors_seen: list[dict[str, str]] = field(default_factory=list)
     checked: int = 0
