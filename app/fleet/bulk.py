@@ -1,9 +1,9 @@
 """Writing many rows at once, the fastest way that each database offers.
 
 Statements are compiled once from SQLAlchemy's tables and handed to the driver with lists of tuples. Measured per row
-this is within a third of the bare driver, while Core's own ``execute`` with dicts costs several times as much
-(docs/decisions/0020). On PostgreSQL the rows travel by COPY into a temporary table and from there, past those that
-are stored already, into the real one.
+this is near the bare driver, while Core's own ``execute`` with dicts costs several times as much
+(docs/decisions/0020). On PostgreSQL the rows travel by COPY: straight into the table while nothing repeats, else
+into a temporary table and from there, past those that are stored already, into the real one.
 """
 
 from __future__ import annotations
@@ -59,25 +59,42 @@ class BulkInsert:
                 postgresql_on_commit="DELETE ROWS",
             )
             self._move = self._past_known(insert(table), key).from_select(columns, select(*self._arrivals.c))
-            self._copy = sql.SQL("COPY {} ({}) FROM STDIN").format(
-                sql.Identifier(self._arrivals.name), sql.SQL(",").join(map(sql.Identifier, columns))
-            )
+            self._copy = _copy_statement(table, columns)
+            self._copy_aside = _copy_statement(self._arrivals, columns)
+            self._may_repeat = bool(key)
+            self._repeats_expected = False
 
     def __call__(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Insert ``rows``; returns how many were new."""
         if not rows:
             return 0
-        if self._postgresql and len(rows) >= _COPY_FROM:
-            return self._by_copy(connection, rows)
-        return connection.exec_driver_sql(self._insert, list(rows)).rowcount
+        if not self._postgresql or len(rows) < _COPY_FROM:
+            return connection.exec_driver_sql(self._insert, list(rows)).rowcount
+        if not self._may_repeat:
+            _copy_rows(connection, self._copy, rows)
+            return len(rows)
+        if not self._repeats_expected and self._copied_as_new(connection, rows):
+            return len(rows)
+        added = self._moved(connection, rows)
+        self._repeats_expected = added < len(rows)
+        return added
 
-    def _by_copy(self, connection: Connection, rows: Sequence[Row]) -> int:
+    def _copied_as_new(self, connection: Connection, rows: Sequence[Row]) -> bool:
+        """Copy rows straight into the table, which works while none is a repetition, as from trackers of our own."""
+        savepoint = connection.begin_nested()
+        try:
+            _copy_rows(connection, self._copy, rows)
+        except psycopg.errors.UniqueViolation:
+            savepoint.rollback()
+            return False
+        savepoint.commit()
+        return True
+
+    def _moved(self, connection: Connection, rows: Sequence[Row]) -> int:
+        """Copy rows into a temporary table and from there those that are new."""
         connection.execute(CreateTable(self._arrivals, if_not_exists=True))
-        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-        with driver.cursor() as cursor, cursor.copy(self._copy) as copy:
-            for row in rows:
-                copy.write_row(row)
-        added = connection.execute(self._move).rowcount
+        _copy_rows(connection, self._copy_aside, rows)
+        added = connection.execute(self._move, execution_options={"preserve_rowcount": True}).rowcount
         # Several jobs may share one transaction; each must move its own rows only.
         connection.execute(delete(self._arrivals))
         return added
@@ -87,3 +104,15 @@ class BulkInsert:
             return statement
         make = postgresql_insert if self._postgresql else sqlite_insert
         return make(statement.table).on_conflict_do_nothing(index_elements=list(key))
+
+
+def _copy_statement(table: Table, columns: Sequence[str]) -> sql.Composed:
+    names = sql.SQL(",").join(map(sql.Identifier, columns))
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
+
+
+def _copy_rows(connection: Connection, statement: sql.Composed, rows: Sequence[Row]) -> None:
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)

@@ -23,7 +23,7 @@ _ALIVE = frozenset({"ok", "unknown_type"})
 class Intake:
     """Rows and sums of one batch. ``next_position`` and ``next_raw`` are the ids to give out next."""
 
-    def __init__(  # noqa: PLR0917 - all of them are the sink's
+    def __init__(
         self,
         connection: Connection,
         integration_key: int,
@@ -157,14 +157,13 @@ class Intake:
 
     def _heard(self, tracker: Tracker, raw: RawFrame | None, at_ms: int, kind: str, source: str) -> int | None:
         """Count one frame of a device, once however many records it gave; returns the id of its bytes."""
-        state = self._touch(tracker)
-        if raw is None:
-            state.heard(at_ms, kind, source, None)
-            return None
-        is_first = id(raw) not in self._raw_ids
-        raw_id = self._raw_id(raw, tracker.key)
-        if is_first:
-            state.heard(at_ms, kind, source, raw_id)
+        raw_id = None
+        if raw is not None:
+            raw_id = self._raw_ids.get(id(raw))
+            if raw_id is not None:
+                return raw_id
+            raw_id = self._raw_id(raw, tracker.key)
+        self._states.touch(tracker.key, *self._ids_at_start).heard(at_ms, kind, source, raw_id)
         return raw_id
 
     def _touch(self, tracker: Tracker) -> LiveState:

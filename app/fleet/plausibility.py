@@ -74,7 +74,7 @@ def mark_names(marks: int) -> list[str]:
     return [name for value, name in _NAMES if marks & value] if marks else []
 
 
-def static_marks(  # noqa: PLR0917 - once per stored position
+def static_marks(
     fixed_at_ms: int | None,
     received_at_ms: int,
     lat: float,

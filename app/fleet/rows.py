@@ -45,7 +45,7 @@ def raw_row(row_id: int, integration_key: int, device_key: int | None, raw: RawF
     )
 
 
-def position_row(  # noqa: PLR0917 - once per stored position
+def position_row(
     row_id: int, device_key: int, position: Position, offset_s: int, fixed_at_ms: int, marks: int, raw_id: int | None
 ) -> PositionTuple:
     """``fixed_at_ms`` is corrected already, or the arrival where the device sent no valid time."""

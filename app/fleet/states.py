@@ -9,6 +9,7 @@ with the device's next heartbeat.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, func, select
@@ -26,6 +27,7 @@ UPTO = "device_states_upto"
 FLUSH_EVERY_MS = 1_000
 
 COLUMNS = tuple(column.name for column in DeviceState.__table__.columns if column.name != "changed_version")
+_values = attrgetter(*COLUMNS)
 _NO_LAG = (Mark.NO_DEVICE_TIME | Mark.OLD | Mark.ABSURD_DATE).value
 _PAGE_ROWS = 5_000
 _KEYS_PER_QUERY = 500
@@ -108,7 +110,7 @@ class LiveState:
                 setattr(self, name, value)
 
     def as_row(self, version: int) -> tuple[Any, ...]:
-        return (*(getattr(self, name) for name in COLUMNS), version)
+        return (*_values(self), version)
 
 
 class StateBook:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
@@ -116,16 +117,18 @@ class TelemetrySink:
         return self._next_ids is None or self._states.is_dirty
 
     def _ingest(self, connection: Connection, integration_id: str, batches: Sequence[Batch], now_ms: int) -> Ingested:
-        records = [record for batch in batches for record in batch.records]
+        records = list(chain.from_iterable([batch.records for batch in batches]))
+        kinds = {type(record) for record in records}
         infos = {record.device: record for record in records if type(record) is DeviceInfo}
-        seen = dict.fromkeys(record.device for record in records if isinstance(record, _OF_DEVICES))
+        seen = dict.fromkeys([record.device for record in records if isinstance(record, _OF_DEVICES)])
         next_ids = self._ready(connection)
         registry, states = self._registry, self._states
         integration_key = registry.integration_key(connection, integration_id)
         devices = registry.devices_of(connection, integration_id)
         plan = registry.plan(integration_id, infos, seen, now_ms)
-        fences = changed_fences(connection, integration_id, (r for r in records if type(r) is Geofence))
-        lone = {record.device for record in records if type(record) is RawFrame and record.device is not None}
+        fences = [record for record in records if type(record) is Geofence] if Geofence in kinds else []
+        changed = changed_fences(connection, integration_id, fences)
+        lone = {record.device for record in records if type(record) is RawFrame} if RawFrame in kinds else set()
         touched = [devices[unique_id].key for unique_id in lone.union(seen, infos) if unique_id in devices]
         states.load(connection, touched)
 
@@ -133,9 +136,9 @@ class TelemetrySink:
             connection,
             device_states=bool(plan.create) or states.is_due(touched, now_ms),
             devices=bool(plan),
-            events=any(type(record) is DeviceEvent for record in records),
-            geofences=bool(fences),
-            positions=any(type(record) is Position for record in records),
+            events=DeviceEvent in kinds,
+            geofences=bool(changed),
+            positions=Position in kinds,
         )
         if plan:
             registry.apply(connection, integration_id, plan, versions["devices"])
@@ -144,12 +147,12 @@ class TelemetrySink:
         intake = Intake(connection, integration_key, devices, registry, states, next_ids)
         intake.take(records)
         done = self._write(connection, integration_id, intake, now_ms)
-        write_fences(connection, fences, versions.get("geofences", 0))
+        write_fences(connection, changed, versions.get("geofences", 0))
         self._save_cursors(connection, integration_id, batches, now_ms)
         self._next_ids = (intake.next_position, intake.next_raw)
         if "device_states" in versions:
             states.flush(connection, now_ms, versions["device_states"], self._next_ids)
-        return Ingested(**{**done, "geofences": sum(type(record) is Geofence for record in records)})
+        return Ingested(**{**done, "geofences": len(fences)})
 
     def _ready(self, connection: Connection) -> tuple[int, int]:
         """The next ids of positions and raw frames; the first call after a start also recovers the states."""

@@ -1,0 +1,31 @@
+"""``python -m tests.bench [NAME…]``: run benchmarks; without a name, all of them.
+
+Each entry names a module of this package and a function that takes nothing and prints its figures, each beside its
+baseline of the same run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+BENCHES = {
+    "ingest": "tests.bench.bench_ingest:run",
+    "history": "tests.bench.bench_queries:run",
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    for name in names or BENCHES:
+        module, _, function = BENCHES[name].partition(":")
+        print(f"== {name}", flush=True)
+        getattr(importlib.import_module(module), function)()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,32 @@
+"""What benchmarks share: a folder on a real disk, medians, one way to print a figure beside its baseline."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+CACHE = Path(__file__).parents[2] / ".bench"
+"""Kept between runs: what takes long to build. On the disk of the project, because /tmp is often memory."""
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """An empty folder on the disk of the project, removed afterwards."""
+    CACHE.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=CACHE))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def report(what: str, figures: Sequence[float], unit: str, *, target: str = "") -> float:
+    """Print the median of ``figures`` with their range; returns the median."""
+    median = statistics.median(figures)
+    spread = f"{min(figures):,.4g} … {max(figures):,.4g}" if len(figures) > 1 else "one run"
+    print(f"{what:<46} {median:>12,.4g} {unit:<14} ({spread}){'  target ' + target if target else ''}", flush=True)
+    return median
