@@ -13,7 +13,7 @@ from app.integrations.changes import (
     forget_orphans,
     remove,
 )
-from app.integrations.checks import CheckReport, check_model, check_settings
+from app.integrations.checks import CheckReport, check_model, check_saved, check_settings
 from app.integrations.rows import (
     COLUMNS,
     Configured,
@@ -52,6 +52,7 @@ __all__ = [
     "catalogue_rows",
     "change",
     "check_model",
+    "check_saved",
     "check_settings",
     "configured",
     "dependents",

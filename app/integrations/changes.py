@@ -83,7 +83,7 @@ def add(
     Raises SettingsRefused, NameRefused, Duplicate, Unsupported, VaultError, StoreError; then nothing was kept.
     """
     settings = _validated(desk.catalogue, key, values, secrets or {}, without_secrets)
-    name = _usable_name(name)
+    name = usable_name(name)
     new = integration_id or new_id()
     unique_id = identity.unique_id if identity is not None else None
     now = utc_now()
@@ -144,7 +144,7 @@ def change(
     def job(connection: Connection) -> IntegrationRow:
         version = raise_topic(connection, "integrations")
         now = configured(connection, integration_id)
-        new_name = _usable_name(name) if name is not None else now.name
+        new_name = usable_name(name) if name is not None else now.name
         unique_id = identity.unique_id if identity is not None else now.peer_unique_id
         wanted = _Wanted(now.type, new_name, settings, unique_id)
         _refuse_duplicates(connection, desk.catalogue, wanted, except_id=integration_id)
@@ -269,7 +269,8 @@ def _validated(
     return validate(catalogue, key, values, {**placeholders(catalogue, key), **secrets})
 
 
-def _usable_name(name: str) -> str:
+def usable_name(name: str) -> str:
+    """A name as it is stored. Raises NameRefused."""
     name = " ".join(name.split())
     if not name:
         raise NameRefused("The integration needs a name, by which you will know it on every page.")
@@ -308,11 +309,11 @@ def _refuse_duplicates(
             raise Duplicate(
                 f"This is the peer of the integration “{same.name}” already. Change that one instead.", same.id
             )
-    if not _listens(catalogue, wanted.key):
+    if not listens(catalogue, wanted.key):
         return
     mine = wanted.settings.model_dump(mode="json")
     for other in connection.execute(columns):
-        if _listens(catalogue, other.type) and _same_port(mine, other.config):
+        if listens(catalogue, other.type) and _same_port(mine, other.config):
             raise Duplicate(
                 f"Port {mine['port']} is the one of the integration “{other.name}”. Choose another port, or change "
                 f"that integration.",
@@ -320,7 +321,7 @@ def _refuse_duplicates(
             )
 
 
-def _listens(catalogue: Catalogue, key: str) -> bool:
+def listens(catalogue: Catalogue, key: str) -> bool:
     """Whether integrations of this type listen on a port of this machine."""
     entry = next((entry for entry in catalogue.entries() if entry.key == key), None)
     if entry is None or entry.manifest is None or "listen" not in entry.manifest.modes:

@@ -7,16 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from adapters.base import CheckStep, Clock, Identity, Layer, Settings
 from adapters.errors import AdapterError, AuthFailed, NotReady, SettingsInvalid
 from app.catalogue import Catalogue
-from app.integrations.settings import Fault, SettingsRefused, validate
+from app.integrations.changes import Desk, listens
+from app.integrations.rows import Configured, configured
+from app.integrations.settings import Fault, SettingsRefused, stored_secrets, validate
 from app.kit import make_kit
 from app.security.redaction import register_secret
+from app.store.tables import IntegrationState
 
 TIME_LIMIT_S = 60.0
 
 _ORDER = tuple(Layer)
+_LISTENING = frozenset({"healthy", "stale"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,57 @@ async def check_model(
     except AdapterError as err:
         return _failed(steps, err)
     return CheckReport(tuple(steps), identity)
+
+
+async def check_saved(
+    desk: Desk,
+    integration_id: str,
+    clock: Clock,
+    *,
+    values: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+) -> CheckReport:
+    """Check a configured integration as it is, or with the changes of a form that is not saved yet.
+
+    A listener whose port our own engine holds is not disturbed: that it listens is the proof.
+    Raises UnknownIntegration, Unsupported, VaultError, StoreError.
+    """
+
+    def look() -> tuple[Configured, dict[str, Any], dict[str, str], CheckReport | None]:
+        with desk.store.read() as connection:
+            saved = configured(connection, integration_id)
+            wanted = {**saved.config, **(values or {})}
+            held = _held_by_our_engine(connection, desk.catalogue, saved, wanted, clock.now_ms())
+        kept = stored_secrets(desk.catalogue, desk.vault, saved.type, integration_id)
+        return saved, wanted, kept, held
+
+    saved, wanted, kept, held = await asyncio.to_thread(look)
+    entered = {field: secret for field, secret in (secrets or {}).items() if secret}
+    if held is not None:
+        return held
+    return await check_settings(
+        desk.catalogue, saved.type, wanted, {**kept, **entered}, clock, time_limit_s=time_limit_s
+    )
+
+
+def _held_by_our_engine(
+    connection: Connection, catalogue: Catalogue, saved: Configured, wanted: Mapping[str, Any], now_ms: int
+) -> CheckReport | None:
+    """The report for a port on which the running engine listens already; None where a check must be run."""
+    from app.engine.running import is_engine_running
+
+    if not (saved.enabled and listens(catalogue, saved.type) and is_engine_running(connection, now_ms)):
+        return None
+    if any(str(wanted.get(field)) != str(saved.config.get(field)) for field in ("host", "port", "udp")):
+        return None
+    query = select(IntegrationState.phase, IntegrationState.detail)
+    state = connection.execute(query.where(IntegrationState.integration_id == saved.id)).one_or_none()
+    if state is None or state.phase not in _LISTENING or not state.detail.get("connected"):
+        return None
+    step = CheckStep(Layer.ROUTE, ok=True, detail=f"The engine listens there now. {state.detail['connected']}")
+    identity = Identity(saved.peer_unique_id, saved.name) if saved.peer_unique_id is not None else None
+    return CheckReport((step,), identity)
 
 
 def _failed(steps: list[CheckStep], error: AdapterError) -> CheckReport:

@@ -14,7 +14,7 @@ from adapters.errors import Unsupported
 from app.catalogue import Catalogue
 from app.clock import utc_now
 from app.errors import OperatorError
-from app.integrations.changes import Desk, add, change
+from app.integrations.changes import Desk, NameRefused, add, change, usable_name
 from app.integrations.settings import SettingsRefused, placeholders, validate
 from app.store.tables import Integration
 
@@ -125,7 +125,8 @@ def _plan_line(item: Mapping[str, Any], ours: Sequence[Any], taken: set[str], ca
     try:
         config = _without_secrets(catalogue, key, config)
         validate(catalogue, key, config, placeholders(catalogue, key))
-    except (SettingsRefused, Unsupported) as err:
+        name = usable_name(name)
+    except (SettingsRefused, Unsupported, NameRefused) as err:
         return ImportLine("refused", key, name, None, config, why=err.why)
     match = _match(str(item.get("id", "")), key, name, ours)
     if match is None:
