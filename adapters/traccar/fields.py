@@ -68,6 +68,8 @@ def text(record: Json, name: str, longest: int) -> str | None:
 
 def clean(value: str) -> str:
     """Text as every database takes it."""
+    if value.isascii() and "\x00" not in value:  # nearly all, and this runs for every field
+        return value
     return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -284,10 +284,9 @@ class Api:
         kinds = {kind for text in query.getlist("type") for kind in text.split(",")} - {"%", ""}
         return _streamed(
             event
-            for event in self.world.events
-            if event["deviceId"] in ids
-            and from_ms <= _time(event["eventTime"]) <= to_ms
-            and (not kinds or event["type"] in kinds)
+            for key in ids
+            for event in self.world.events_between(key, from_ms, to_ms)
+            if not kinds or event["type"] in kinds
         )
 
     def _need_reports(self) -> None:

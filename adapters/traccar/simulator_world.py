@@ -83,6 +83,7 @@ class World:
         self.interval_ms = round(interval_s * 1000)
         self.holes = holes
         self.events: list[dict[str, Any]] = []
+        self._events_of: dict[int, list[tuple[int, dict[str, Any]]]] = {}
         self.geofences = _geofences()
         self.groups = [
             {"id": 1, "name": "National fleet", "groupId": 0, "attributes": {}},
@@ -237,7 +238,12 @@ class World:
             "maintenanceId": 0,
         }
         self.events.append(event)
+        self._events_of.setdefault(vehicle.id, []).append((vehicle.track.device_ms[index], event))
         return event
+
+    def events_between(self, device_id: int, from_ms: int, to_ms: int) -> list[dict[str, Any]]:
+        """The events of one device by event time, both ends included."""
+        return [event for at_ms, event in self._events_of.get(device_id, ()) if from_ms <= at_ms <= to_ms]
 
     def fences_at(self, lat: float, lon: float) -> Iterator[int]:
         for number, town in enumerate(DEPOTS, start=1):

@@ -104,8 +104,7 @@ class TestInlet:
         return self.full
 
     async def wait_for_room(self) -> None:
-        while self.full:
-            await asyncio.sleep(0.01)
+        await self.until(lambda: not self.full)
 
     def connected(self, detail: str) -> None:
         self.greetings.append(detail)
@@ -125,12 +124,6 @@ class TestInlet:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def settings_for(server: TraccarServer, **changes: Any) -> TraccarSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.errors import BadReply, NotReady
-from adapters.traccar.simulator import TraccarServer, running
+from adapters.traccar.simulator import running
 from adapters.traccar.simulator_world import World
 from tests.adapters.traccar.support import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, LentClock, Memory, adapter_for, pull
 
@@ -232,7 +232,7 @@ async def test_one_bad_record_is_set_aside_and_the_others_go_on() -> None:
     async with running(world) as server, adapter_for(server) as adapter:
         bad = world.vehicles[3]
         world.store(bad, START_MS - 5000, (95.0, 7.0, 10.0, 0.0), START_MS)
-        world.geofences.append({"id": 90, "name": "Upside down", "area": "CIRCLE (8.5 112.0, 100)", "attributes": {}})
+        world.geofences.append({"id": 90, "name": "Far away", "area": "CIRCLE (8.5 112.0, 100)", "attributes": {}})
         world.geofences.append({"id": 91, "name": "Swapped", "area": "CIRCLE (112.0 8.5, 100)", "attributes": {}})
         memory = Memory()
         await pull(adapter, memory)
@@ -250,7 +250,3 @@ async def test_a_server_clock_that_is_off_does_not_hide_fixes() -> None:
         await pull(adapter, memory)
         assert_whole(server.world, memory)
         assert max(position.received_at_ms for position in memory.positions.values()) <= clock.at_ms
-
-
-def test_the_port_stays_the_same_over_a_restart() -> None:
-    assert TraccarServer(small_world(vehicles=1), port=0).port == 0
