@@ -137,6 +137,8 @@ class Connection(asyncio.Protocol):
         self._guarded(lambda now_ms, now_s: self.session.receive(data, now_ms, now_s))
         if self.session.overflowed:
             self.end("overflowed_connections")
+        elif self.session.skipped_since_frame > self._hall.limits.skipped_bytes:
+            self.end("garbage_connections")
 
     def _guarded(self, work: Callable[[int, float], Intake]) -> None:
         """Whatever a peer sends, the listener and its other connections go on."""

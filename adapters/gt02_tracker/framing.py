@@ -27,8 +27,9 @@ CANDIDATE_LIMIT: Final = 256
 _SERIAL_PASSTHROUGH: Final = 0x9B
 
 _MARK = re.compile(rb"hh|xx|yy")
-_BEGINNING = re.compile(rb"hh|xx|yy|[(#*$i]")
-_FRESH_BEGINNING = re.compile(rb"hh|xx|yy|[(#*$i0-9]")
+_TEXT_BEGINNINGS = rb"\((?=[0-9A-Za-z]|\Z)|#(?=[#0-9]|\Z)|\*(?=H|\Z)|\$(?=\$|\Z)|i(?=m|\Z)"
+_BEGINNING = re.compile(rb"hh|xx|yy|" + _TEXT_BEGINNINGS)
+_FRESH_BEGINNING = re.compile(rb"hh|xx|yy|[0-9]|" + _TEXT_BEGINNINGS)
 _IMPOSSIBLE = -1
 
 FrameVerdict = Literal["ok", "bad_checksum", "malformed"]

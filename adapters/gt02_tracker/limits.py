@@ -13,7 +13,7 @@ class Limits:
     connections_per_address: int = 2500
     idle_s: float = 20 * 60.0  # without a good frame; trackers send a heartbeat every 3 to 5 minutes
     first_frame_s: float = 60.0  # from connecting to the first good frame
-    skipped_bytes: int = 64 * 1024  # of one connection before its first good frame
+    skipped_bytes: int = 64 * 1024  # of one connection since its last good frame
     unread_reply_bytes: int = 16 * 1024  # waiting for a peer that does not read
     bytes_per_sweep: int = 4 * 1024 * 1024  # of one connection; more waits for the next sweep
     bytes_per_turn: int = 32 * 1024  # of one connection before the others have their turn

@@ -184,8 +184,6 @@ class Listener:
         if not session.frames:
             if now_s - connection.connected_s >= self.limits.first_frame_s:
                 connection.end("connections_without_a_frame")
-            elif session.skipped > self.limits.skipped_bytes:
-                connection.end("garbage_connections")
         elif now_s - connection.last_frame_s >= self.limits.idle_s:
             connection.end("idle_connections")
         if session.device is not None:

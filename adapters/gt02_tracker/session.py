@@ -38,14 +38,15 @@ class Session:
         self._reporter = reporter
         self._framer = StreamFramer()
         self._counted_skipped = 0
+        self._skipped_at_frame = 0
         self._logged_in = False
         self._offset_s = 0
         self._memory = Memory()
 
     @property
-    def skipped(self) -> int:
-        """Bytes that became part of no frame so far."""
-        return self._framer.skipped
+    def skipped_since_frame(self) -> int:
+        """Bytes that became part of no frame since the last good one."""
+        return self._framer.skipped - self._skipped_at_frame
 
     @property
     def overflowed(self) -> bool:
@@ -64,7 +65,7 @@ class Session:
     def receive_datagram(self, data: bytes, now_ms: int) -> Intake:
         """One datagram: frames never continue in the next one."""
         self._framer = StreamFramer()
-        self._counted_skipped = 0
+        self._counted_skipped = self._skipped_at_frame = 0
         return self._take(self._framer.feed(data) + self._framer.close(), now_ms)
 
     def tick(self, now_ms: int, now_s: float) -> Intake:
@@ -78,6 +79,7 @@ class Session:
     def _take(self, pieces: list[Piece], now_ms: int) -> Intake:
         records: list[Record] = []
         replies: list[bytes] = []
+        frames = self.frames
         for piece in pieces:
             if isinstance(piece, Foreign):
                 self._take_foreign(piece, now_ms, records)
@@ -87,6 +89,8 @@ class Session:
                 self._take_gt02(piece, now_ms, records, replies)
             else:
                 self._take_gt06(piece, now_ms, records, replies)
+        if self.frames != frames:
+            self._skipped_at_frame = self._framer.skipped
         skipped = self._framer.skipped - self._counted_skipped
         if skipped:
             self._counted_skipped += skipped

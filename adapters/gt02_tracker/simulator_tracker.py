@@ -58,7 +58,7 @@ def wall_ms() -> int:
 
 
 class SimulatedTracker:
-    """Runs until cancelled. ``sent`` counts fixes sent for the first time, ``answered`` those that answers confirmed."""
+    """Runs until cancelled. ``sent`` counts fixes sent for the first time, ``answered`` those confirmed by answers."""
 
     def __init__(
         self,
