@@ -23,8 +23,16 @@ Note = Callable[[Connection], object]
 _log = logging.getLogger(__name__)
 
 
+class _Nameless:
+    """The key of a note that nothing replaces."""
+
+
 class Scribe:
-    """Notes from one loop to the store. Never blocks, never raises; a note is lost only with the process."""
+    """Notes from one loop to the store. Never blocks, never raises; a note is lost only with the process.
+
+    After a refusal notes go one by one, those with a key first: on a full disk a state still fits into its row while
+    a new log line finds no room.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -34,10 +42,11 @@ class Scribe:
         self._idle = asyncio.Event()
         self._idle.set()
         self._retry: asyncio.TimerHandle | None = None
+        self._one_by_one = False
 
     def note(self, note: Note, *, key: object | None = None) -> None:
         """Write a note; a newer one under the same ``key`` replaces one that still waits."""
-        self._waiting[object() if key is None else key] = note
+        self._waiting[_Nameless() if key is None else key] = note
         self._idle.clear()
         if len(self._waiting) > MOST_NOTES:
             self._waiting.popitem(last=False)
@@ -60,14 +69,19 @@ class Scribe:
             self._retry = None
 
     def _write(self) -> None:
-        """Hand over what waits, as one job: notes of one moment cost one commit."""
+        """Hand over what waits, as one job: notes of one moment cost one commit. After a refusal, the first alone."""
         if self._under_way or self._retry is not None:
             return
         if not self._waiting:
+            self._one_by_one = False
             self._idle.set()
             return
-        notes = self._under_way = dict(self._waiting)
-        self._waiting.clear()
+        if self._one_by_one:
+            key = next((key for key in self._waiting if not isinstance(key, _Nameless)), next(iter(self._waiting)))
+            notes = self._under_way = {key: self._waiting.pop(key)}
+        else:
+            notes = self._under_way = dict(self._waiting)
+            self._waiting.clear()
         outcome = self._store.write(lambda connection: _write_all(connection, list(notes.values())), rows=len(notes))
         outcome.add_done_callback(self._hand_over)
 
@@ -86,6 +100,7 @@ class Scribe:
         except StoreError as err:
             _log.debug("notes of the engine wait: %s", err)
             self._keep(notes)
+            self._one_by_one = True
             self._retry = self._loop.call_later(RETRY_S, self._try_again)
             return
         except Exception:  # noqa: BLE001 - a defect in a note must not end the engine
@@ -93,9 +108,10 @@ class Scribe:
         self._write()
 
     def _keep(self, notes: dict[object, Note]) -> None:
-        newer = self._waiting
-        self._waiting = OrderedDict({key: note for key, note in notes.items() if key not in newer})
-        self._waiting.update(newer)
+        """What was refused waits again: all in their order, one that was tried alone behind the others."""
+        again = {key: note for key, note in notes.items() if key not in self._waiting}
+        order = [self._waiting, again] if self._one_by_one else [again, self._waiting]
+        self._waiting = OrderedDict((key, note) for part in order for key, note in part.items())
 
     def _try_again(self) -> None:
         self._retry = None

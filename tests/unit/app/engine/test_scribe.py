@@ -11,6 +11,7 @@ from app.engine import scribe as scribe_module
 from app.engine.journal import write_log
 from app.store.errors import StoreFull
 from tests.helpers.engine_rig import Rig
+from tests.helpers.fake_adapter import until
 
 NOW_MS = 1_750_000_000_000
 
@@ -49,7 +50,21 @@ async def test_notes_wait_while_the_store_refuses(rig: Rig, monkeypatch: pytest.
     rig.ports.scribe.note(partial(moody, "first"))
     rig.ports.scribe.note(line("second"))
     await rig.written()
-    assert [row.text for row in rig.logs()] == ["first", "second"]
+    assert sorted(row.text for row in rig.logs()) == ["first", "second"]
+
+
+async def test_a_note_with_a_key_is_written_though_others_find_no_room(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scribe_module, "RETRY_S", 0.02)
+
+    def no_room(_connection: Connection) -> None:
+        raise StoreFull("The disk is full.")
+
+    for _ in range(3):
+        rig.ports.scribe.note(no_room)
+    rig.ports.scribe.note(line("state"), key="state")
+    await until(lambda: [row.text for row in rig.logs()] == ["state"])
 
 
 async def test_a_defect_in_a_note_costs_that_note_only(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
