@@ -101,7 +101,7 @@ def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Gro
     @click.option("--size", help="With --screenshot: WIDTHxHEIGHT.", callback=_size)
     @click.option("--pictures", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture every 5 s.")
     @click.pass_context
-    def cli(  # noqa: PLR0917 - one parameter per option
+    def cli(
         ctx: click.Context,
         data_dir: Path | None,
         database: str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import TypeVar
 import click
 from sqlalchemy import Connection
 
+import app
 from app.catalogue import Catalogue
 from app.clock import SystemClock
 from app.commands.output import Refused
@@ -22,6 +24,7 @@ from app.store.errors import StoreNotMigrated
 from app.store.store import Store
 
 T = TypeVar("T")
+PROGRAM = Path(app.__file__).resolve().parents[1] / "main.py"
 
 
 @dataclass
@@ -70,6 +73,22 @@ class Session:
         """One transaction on the store; returns after its commit."""
         with self.store() as store:
             return store.write(job).result()
+
+    def command(self, *words: str) -> list[str]:
+        """This very program once more, with the global options of this run."""
+        options = ["--data-dir", str(self.paths.data_dir), "--database", self.database]
+        if self.vault_key_file is not None:
+            options += ["--vault-key-file", str(self.vault_key_file)]
+        if self.debug:
+            options.append("--debug")
+        if self.file_vault_only:
+            options.append("--demo")
+        return [sys.executable, str(PROGRAM), *options, *words]
+
+    def gateway_command(self) -> list[str]:
+        """How a window starts the gateway as its child."""
+        passphrase = ["--passphrase-on-stdin"] if self.passphrase is not None else []
+        return self.command("gateway", "--started-by", "console", *passphrase)
 
     def revision(self) -> str | None:
         """The store's revision as it stands, None where there is no store yet."""

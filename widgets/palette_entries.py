@@ -1,0 +1,44 @@
+"""What the command palette finds in the store: plates, names and IMEIs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+
+from app.store.tables import Device, Vehicle
+from resources.i18n import tr
+from widgets.command_palette import Command
+from widgets.context import ConsoleContext
+
+MOST = 12
+
+
+async def fleet_entries(context: ConsoleContext, typed: str) -> Sequence[Command]:
+    """Vehicles and trackers whose plate, name or IMEI contains what was typed; none for less than two characters."""
+    typed = typed.strip()
+    if len(typed) < 2:
+        return []
+    found: list[Command] = []
+    for vehicle_id, plate, name in await context.bridge.read(partial(_vehicles, typed=typed)):
+        act = partial(context.open_page, "map", vehicle_id=vehicle_id)
+        found.append(Command(plate, act, "truck", name or tr("Vehicle on the map"), words=typed))
+    for device_id, unique_id, name, state in await context.bridge.read(partial(_devices, typed=typed)):
+        act = partial(context.open_page, "trackers", device_id=device_id)
+        detail = {"waiting": tr("Tracker waiting in the inbox"), "blocked": tr("Blocked tracker")}.get(state, name)
+        found.append(Command(unique_id, act, "satellite-dish", detail or tr("Tracker"), words=typed))
+    return found
+
+
+def _vehicles(connection: Connection, typed: str) -> Sequence[Any]:
+    matches = or_(Vehicle.plate.icontains(typed, autoescape=True), Vehicle.name.icontains(typed, autoescape=True))
+    query = select(Vehicle.id, Vehicle.plate, Vehicle.name).where(matches, Vehicle.removed_at.is_(None))
+    return connection.execute(query.order_by(Vehicle.plate).limit(MOST)).all()
+
+
+def _devices(connection: Connection, typed: str) -> Sequence[Any]:
+    matches = or_(Device.unique_id.icontains(typed, autoescape=True), Device.name.icontains(typed, autoescape=True))
+    query = select(Device.id, Device.unique_id, Device.name, Device.state).where(matches)
+    return connection.execute(query.order_by(Device.unique_id).limit(MOST)).all()
