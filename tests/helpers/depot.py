@@ -194,7 +194,7 @@ _FIRST_FIX_MS = (time.time_ns() // 1_000_000_000 - 10 * 86_400) * 1000  # one mo
 def fix_frame(imei: str, serial: int) -> bytes:
     """The ``serial``-th fix of a device, one a second from ten days ago on."""
     at_ms = _FIRST_FIX_MS + serial * 1000
-    return gt02_location(imei, serial % 65_536, Fix(at_ms, 9.0 + serial % 10_000 / 10_000, 7.4, 40.0, 90.0, True))
+    return gt02_location(imei, serial % 65_536, Fix(at_ms, 9.0 + serial / 1_000_000, 7.4, 40.0, 90.0, True))
 
 
 @contextlib.contextmanager
