@@ -166,9 +166,8 @@ def _postgresql_engine(url: URL, password: str | None, *, pool_size: int, read_o
         # One snapshot per block, as on SQLite.
         arguments["options"] += " -c default_transaction_read_only=on"
         arguments["options"] += r" -c default_transaction_isolation=repeatable\ read"
-    return create_engine(
-        url, connect_args=arguments, pool_size=pool_size, max_overflow=_READERS, pool_pre_ping=read_only
-    )
+    # The ping finds connections that died with a restarted server before a transaction is lost with them.
+    return create_engine(url, connect_args=arguments, pool_size=pool_size, max_overflow=_READERS, pool_pre_ping=True)
 
 
 def _postgresql_arguments(password: str | None) -> dict[str, Any]:

@@ -10,14 +10,15 @@ from app.store.errors import StoreNotMigrated, StoreTooNew
 HEAD = "0001"
 """The revision of this program's tables. Revisions are counted, so that older and newer can be told apart."""
 
-_alembic_version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+alembic_version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+"""Where the migration tools keep the revision."""
 
 
 def current_revision(connection: Connection) -> str | None:
     """The store's revision; None for a store without tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.execute(select(_alembic_version.c.version_num)).scalar()
+    return connection.execute(select(alembic_version.c.version_num)).scalar()
 
 
 def require_current(engine: Engine, url: URL) -> None:

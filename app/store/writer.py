@@ -83,8 +83,7 @@ class Writer:
                 self._rows += waiting.rows
                 self._queue.put(waiting)
         if refusal is not None:
-            future.set_running_or_notify_cancel()
-            self._fail(waiting, refusal)
+            future.set_exception(refusal)
         return future
 
     @property

@@ -18,6 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import make_url
 
 from app.store import migrate
 from app.store.store import Store
@@ -57,12 +58,25 @@ def start_postgresql() -> str:
     return str(server.get_postmaster_info().socket_dir)
 
 
-def make_postgresql_url(socket_folder: str) -> str:
-    """The address of a new, empty database on the server of :func:`start_postgresql`."""
+def make_postgresql_url(socket_folder: str, *, template: str = "template1") -> str:
+    """The address of a new database on the server of :func:`start_postgresql`: empty, or a copy of ``template``."""
     name = f"store_{os.getpid()}_{next(_numbers)}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     with psycopg.connect(host=socket_folder, user="postgres", dbname="postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.execute(create)
     return f"postgresql://postgres@/{name}?host={socket_folder}"
+
+
+@cache
+def _postgresql_template(socket_folder: str) -> str:
+    url = make_postgresql_url(socket_folder)
+    migrate.upgrade(url, Path(socket_folder))
+    return str(make_url(url).database)
+
+
+def make_migrated_postgresql_url(socket_folder: str) -> str:
+    """The address of a fresh, migrated store on the server of :func:`start_postgresql`."""
+    return make_postgresql_url(socket_folder, template=_postgresql_template(socket_folder))
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +89,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a fresh, migrated store, on each database in turn."""
     if request.param == "sqlite":
         return make_store_url(tmp_path)
-    url = make_postgresql_url(request.getfixturevalue("postgresql_server"))
-    migrate.upgrade(url, tmp_path)
-    return url
+    return make_migrated_postgresql_url(request.getfixturevalue("postgresql_server"))
 
 
 @pytest.fixture
