@@ -15,6 +15,7 @@ from app.commands.session import Session
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
+    from app.demo import Demo
     from app.engine.supervisor import EngineStatus
     from app.store.store import Store
     from widgets.window import PageSpec
@@ -61,6 +62,7 @@ class Console:
         from app.tasks import Tasks
         from widgets.crash import CrashReporter
 
+        self.demo = self._new_demo()
         self.logs = Logs.open(self.session.paths, "console", debug=self.session.debug)
         self.reporter = CrashReporter(self.logs.recent)
         self.tasks = Tasks(self.reporter.report)
@@ -79,19 +81,22 @@ class Console:
             self.reporter.uninstall(loop)
             self.logs.close()
 
+    def _new_demo(self) -> Demo | None:
+        """The demo, its folder emptied before anything is written there."""
+        if not self.options.demo:
+            return None
+        from app.demo import Demo
+
+        demo = Demo(self.session, keep=self.options.keep)
+        demo.prepare()
+        return demo
+
     async def _open_engine_side(self) -> EngineSide | None:
         """The store and whoever runs the engine on it; None after telling why that cannot be."""
         from app.errors import OperatorError
 
         side = InProcessEngine(self) if self.options.in_process else ChildEngine(self)
         try:
-            if self.options.demo:
-                from app.demo import Demo
-
-                self.demo: Demo | None = Demo(self.session, keep=self.options.keep)
-                await asyncio.to_thread(self.demo.prepare)
-            else:
-                self.demo = None
             self.store = await side.open()
         except (OperatorError, OSError) as err:
             await self._refuse(getattr(err, "why", str(err)))

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
@@ -314,4 +314,4 @@ class Simulator(Protocol):
     integration needs to reach the peer (settings by name, secrets among them).
     """
 
-    def __call__(self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]) -> Awaitable[None]: ...
+    def __call__(self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]) -> Coroutine[Any, Any, None]: ...

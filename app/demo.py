@@ -99,7 +99,7 @@ class Demo:
         while wanted:
             for imei in await asyncio.to_thread(_read, store, partial(_waiting, imeis=wanted)):
                 now_ms = self._session.clock.now_ms()
-                job = partial(adopt, wanted=imei, vehicle=wanted.pop(imei), now_ms=now_ms, who="demo")
+                job = partial(adopt, device=imei, vehicle=wanted.pop(imei), now_ms=now_ms, who="demo")
                 await asyncio.wrap_future(store.write(job))
             await asyncio.sleep(0.5)
 
@@ -132,17 +132,13 @@ async def run_peers(catalogue: Catalogue, tracker_port: int, say: Callable[[str]
         say(json.dumps({"key": key, "settings": {**settings, **extra}, "devices": list(found.get("devices", ()))}))
 
     listen = {"host": "127.0.0.1", "port": tracker_port}
-    fleet_options = {
-        **listen,
-        "vehicles": len(PLATES) + LEFT_WAITING,
-        "interval_s": 3.0,
-        "speed_factor": 12.0,
-        "seed": 7,
-    }
-    server_options = {"vehicles": VEHICLES, "interval_s": 3.0, "speed_factor": 12.0, "seed": 11}
+    pace = {"speed_factor": 8.0}
+    fleet_options = {**listen, **pace, "vehicles": len(PLATES) + LEFT_WAITING, "interval_s": 2.0, "seed": 7}
+    server_options = {**pace, "vehicles": VEHICLES, "interval_s": 4.0, "history_h": 1.5, "seed": 11}
+    fleet, server = catalogue.simulator("gt02_tracker"), catalogue.simulator("traccar")
     async with asyncio.TaskGroup() as group:
-        group.create_task(catalogue.simulator("traccar")(server_options, partial(ready, "traccar", {})))
-        group.create_task(catalogue.simulator("gt02_tracker")(fleet_options, partial(ready, "gt02_tracker", listen)))
+        group.create_task(server(server_options, partial(ready, "traccar", {})))
+        group.create_task(fleet(fleet_options, partial(ready, "gt02_tracker", listen)))
 
 
 def free_port() -> int:
