@@ -81,7 +81,7 @@ COMING_SOON: tuple[Entry, ...] = (
         name="OpenLMIS",
         description="Requisitions, approvals and consumption of an OpenLMIS server.",
         category="supply_chain",
-        icon="bar-chart-3",
+        icon="chart-column",
         capabilities=("Consumption tracking", "Demand forecasting", "Approval workflows", "Real-time analytics"),
         coming_soon=True,
     ),

@@ -232,8 +232,8 @@ def test_adapters_are_named_in_the_catalogue_alone_and_as_text() -> None:
             return
         yield from ((line, f"imports {name}") for line, name in source.imports() if module_name.match(name))
         if source.name != "app/catalogue.py":
-            texts = (node for node in ast.walk(source.tree) if isinstance(node, ast.Constant))
-            yield from ((node.lineno, f"names {node.value}") for node in texts if module_name.match(str(node.value)))
+            texts = ((node.lineno, str(node.value)) for node in ast.walk(source.tree) if isinstance(node, ast.Constant))
+            yield from ((line, f"names {text}") for line, text in texts if module_name.match(text))
 
     must_be_empty(faults_of(find), "ask app.catalogue for an adapter, its decoders or its simulator by key")
 

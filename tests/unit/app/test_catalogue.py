@@ -16,6 +16,7 @@ from adapters.errors import AuthFailed, Unsupported
 from app.catalogue import CATEGORY_LABELS, DISPLAY_ORDER, Catalogue, load_object
 from app.clock import SystemClock
 from app.integrations.checks import check_settings
+from resources import resource_path
 from tests.helpers.plugins import install_plugin
 
 ROOT = Path(__file__).parents[3]
@@ -50,6 +51,7 @@ def test_the_seven_systems_stand_in_the_platforms_order_and_all_load() -> None:
     for entry in entries:
         assert entry.category in CATEGORY_LABELS
         assert len(entry.capabilities) == 4
+        assert resource_path(f"icons/{entry.icon}.svg").is_file()
         assert entry.description.endswith(".")
         assert (entry.manifest is None) == entry.coming_soon
 
