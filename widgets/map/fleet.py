@@ -1,7 +1,7 @@
 """The fleet in numpy arrays: what the map draws and the list shows, kept current without reading it all again.
 
 Trackers are the rows of the arrays; a *subject* is what one marker stands for: a vehicle with all its trackers, or a
-tracker that no vehicle owns yet. The newest fix of a subject's trackers is where it is. No Qt in here.
+tracker that its server names and no vehicle carries. No widgets in here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from app.fleet.freshness import STALE_AFTER_MS
 from app.fleet.geo import METRES_PER_DEGREE, distance_m
+from app.fleet.listing import DeviceListing
 from app.fleet.plausibility import NOT_LIVE
+from app.fleet.queries import DISAGREE_M, DISAGREE_WITHIN_MS
 from widgets.map.atlas import NO_HEADING, heading_column
 from widgets.map.markers import Vehicles
 from widgets.map.projection import FloatArray, to_world
@@ -22,110 +25,60 @@ from widgets.map.states import STANDING_KM_H, VehicleState, classify
 IntArray = NDArray[np.int64]
 
 NEVER = 0
-TOGETHER_MS = 5 * 60_000  # two sources are compared when their fixes are this close in time
-APART_M = 1_000.0  # and disagree beyond this, plus what the faster one can have driven between the two fixes
-
-
-@dataclass(frozen=True, slots=True)
-class Tracker:
-    """One device as the map knows it; the moving part lives in the arrays of :class:`Fleet`."""
-
-    device_key: int
-    unique_id: str
-    name: str
-    state: str  # waiting, known
-    integration_name: str
-    vehicle_id: str | None
-    plate: str
-    vehicle_name: str
-    source: str = ""
-    position_id: int | None = None
-    fixed_at_ms: int | None = None
-    heard_at_ms: int | None = None
-    lat: float | None = None
-    lon: float | None = None
-    speed_km_h: float | None = None
-    course_deg: float | None = None
-    marks: int = 0
-    power_level: int | None = None
-    gsm_level: int | None = None
-    satellites: int | None = None
-    battery_v: float | None = None
-    external_v: float | None = None
-    charging: bool | None = None
-    ignition: bool | None = None
-
-    @property
-    def subject_key(self) -> str:
-        return self.vehicle_id or f"device:{self.device_key}"
-
-    @property
-    def label(self) -> str:
-        return self.plate or self.name or self.unique_id
-
-
-@dataclass(frozen=True, slots=True)
-class NewPositions:
-    """Positions that were stored since the last look, as columns in the order of their ids; NaN for what is unknown."""
-
-    id: IntArray
-    device_key: IntArray
-    fixed_at_ms: IntArray
-    received_at_ms: IntArray
-    lat: FloatArray
-    lon: FloatArray
-    speed_km_h: FloatArray
-    course_deg: FloatArray
-    marks: IntArray
-
-    def __len__(self) -> int:
-        return len(self.id)
+CITY_KM_H = 60.0  # a vehicle may have driven at least this fast between two fixes that are compared
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
     """Two trackers of one vehicle that say different things at the same time."""
 
-    one: str
-    other: str
+    one: DeviceListing
+    other: DeviceListing
     apart_m: float
+
+
+def subject_key(tracker: DeviceListing) -> str:
+    """What a tracker belongs to: its vehicle, or itself where no vehicle carries it."""
+    return tracker.vehicle_id or tracker.id
 
 
 class Fleet:
     """``load`` takes a whole snapshot, ``apply`` what is new, ``tick`` lets time pass. Belongs to the UI thread."""
 
     def __init__(self) -> None:
-        self.trackers: list[Tracker] = []
+        self.trackers: list[DeviceListing] = []
         self.subjects: list[str] = []  # keys, in the order of the arrays below
         self.labels: list[str] = []
         self.state = np.empty(0, np.int8)
         self.fixed_at_ms = np.empty(0, np.int64)
         self.heard_at_ms = np.empty(0, np.int64)
         self.speed_km_h = np.empty(0)
-        self.lead = np.empty(0, np.int64)  # subject to its tracker with the newest fix
+        self.lead = np.empty(0, np.int64)  # subject to the tracker that says where it is
         self.newest_id = 0
+        self._now_ms = 0
         self._row_of: dict[str, int] = {}
         self._alarm_at: dict[int, int] = {}
         self._load_columns()
 
-    def load(self, trackers: Sequence[Tracker], newest_id: int) -> None:
+    def load(self, trackers: Sequence[DeviceListing], newest_id: int, now_ms: int) -> None:
         """Replace everything by a snapshot that was true up to position ``newest_id``."""
-        ordered = sorted(trackers, key=lambda tracker: tracker.device_key)
+        self._now_ms = now_ms
+        ordered = sorted(trackers, key=lambda tracker: tracker.key)
         self.trackers = list(ordered)
         self.newest_id = newest_id
         members: dict[str, str] = {}
         for tracker in ordered:
-            members.setdefault(tracker.subject_key, tracker.label)
+            members.setdefault(subject_key(tracker), tracker.label)
         self.subjects, self.labels = list(members), list(members.values())
         self._row_of = {key: row for row, key in enumerate(self.subjects)}
         self._load_columns()
 
     def _load_columns(self) -> None:
         trackers = self.trackers
-        self._keys = np.array([tracker.device_key for tracker in trackers], np.int64)
-        self._subject_of = np.array([self._row_of[tracker.subject_key] for tracker in trackers], np.int64)
+        self._keys = np.array([tracker.key for tracker in trackers], np.int64)
+        self._subject_of = np.array([self._row_of[subject_key(tracker)] for tracker in trackers], np.int64)
         self._fixed = np.array([tracker.fixed_at_ms or NEVER for tracker in trackers], np.int64)
-        self._heard = np.array([tracker.heard_at_ms or NEVER for tracker in trackers], np.int64)
+        self._heard = np.array([tracker.last_seen_ms or NEVER for tracker in trackers], np.int64)
         self._position_id = np.array([tracker.position_id or 0 for tracker in trackers], np.int64)
         self._marks = np.array([tracker.marks for tracker in trackers], np.int64)
         self._lat = _floats([tracker.lat for tracker in trackers])
@@ -133,31 +86,31 @@ class Fleet:
         self._speed = _floats([tracker.speed_km_h for tracker in trackers])
         self._course = _floats([tracker.course_deg for tracker in trackers])
         self._fixed[~np.isfinite(self._lat) | ~np.isfinite(self._lon)] = NEVER
-        self._alarms = np.array([self._alarm_at.get(tracker.device_key, NEVER) for tracker in trackers], np.int64)
+        self._is_direct = np.array([not tracker.is_from_server for tracker in trackers], bool)
+        self._alarms = np.array([self._alarm_at.get(tracker.key, NEVER) for tracker in trackers], np.int64)
         self._choose_leads()
 
-    def apply(self, positions: NewPositions) -> bool:
-        """Move what moved. Returns False when a device is not known here: load a new snapshot then."""
+    def apply(self, positions: NDArray[np.void]) -> None:
+        """Move what moved: rows of ``queries.positions_since``. Trackers that are not here are passed over."""
         if len(positions) == 0:
-            return True
-        self.newest_id = max(self.newest_id, int(positions.id[-1]))
+            return
+        self.newest_id = max(self.newest_id, int(positions["id"][-1]))
         if len(self._keys) == 0:
-            return False
-        row = np.minimum(np.searchsorted(self._keys, positions.device_key), len(self._keys) - 1)
-        is_known = self._keys[row] == positions.device_key
-        np.maximum.at(self._heard, row[is_known], positions.received_at_ms[is_known])
+            return
+        row = np.minimum(np.searchsorted(self._keys, positions["device_key"]), len(self._keys) - 1)
+        is_known = self._keys[row] == positions["device_key"]
+        np.maximum.at(self._heard, row[is_known], positions["received_at_ms"][is_known])
         # A fix that claims to come from the future counts from its arrival, as in app.fleet.states.
-        at_ms = np.minimum(positions.fixed_at_ms, positions.received_at_ms)
-        moves = np.flatnonzero(is_known & ((positions.marks & NOT_LIVE) == 0) & (at_ms > self._fixed[row]))
+        at_ms = np.minimum(positions["fixed_at_ms"], positions["received_at_ms"])
+        moves = np.flatnonzero(is_known & ((positions["marks"] & NOT_LIVE) == 0) & (at_ms > self._fixed[row]))
         moves = moves[np.argsort(at_ms[moves], kind="stable")]  # of several the newest is written last
         rows = row[moves]
         self._fixed[rows] = at_ms[moves]
-        self._position_id[rows] = positions.id[moves]
-        self._marks[rows] = positions.marks[moves]
-        self._lat[rows], self._lon[rows] = positions.lat[moves], positions.lon[moves]
-        self._speed[rows], self._course[rows] = positions.speed_km_h[moves], positions.course_deg[moves]
+        self._position_id[rows] = positions["id"][moves]
+        self._marks[rows] = positions["marks"][moves]
+        self._lat[rows], self._lon[rows] = positions["lat"][moves], positions["lon"][moves]
+        self._speed[rows], self._course[rows] = positions["speed_km_h"][moves], positions["course_deg"][moves]
         self._choose_leads()
-        return bool(is_known.all())
 
     def hear(self, device_keys: IntArray, heard_at_ms: IntArray) -> None:
         """When devices were last heard, positions or not; keys in ascending order."""
@@ -168,11 +121,11 @@ class Fleet:
         self._heard = np.where(is_there, np.maximum(self._heard, heard_at_ms[at]), self._heard)
         self._choose_leads()
 
-    def refresh_trackers(self, trackers: Sequence[Tracker]) -> None:
+    def refresh_trackers(self, trackers: Sequence[DeviceListing]) -> None:
         """Take over what a few trackers said besides positions."""
         for tracker in trackers:
-            at = int(np.searchsorted(self._keys, tracker.device_key))
-            if at < len(self._keys) and self._keys[at] == tracker.device_key:
+            at = int(np.searchsorted(self._keys, tracker.key))
+            if at < len(self._keys) and self._keys[at] == tracker.key:
                 self.trackers[at] = tracker
 
     def set_alarms(self, alarm_at_ms: dict[int, int]) -> None:
@@ -183,6 +136,7 @@ class Fleet:
 
     def tick(self, now_ms: int) -> bool:
         """Let time pass; True when a state changed."""
+        self._now_ms = now_ms
         states = classify(now_ms, self.fixed_at_ms, self.heard_at_ms, self.speed_km_h, self._alarm_of)
         is_changed = not np.array_equal(states, self.state)
         self.state = states
@@ -190,9 +144,11 @@ class Fleet:
 
     def _choose_leads(self) -> None:
         count = len(self.subjects)
-        order = np.lexsort((self._fixed, self._subject_of))
+        # As app.fleet.queries chooses: a direct source with a fresh fix, then any fresh one, then the freshest.
+        is_fresh = self._now_ms - self._fixed < STALE_AFTER_MS
+        order = np.lexsort((self._fixed, is_fresh & self._is_direct, is_fresh, self._subject_of))
         self.lead = np.zeros(count, np.int64)
-        self.lead[self._subject_of[order]] = order  # the newest of each subject is written last
+        self.lead[self._subject_of[order]] = order  # the best of each subject is written last
         self.fixed_at_ms = self._fixed[self.lead]
         self.speed_km_h = self._speed[self.lead]
         self.heard_at_ms = np.zeros(count, np.int64)
@@ -215,26 +171,29 @@ class Fleet:
         return self._row_of.get(key, -1)
 
     def find(self, text: str) -> str | None:
-        """The key of the subject whose vehicle id, plate, name, IMEI or device key is ``text``."""
+        """The key of the subject whose vehicle id, plate, name, IMEI or tracker id is ``text``."""
         wanted = text.casefold()
         for tracker in self.trackers:
-            names = (tracker.vehicle_id, tracker.plate, tracker.name, tracker.unique_id, str(tracker.device_key))
+            names = (tracker.vehicle_id, tracker.vehicle, tracker.name, tracker.unique_id, tracker.id)
             if any(name and name.casefold() == wanted for name in names):
-                return tracker.subject_key
+                return subject_key(tracker)
         return None
 
-    def trackers_of(self, key: str) -> list[Tracker]:
-        """The trackers of a subject as they are now, the one with the newest fix first."""
+    def trackers_of(self, key: str) -> list[DeviceListing]:
+        """The trackers of a subject as they are now, the one that says where it is first."""
         row = self.row_of(key)
         members = np.flatnonzero(self._subject_of == row) if row >= 0 else np.empty(0, np.int64)
-        return [self._now(int(at)) for at in members[np.argsort(-self._fixed[members], kind="stable")]]
+        if row < 0:
+            return []
+        ordered = members[np.lexsort((-self._fixed[members], members != self.lead[row]))]
+        return [self._now(int(at)) for at in ordered]
 
-    def _now(self, at: int) -> Tracker:
+    def _now(self, at: int) -> DeviceListing:
         has_fix = self._fixed[at] > NEVER
         return replace(
             self.trackers[at],
             fixed_at_ms=int(self._fixed[at]) if has_fix else None,
-            heard_at_ms=int(self._heard[at]) or None,
+            last_seen_ms=int(self._heard[at]) or None,
             position_id=int(self._position_id[at]) or None,
             lat=float(self._lat[at]) if has_fix else None,
             lon=float(self._lon[at]) if has_fix else None,
@@ -249,30 +208,26 @@ class Fleet:
         for at, one in enumerate(trackers):
             for other in trackers[at + 1 :]:
                 between_ms = abs((one.fixed_at_ms or 0) - (other.fixed_at_ms or 0))
-                if between_ms > TOGETHER_MS:
+                if between_ms > DISAGREE_WITHIN_MS:
                     continue
                 apart_m = distance_m(one.lat or 0.0, one.lon or 0.0, other.lat or 0.0, other.lon or 0.0)
-                fastest_km_h = max(one.speed_km_h or 0.0, other.speed_km_h or 0.0, 60.0)
-                if apart_m > APART_M + fastest_km_h / 3600 * between_ms:
-                    return Disagreement(_source_of(one), _source_of(other), apart_m)
+                fastest_km_h = max(one.speed_km_h or 0.0, other.speed_km_h or 0.0, CITY_KM_H)
+                if apart_m > DISAGREE_M + fastest_km_h / 3600 * between_ms:
+                    return Disagreement(one, other, apart_m)
         return None
 
     def disagreeing(self) -> set[str]:
         """All vehicles with more than one tracker whose trackers disagree now."""
         lead = self.lead[self._subject_of]  # most trackers are their vehicle's only one and differ from it in nothing
         apart = np.maximum(np.abs(self._lat - self._lat[lead]), np.abs(self._lon - self._lon[lead]))
-        together = (self._fixed > NEVER) & (self._fixed[lead] - self._fixed <= TOGETHER_MS)
-        suspects = np.unique(self._subject_of[together & (apart * METRES_PER_DEGREE > APART_M / 2)])
+        together = (self._fixed > NEVER) & (self._fixed[lead] - self._fixed <= DISAGREE_WITHIN_MS)
+        suspects = np.unique(self._subject_of[together & (apart * METRES_PER_DEGREE > DISAGREE_M / 2)])
         return {self.subjects[row] for row in suspects if self.disagreement(self.subjects[row])}
 
     def counts(self) -> dict[VehicleState, int]:
         """How many subjects are in each state; the sum is the number of subjects."""
         number = np.bincount(self.state, minlength=len(VehicleState))
         return {state: int(number[state]) for state in VehicleState}
-
-
-def _source_of(tracker: Tracker) -> str:
-    return f"{tracker.integration_name} ({tracker.unique_id})"
 
 
 def _floats(values: Sequence[float | None]) -> FloatArray:

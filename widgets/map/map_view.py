@@ -59,6 +59,8 @@ class MapView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot)
+        self.credit.raise_()
+        self.scale_bar.raise_()
         self.setFocusProxy(self.plot)
         self.plot.setAccessibleName(tr("Map"))
         self.plot.setAccessibleDescription(tr("Arrow keys move the map, plus and minus zoom, F fits the fleet"))
@@ -69,6 +71,7 @@ class MapView(QWidget):
         self.box.sigRangeChangedManually.connect(self._on_moved_by_hand)
         self.set_palette(palette)
         self._wanted: Bounds | None = self._home
+        self.covered_px = 0  # at the right, by a card: what is centred or fitted is kept left of it
         self.on_fit: Callable[[], None] = self.fit_home
 
     def _prepare_plot(self) -> Any:
@@ -136,9 +139,10 @@ class MapView(QWidget):
         self.fit(self._home)
 
     def look_at(self, x: float, y: float, metres_per_px: float | None = None) -> None:
-        """Centre the map on a point, at the present scale where none is given."""
+        """Centre what is not covered of the map on a point, at the present scale where none is given."""
         metres = metres_per_px or self.viewport().metres_per_px
         half_x, half_y = metres * self.plot.width() / 2, metres * self.plot.height() / 2
+        x += metres * self.covered_px / 2
         self.box.setRange(xRange=(x - half_x, x + half_x), yRange=(y - half_y, y + half_y), padding=0)
 
     def zoom(self, factor: float, at: tuple[float, float] | None = None) -> None:

@@ -164,7 +164,8 @@ class MarkersItem(QGraphicsItem):
         style = TextStyle(11, 600, self._palette.ink, self._palette.paper, 2.6)
         for at in sorted(shown, key=lambda at: (index[at] != self.selected, self._vehicles.state[index[at]])):
             sprite = self._sprites.get(self._vehicles.names[index[at]], style, dpr)
-            _place_name(painter, taken, sprite, float(screen.x[at]), float(screen.y[at]))
+            is_ringed = index[at] == self.selected or self._vehicles.state[index[at]] == VehicleState.ALARM
+            _place_name(painter, taken, sprite, float(screen.x[at]), float(screen.y[at]), 16 if is_ringed else 8)
 
     def _paint_clusters(self, painter: QPainter, clusters: Clusters, dpr: float) -> None:
         crowds = np.flatnonzero(clusters.count > 1)
@@ -263,10 +264,11 @@ def draw_cluster(count: int, worst: VehicleState, palette: MapPalette, dpr: floa
     return sprite
 
 
-def _place_name(painter: QPainter, taken: TakenSpace, sprite: QPixmap, px: float, py: float) -> None:
+def _place_name(painter: QPainter, taken: TakenSpace, sprite: QPixmap, px: float, py: float, gap: float) -> None:
+    """Beside, below or above the marker, at ``gap`` pixels from its middle, where nothing stands yet."""
     width, height = sprite.width() / sprite.devicePixelRatio(), sprite.height() / sprite.devicePixelRatio()
-    beside = py - height / 2
-    spots = ((px + 9, beside), (px - 9 - width, beside), (px - width / 2, py + 8), (px - width / 2, py - 8 - height))
+    beside, middle = py - height / 2, px - width / 2
+    spots = ((px + gap, beside), (px - gap - width, beside), (middle, py + gap), (middle, py - gap - height))
     for left, top in spots:
         if taken.take(left + 2, top + 3, left + width - 2, top + height - 3):
             painter.drawPixmap(QPointF(round(left), round(top)), sprite)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
-from resources.i18n import tr
+from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.map.live import FleetSources
 from widgets.primitives import Card, EmptyState, IconButton, line, primary_button
@@ -49,7 +49,8 @@ class NothingYet(QFrame):
         self.setProperty("card", "true")
         self.setFixedWidth(EMPTY_WIDTH_PX)
         self.button = primary_button(context.theme, tr("Open Integrations"), "plug")
-        self.button.clicked.connect(lambda: context.open_page("integrations"))
+        self._page = "integrations"
+        self.button.clicked.connect(lambda: context.open_page(self._page))
         self.words = EmptyState(context.theme, "satellite-dish", "", "", self.button)
         self.words.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = QVBoxLayout(self)
@@ -59,7 +60,14 @@ class NothingYet(QFrame):
 
     def show_next_step(self, sources: FleetSources) -> None:
         """Say what is missing: an integration, or trackers that call."""
-        if not sources.names:
+        self.button.setText(tr("Open Trackers") if sources.waiting else tr("Open Integrations"))
+        self._page = "trackers" if sources.waiting else "integrations"
+        if sources.waiting:
+            self.words.set_words(
+                trn("{count} tracker waits", "{count} trackers wait", sources.waiting),
+                tr("Give each to a vehicle on the Trackers page. What they sent already is kept and comes with them."),
+            )
+        elif not sources.names:
             self.words.set_words(
                 tr("No vehicles yet"),
                 tr("Add an integration: a GT02 listener for trackers that call this computer, or a Traccar server."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from adapters.base import Explainer
-from app.catalogue import Catalogue
+from app.fleet import queries
 from resources import resource_path
 from resources.i18n import tr
 from widgets.context import ConsoleContext
@@ -29,7 +27,7 @@ from widgets.map.layers import UserLayers
 from widgets.map.map_view import ZOOM_STEP, MapView
 from widgets.map.overlays import MapButtons, NothingYet
 from widgets.map.palette import palette_for
-from widgets.map.raw_inspector import FrameView, RawInspector
+from widgets.map.raw_inspector import FrameWindows
 from widgets.map.states import WORDS, VehicleState
 from widgets.map.track import Moment, Track, day_range_ms
 from widgets.map.track_item import TrackItem
@@ -41,7 +39,7 @@ from widgets.primitives import text_label
 
 LIST_WIDTH_PX = 276
 GAP_PX = 12
-CENTRED_M_PX = 150.0  # how close the map comes when a vehicle is picked from the list
+CENTRED_M_PX = 240.0  # how close the map comes when a vehicle is picked from the list
 STATES_EVERY_S = 5.0  # battery, signal and heartbeats; positions come at once
 EVENTS_BACK_MS = 24 * 3_600_000
 TRACK_EVERY_S = 5.0  # how often today's open track takes in what was driven since
@@ -84,8 +82,7 @@ class MapPage(Page):
         self.selected = ""
         self.shown = Shown()
         self.now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-        self.explainer_of: Callable[[str], Explainer | None] | None = None
-        self.inspectors: list[RawInspector] = []
+        self.frames = FrameWindows(context, self)
         self.list = VehicleList(context, self.fleet)
         self.map = MapView(load_base_data(resource_path("mapdata")), palette)
         self.fences = FencesItem(self.map.sprites, palette)
@@ -180,19 +177,24 @@ class MapPage(Page):
         self._show_fleet()
 
     async def _load_fleet(self) -> None:
-        snapshot = await self.context.bridge.read(live.read_snapshot)
-        self.fleet.load(snapshot.trackers, snapshot.newest_id)
+        now_ms = self.now_ms()
+        snapshot = await self.context.bridge.read(partial(live.read_snapshot, now_ms=now_ms))
+        self.card.integrations = snapshot.integrations
+        self.fleet.load(snapshot.trackers, snapshot.newest_id, now_ms)
+        # What is painted or clicked next must not name rows of the fleet that was.
+        self.fleet.tick(now_ms)
+        self.list.model.arrange()
+        self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
         await self._read_positions()
         self._is_list_due = True
 
     async def _read_positions(self) -> None:
         """Everything since the newest position that is shown; more than a page takes more than one question."""
         while True:
-            new = await self.context.bridge.read(partial(live.read_since, after_id=self.fleet.newest_id))
-            if not self.fleet.apply(new):
-                return  # of a tracker that is not here yet: its topic has moved too, and the next refresh loads it
+            new = await self.context.bridge.read(partial(queries.positions_since, after_id=self.fleet.newest_id))
+            self.fleet.apply(new)  # those of trackers that are not shown (waiting, blocked) are passed over
             self._is_list_due |= len(new) > 0
-            if len(new) < live.PAGE_ROWS:
+            if len(new) < queries.PAGE_ROWS:
                 return
 
     async def _read_states(self) -> None:
@@ -200,10 +202,11 @@ class MapPage(Page):
         if time.monotonic() - self._states_read_at < STATES_EVERY_S:
             return
         self._states_read_at = time.monotonic()
-        self.fleet.hear(*await self.context.bridge.read(live.read_heard))
-        keys = [tracker.device_key for tracker in self.fleet.trackers_of(self.selected)]
-        if keys:
-            self.fleet.refresh_trackers(await self.context.bridge.read(partial(live.read_trackers, device_keys=keys)))
+        chosen = self.fleet.trackers_of(self.selected)
+        query = partial(live.read_states, now_ms=self.now_ms(), wanted=chosen[0].id if chosen else None)
+        keys, heard_at_ms, trackers = await self.context.bridge.read(query)
+        self.fleet.hear(keys, heard_at_ms)
+        self.fleet.refresh_trackers(trackers)
 
     # What is shown
 
@@ -243,6 +246,7 @@ class MapPage(Page):
         if key != self.selected:
             self.card.follow.setChecked(False)
         self.selected = key if self.fleet.row_of(key) >= 0 else ""
+        self.map.covered_px = self.card.width() + GAP_PX if self.selected else 0
         self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
         self.list.select(self.selected)
         if not self.selected:
@@ -307,19 +311,11 @@ class MapPage(Page):
             self._fit_track(track)
 
     async def track_of(self, key: str, day: date) -> Track:
-        """The day's fixes of a vehicle's best tracker: two trackers on one vehicle are never woven into one line."""
+        """The day's fixes of a subject, the day in the zone times are shown in."""
         start_ms, end_ms = day_range_ms(day, self.context.formats.zone)
-        read = self.context.bridge.read
-        trackers = self.fleet.trackers_of(key)
-        devices = [tracker.device_key for tracker in trackers]
-        if trackers and trackers[0].vehicle_id is not None:
-            vehicle = partial(live.read_devices_of, vehicle_id=key, start_ms=start_ms, end_ms=end_ms)
-            devices = await read(vehicle) or devices
-        tracks = [
-            await read(partial(live.read_track, device_keys=[device], start_ms=start_ms, end_ms=end_ms))
-            for device in devices
-        ]
-        return max(tracks, key=lambda track: len(track.counted))
+        tracker = self.fleet.trackers_of(key)[0]
+        query = partial(live.read_track, tracker=tracker, start_ms=start_ms, end_ms=end_ms)
+        return await self.context.bridge.read(query)
 
     def _fit_track(self, track: Track) -> None:
         x, y = (axis[track.counted] if len(track.counted) else axis for axis in track.world)
@@ -333,28 +329,12 @@ class MapPage(Page):
     def _on_moment_changed(self, moment: Moment | None) -> None:
         self.track_item.set_moment(moment)
 
-    # Raw frames
-
     def show_raw_position(self, position_id: int | None) -> None:
         """Open the bytes behind a position beside the map."""
         if position_id is not None:
-            name = self.fleet.labels[self.fleet.row_of(self.selected)] if self.selected else ""
-            self.spawn(
-                self._show_frame(partial(live.read_frame_of_position, position_id=position_id, name=name)), "raw"
-            )
-
-    async def _show_frame(self, query: Callable[[Any], FrameView | None], otherwise: str = "") -> None:
-        frame = await self.context.bridge.read(query)
-        if frame is None:
-            text = tr("There are no bytes behind it: its source sends none, or they are older than the raw data kept.")
-            self.context.notify("info", f"{otherwise}. {text}" if otherwise else text)
-            return
-        if self.explainer_of is None:
-            self.explainer_of = (await asyncio.to_thread(Catalogue.load)).explainer
-        inspector = RawInspector(self.context, frame, self.explainer_of(frame.integration_type), self)
-        self.inspectors.append(inspector)
-        inspector.destroyed.connect(lambda: self.inspectors.remove(inspector))
-        inspector.show()
+            name = self.fleet.labels[self.fleet.row_of(self.selected)] if self.selected else self.tracks.name.text()
+            title = tr("Position {id} of {name}", id=position_id, name=name)
+            self.spawn(self.frames.show(partial(live.read_frame, title=title, position_id=position_id)), "raw frame")
 
     # What the operator does
 
@@ -382,8 +362,7 @@ class MapPage(Page):
         self.context.theme.changed.disconnect(self._on_theme_changed)
         self.context.formats.ticked.disconnect(self._on_ticked)
         self.context.preferences.changed.disconnect(self._on_preferences_changed)
-        for inspector in list(self.inspectors):
-            inspector.close()
+        self.frames.close()
         self.list.close_list()
         self.card.close_card()
         self.tracks.close_panel()
@@ -427,9 +406,8 @@ class MapPage(Page):
         fix = self.track_item.hit(px, py)
         if event is not None:
             title = f"{event.name}: {event.text}"
-            self.spawn(
-                self._show_frame(partial(live.read_frame_of_event, event_id=event.event_id, title=title), title), "raw"
-            )
+            query = partial(live.read_frame, title=title, event_id=event.event_id)
+            self.spawn(self.frames.show(query, otherwise=title), "raw frame")
         elif fix is not None and track is not None:
             if track.is_counted[fix]:
                 self.tracks.replay.set_time(int(track.fixed_at_ms[fix]))

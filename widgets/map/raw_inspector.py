@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
@@ -21,8 +22,10 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from sqlalchemy import Connection
 
 from adapters.base import Explainer, FieldView
+from app.catalogue import Catalogue
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.primitives import outline_button, text_label
@@ -226,6 +229,35 @@ class RawInspector(QDialog):
             cursor = QTextCursor(self.bytes.document())
             cursor.setPosition(text_ranges(field.offset, field.length)[0][0])
             self.bytes.setTextCursor(cursor)
+
+
+class FrameWindows:
+    """The inspectors a page has open. Explainers are loaded when the first is asked for."""
+
+    def __init__(self, context: ConsoleContext, parent: QWidget) -> None:
+        self._context = context
+        self._parent = parent
+        self._catalogue: Catalogue | None = None
+        self.open: list[RawInspector] = []
+
+    async def show(self, query: Callable[[Connection], FrameView | None], otherwise: str = "") -> None:
+        """Read a frame and show it beside the page; without one say why, after ``otherwise``."""
+        frame = await self._context.bridge.read(query)
+        if frame is None:
+            why = tr("There are no bytes behind it: its source sends none, or they are older than the raw data kept.")
+            self._context.notify("info", f"{otherwise}. {why}" if otherwise else why)
+            return
+        if self._catalogue is None:
+            self._catalogue = await asyncio.to_thread(Catalogue.load)
+        explain = await asyncio.to_thread(self._catalogue.explainer, frame.integration_type)
+        inspector = RawInspector(self._context, frame, explain, self._parent)
+        inspector.finished.connect(lambda _code: self.open.remove(inspector))
+        self.open.append(inspector)
+        inspector.show()
+
+    def close(self) -> None:
+        for inspector in list(self.open):
+            inspector.close()
 
 
 def text_ranges(offset: int, length: int) -> list[tuple[int, int]]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from widgets.formats import KM_PER_MILE
@@ -72,7 +71,7 @@ class SpeedGraph(QWidget):
 
     def set_palette(self, palette: MapPalette, background: str) -> None:
         self.plot.setBackground(background)
-        self._line.setPen(QPen(QColor(palette.track), 1))
+        self._line.setPen(pg.mkPen(palette.track, width=1))
         self._doubtful.setPen(pg.mkPen(palette.stale, width=1.4))
         self._doubtful.setBrush(None)
         self._cursor.setPen(pg.mkPen(palette.primary, width=1.6))

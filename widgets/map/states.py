@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from app.fleet.freshness import SILENT_AFTER_MS, STALE_AFTER_MS
 from widgets.map.palette import MapPalette
 from widgets.map.projection import FloatArray
+from widgets.theme import Level
 
 ALARM_MS = 30 * 60_000  # how long a device's own alarm marks its vehicle
 STANDING_KM_H = 3.0  # receivers report up to this while standing
@@ -46,6 +48,18 @@ MEANINGS = {
     VehicleState.SILENT: "Not heard at all for an hour or longer",
     VehicleState.UNKNOWN: "Never sent a position with a fix",
 }
+
+
+LEVELS: Mapping[VehicleState, Level] = {
+    VehicleState.ALARM: "error",
+    VehicleState.MOVING: "ok",
+    VehicleState.STOPPED: "info",
+    VehicleState.POSITION_ONLY: "info",
+    VehicleState.STALE: "warn",
+    VehicleState.SILENT: "neutral",
+    VehicleState.UNKNOWN: "neutral",
+}
+"""The console's levels, whose text colours are readable at small sizes."""
 
 
 def color_of(state: VehicleState, palette: MapPalette) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 
@@ -29,6 +29,11 @@ class Track:
     speed_km_h: FloatArray
     course_deg: FloatArray
     marks: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, fixes: NDArray[np.void]) -> Track:
+        """From the array of :mod:`app.fleet.tracks`."""
+        return cls(*(np.ascontiguousarray(fixes[field.name]) for field in fields(cls)))
 
     def __len__(self) -> int:
         return len(self.id)

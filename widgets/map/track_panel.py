@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import numpy as np
 from PySide6.QtCore import QDate, QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QDateEdit, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QDateEdit, QHBoxLayout, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from app.clock import from_ms, utc_now
 from resources.i18n import tr, trn
@@ -44,6 +44,7 @@ class TrackPanel(QWidget):
         theme = context.theme
         self.name = text_label("", "strong")
         self.facts = text_label("", "small")
+        self.facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.day = QDateEdit()
         self.day.setCalendarPopup(True)
         self.day.setDisplayFormat("yyyy-MM-dd")
@@ -62,7 +63,7 @@ class TrackPanel(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         labelled(self.slider, tr("Time of the replay"))
         self.now = text_label("", "")
-        self.now.setMinimumWidth(250)
+        self.now.setMinimumWidth(170)
         self.graph = SpeedGraph()
         self.message = text_label("", "muted", wrap=True)
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -171,6 +172,11 @@ class TrackPanel(QWidget):
     def restyle(self) -> None:
         tokens = self._context.theme.tokens
         self.graph.set_palette(palette_for(tokens["name"]), tokens["card"])
+        arrow = f"theme:{tokens['name']}/chevron-down.svg"
+        self.day.setStyleSheet(
+            "QDateEdit::drop-down { border: none; width: 24px; subcontrol-position: center right; margin: 0; }"
+            f"QDateEdit::down-arrow {{ image: url({arrow}); width: 14px; height: 14px; }}"
+        )
 
     def _show_message(self, text: str) -> None:
         self.message.setText(text)
@@ -186,6 +192,9 @@ class TrackPanel(QWidget):
             self.facts.setText("")
             return
         self.facts.setText(describe_track(self.track, self._context))
+        self.facts.setToolTip(
+            tr("Doubtful positions are shown hollow. They, and gaps, are left out of distance and driving.")
+        )
         if len(self.track):
             self.graph.set_span(*self._span_ms, formats.zone)
             self._on_moved(self.replay.now_ms)
@@ -225,10 +234,10 @@ def describe_track(track: Track, context: ConsoleContext) -> str:
         parts.insert(1, tr("{span} driving", span=formats.span(track.driving_ms / 1000)))
     gaps = int(track.is_gap.sum()) if len(track.counted) > 1 else 0
     if gaps:
-        parts.append(trn("{count} gap, not counted", "{count} gaps, not counted", gaps))
+        parts.append(trn("{count} gap", "{count} gaps", gaps))
     doubtful = int((~track.is_counted).sum())
     if doubtful:
-        parts.append(trn("{count} doubtful, left out", "{count} doubtful, left out", doubtful))
+        parts.append(trn("{count} doubtful", "{count} doubtful", doubtful))
     return "  ·  ".join(parts)
 
 

@@ -6,12 +6,13 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from app.fleet.listing import DeviceListing
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.map.atlas import draw_marker
-from widgets.map.fleet import Disagreement, Tracker
+from widgets.map.fleet import Disagreement
 from widgets.map.palette import palette_for
-from widgets.map.states import MEANINGS, STANDING_KM_H, WORDS, VehicleState, color_of
+from widgets.map.states import LEVELS, MEANINGS, STANDING_KM_H, WORDS, VehicleState
 from widgets.map.words import POWER_WORDS, SIGNAL_WORDS, level_word, mark_sentences
 from widgets.primitives import Banner, Card, IconButton, clear_layout, line, outline_button, text_label
 
@@ -31,7 +32,8 @@ class VehicleCard(Card):
         super().__init__(parent, margin=0)
         self._context = context
         self.key = ""
-        self._trackers: list[Tracker] = []
+        self.integrations: dict[str, str] = {}  # names by id
+        self._trackers: list[DeviceListing] = []
         self._state = VehicleState.UNKNOWN
         self.setFixedWidth(WIDTH_PX)
         self.marker = MarkerLabel(context)
@@ -122,7 +124,7 @@ class VehicleCard(Card):
         return grid
 
     def show_subject(
-        self, key: str, trackers: list[Tracker], state: VehicleState, disagreement: Disagreement | None
+        self, key: str, trackers: list[DeviceListing], state: VehicleState, disagreement: Disagreement | None
     ) -> None:
         """Show a subject; ``trackers`` with the newest fix first, never empty."""
         self.key = key
@@ -151,15 +153,15 @@ class VehicleCard(Card):
         if not self._trackers:
             return
         lead, formats = self._trackers[0], self._context.formats
-        palette = palette_for(self._context.theme.tokens["name"])
         is_moving = (lead.speed_km_h or 0.0) > STANDING_KM_H
         self.marker.show_marker(self._state, lead.course_deg if is_moving else None)
         self.name.setText(lead.label)
-        self.subtitle.setText(lead.vehicle_name or (tr("Not on a vehicle yet") if lead.vehicle_id is None else ""))
+        self.subtitle.setText(lead.name if lead.name != lead.label else "")
         self.subtitle.setVisible(bool(self.subtitle.text()))
         self.state_word.setText(tr(WORDS[self._state]))
         self.state_word.setToolTip(tr(MEANINGS[self._state]))
-        self.state_word.setStyleSheet(f"color: {color_of(self._state, palette)};")
+        color = self._context.theme.tokens[f"{LEVELS[self._state]}_text"]
+        self.state_word.setStyleSheet(f"color: {color};")
         power = level_word(POWER_WORDS, lead.power_level)
         volts = f"{lead.battery_v:.1f} V" if lead.battery_v is not None else None
         charging = tr("charging") if lead.charging else None
@@ -168,7 +170,7 @@ class VehicleCard(Card):
         self._set("fixed", formats.time(lead.fixed_at_ms) if lead.fixed_at_ms else None)
         place = f"{lead.lat:.5f}, {lead.lon:.5f}" if lead.lat is not None and lead.lon is not None else None
         self._set("place", place)
-        self._set("source", lead.integration_name)
+        self._set("source", self._source_of(lead))
         self._set("device", lead.unique_id if not lead.source else f"{lead.unique_id} ({lead.source})")
         satellites = tr("{n} satellites", n=lead.satellites) if lead.satellites is not None else None
         self._set("signal", _joined(level_word(SIGNAL_WORDS, lead.gsm_level), satellites))
@@ -178,14 +180,17 @@ class VehicleCard(Card):
         self.follow.setEnabled(lead.fixed_at_ms is not None)
         self._show_ages()
 
+    def _source_of(self, tracker: DeviceListing) -> str:
+        return self.integrations.get(tracker.integration_id) or tracker.source
+
     def _set(self, key: str, text: str | None) -> None:
         self.facts[key].setText(text or tr("unknown"))
 
     def _show_ages(self) -> None:
-        if self._trackers and not self.isHidden():
+        if self._trackers:
             lead, formats = self._trackers[0], self._context.formats
             self._set("age", formats.ago(lead.fixed_at_ms) if lead.fixed_at_ms else None)
-            heard = max((tracker.heard_at_ms or 0 for tracker in self._trackers), default=0)
+            heard = max((tracker.last_seen_ms or 0 for tracker in self._trackers), default=0)
             self._set("heard", formats.ago(heard) if heard else None)
 
     def _show_notes(self, disagreement: Disagreement | None) -> None:
@@ -197,9 +202,9 @@ class VehicleCard(Card):
                 (
                     "warn",
                     tr(
-                        "Two sources disagree: {one} and {other} are {apart} apart. The newest is shown.",
-                        one=disagreement.one,
-                        other=disagreement.other,
+                        "Two sources disagree: {one} and {other} place it {apart} apart. Shown is {one}.",
+                        one=self._source_of(disagreement.one),
+                        other=self._source_of(disagreement.other),
                         apart=apart,
                     ),
                 ),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen
+from PySide6.QtGui import QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -24,9 +24,9 @@ from app.clock import from_ms
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.map.atlas import HEADINGS, NO_HEADING, draw_marker
-from widgets.map.fleet import Fleet
-from widgets.map.palette import MapPalette, palette_for
-from widgets.map.states import WORDS, VehicleState, color_of
+from widgets.map.fleet import Fleet, subject_key
+from widgets.map.palette import palette_for
+from widgets.map.states import LEVELS, WORDS, VehicleState
 from widgets.primitives import EmptyState, SearchField, labelled, text_label
 
 ROW_HEIGHT_PX = 50
@@ -99,9 +99,8 @@ class VehicleModel(QAbstractListModel):
     def _matches(self) -> NDArray[np.bool_]:
         found = np.zeros(len(self.fleet.subjects), bool)
         for tracker in self.fleet.trackers:
-            words = f"{tracker.plate}\n{tracker.vehicle_name}\n{tracker.name}\n{tracker.unique_id}".casefold()
-            if self._text in words:
-                found[self.fleet.row_of(tracker.subject_key)] = True
+            if self._text in f"{tracker.vehicle or ''}\n{tracker.name}\n{tracker.unique_id}".casefold():
+                found[self.fleet.row_of(subject_key(tracker))] = True
         return found
 
     def key_at(self, row: int) -> str:
@@ -160,10 +159,10 @@ class VehicleDelegate(QStyledItemDelegate):
         course = _course(model.fleet, row) if state in {VehicleState.MOVING, VehicleState.ALARM} else None
         draw_marker(painter, state, course, palette)
         painter.restore()
-        self._paint_words(painter, rect.adjusted(46, 6, -12, -6), model, row, palette)
+        self._paint_words(painter, rect.adjusted(46, 6, -12, -6), model, row)
         painter.restore()
 
-    def _paint_words(self, painter: QPainter, rect: QRect, model: VehicleModel, row: int, palette: MapPalette) -> None:
+    def _paint_words(self, painter: QPainter, rect: QRect, model: VehicleModel, row: int) -> None:
         fleet, theme, formats = model.fleet, self._context.theme, self._context.formats
         state = VehicleState(fleet.state[row])
         fixed_at_ms = int(fleet.fixed_at_ms[row])
@@ -183,7 +182,7 @@ class VehicleDelegate(QStyledItemDelegate):
         name = QFontMetrics(bold).elidedText(fleet.labels[row], Qt.TextElideMode.ElideRight, room)
         painter.drawText(upper, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
         painter.setFont(small)
-        painter.setPen(QColor(color_of(state, palette)))
+        painter.setPen(theme.color(f"{LEVELS[state]}_text"))
         word = tr(WORDS[state])
         painter.drawText(lower, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, word)
         painter.setPen(theme.color("muted"))
@@ -197,8 +196,6 @@ def _notes(model: VehicleModel, row: int, context: ConsoleContext) -> str:
     fleet = model.fleet
     if fleet.subjects[row] in model.disagreeing:
         return tr("sources disagree")
-    if fleet.trackers[int(fleet.lead[row])].vehicle_id is None:
-        return tr("no vehicle")
     speed = float(fleet.speed_km_h[row])
     return context.formats.speed(speed) if fleet.state[row] in {VehicleState.MOVING, VehicleState.ALARM} else ""
 
@@ -304,7 +301,11 @@ class VehicleList(QWidget):
     def _show_summary(self) -> None:
         shown, total = self.model.rowCount(), len(self.model.fleet.subjects)
         text = trn("{count} vehicle", "{count} vehicles", total)
-        self.summary.setText(text if shown == total else tr("{shown} of {all}", shown=f"{shown:,}", all=text))
+        text = text if shown == total else tr("{shown} of {all}", shown=f"{shown:,}", all=text)
+        newest = int(self.model.fleet.fixed_at_ms.max(initial=0))
+        if newest:
+            text = tr("{text}, newest position {age}", text=text, age=self._context.formats.ago(newest))
+        self.summary.setText(text)
         self._stack.setCurrentIndex(1 if total and not shown else 0)
 
     def _on_current_changed(self, current: QModelIndex, _before: QModelIndex) -> None:
@@ -314,3 +315,4 @@ class VehicleList(QWidget):
     def _on_ticked(self) -> None:
         if self.isVisible():
             self.view.viewport().update()
+            self._show_summary()
