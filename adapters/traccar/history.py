@@ -5,8 +5,8 @@ miss them (traccar-api.md, section 7). Therefore per device:
 
 - *quick* reads from shortly before the newest known fix, whenever the live socket may have missed something;
 - *full* reads of at least the last 24 hours, at intervals while the device says anything at all;
-- after a device was silent for longer than that, full reads begin where the silence began, and go on doing so for
-  another 24 hours, because the buffer of a returning tracker arrives in pieces.
+- after a device was silent, full reads begin where the silence began, and go on doing so for another 24 hours,
+  because the buffer of a returning tracker arrives in pieces.
 
 Times are server time, milliseconds since 1970 UTC.
 """
@@ -26,20 +26,24 @@ OVERLAP_MS = 10 * 60_000
 """Also the time after its last message within which a device's positions may still be on their way to disk."""
 
 
+MOST_GAPS = 50
+
+Gaps = tuple[tuple[int, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The cursor of one device.
 
     ``newest_ms`` newest fix by the last whole read, ``read_ms`` and ``full_ms`` when the last read and the last full
-    read began; ``gap_from_ms`` start of a silence that full reads still cover until ``gap_until_ms``; ``resume_ms``
+    read began; ``gaps`` are silences that full reads still cover: where each began, and until when; ``resume_ms`` is
     where a full read was interrupted.
     """
 
     newest_ms: int
     read_ms: int
     full_ms: int
-    gap_from_ms: int | None = None
-    gap_until_ms: int = 0
+    gaps: Gaps = ()
     resume_ms: int | None = None
 
     def dump(self) -> str:
@@ -50,7 +54,10 @@ class Progress:
         """None for a device never read, and for a cursor that is not ours: reading again costs nothing but time."""
         try:
             raw = json.loads(text) if text else None
-            return cls(**{name: int(value) for name, value in raw.items()}) if isinstance(raw, dict) else None
+            if not isinstance(raw, dict):
+                return None
+            gaps = tuple((int(since_ms), int(until_ms)) for since_ms, until_ms in raw.pop("gaps", ()))
+            return cls(**{name: int(value) for name, value in raw.items()}, gaps=gaps)
         except (ValueError, TypeError, RecursionError):
             return None
 
@@ -66,13 +73,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A stretch to read, both ends included. ``gap_from_ms`` as in :class:`Progress`."""
+    """A stretch to read, both ends included. ``gaps`` as in :class:`Progress`."""
 
     from_ms: int
     to_ms: int
     full: bool
-    gap_from_ms: int | None = None
-    gap_until_ms: int = 0
+    gaps: Gaps = ()
 
     @property
     def reaches_back(self) -> bool:
@@ -109,34 +115,32 @@ def plan(
     to_ms = max(now_ms, min(newest_ms or 0, now_ms + DAY_MS))  # a device's clock may run ahead
     if progress is None:
         return Read(now_ms - limits.first_ms, to_ms, full=True)
-    gap_from_ms = progress.gap_from_ms if now_ms < progress.gap_until_ms else None
-    gap_until_ms = progress.gap_until_ms if gap_from_ms is not None else 0
+    gaps = tuple((since_ms, until_ms) for since_ms, until_ms in progress.gaps if now_ms < until_ms)
     if progress.read_ms > now_ms + OVERLAP_MS:  # the server's clock was put back
         progress = replace(progress, read_ms=0, full_ms=0)
     if progress.resume_ms is not None:
-        return Read(
-            min(progress.resume_ms, now_ms), to_ms, full=True, gap_from_ms=gap_from_ms, gap_until_ms=gap_until_ms
-        )
-    if last_update_ms is not None and last_update_ms < progress.read_ms - OVERLAP_MS:
-        return None
+        return Read(min(progress.resume_ms, now_ms), to_ms, full=True, gaps=gaps)
+    if last_update_ms is not None and last_update_ms < progress.full_ms - OVERLAP_MS:
+        return None  # a full read was made since its last message
     known_ms = min(progress.newest_ms, now_ms) - OVERLAP_MS
-    if known_ms < now_ms - DAY_MS and (newest_ms is None or newest_ms > progress.newest_ms):
-        gap_from_ms = min(known_ms, gap_from_ms or known_ms)
-        gap_until_ms = now_ms + DAY_MS
+    # Between full reads the socket alone may bring what is new, so that much age of the newest is no silence.
+    silent = known_ms < now_ms - limits.full_every_ms - HOUR_MS
+    if silent and (newest_ms is None or newest_ms > progress.newest_ms):
+        gaps = (*gaps[-MOST_GAPS:], (known_ms, now_ms + DAY_MS))
     elif now_ms - progress.full_ms < limits.full_every_ms:
         if live_since_ms is not None and progress.read_ms >= live_since_ms:
             return None  # the socket brought what was new since
-        from_ms = max(known_ms, now_ms - DAY_MS)
-        return Read(from_ms, to_ms, full=False, gap_from_ms=gap_from_ms, gap_until_ms=gap_until_ms)
-    from_ms = min(now_ms - DAY_MS, now_ms if gap_from_ms is None else gap_from_ms)
-    from_ms = max(from_ms, now_ms - limits.longest_gap_ms)
-    return Read(from_ms, to_ms, full=True, gap_from_ms=gap_from_ms, gap_until_ms=gap_until_ms)
+        if last_update_ms is not None and last_update_ms < progress.read_ms - OVERLAP_MS:
+            return None
+        return Read(max(known_ms, now_ms - DAY_MS), to_ms, full=False, gaps=gaps)
+    from_ms = min(now_ms - DAY_MS, *(since_ms for since_ms, _ in gaps), now_ms)
+    return Read(max(from_ms, now_ms - limits.longest_gap_ms), to_ms, full=True, gaps=gaps)
 
 
 def begin(progress: Progress | None, read: Read, now_ms: int) -> Progress:
     """The cursor while ``read`` runs: everything before ``read.from_ms`` is as it was."""
     base = progress or Progress(newest_ms=read.from_ms, read_ms=now_ms, full_ms=0)
-    return replace(base, gap_from_ms=read.gap_from_ms, gap_until_ms=read.gap_until_ms)
+    return replace(base, gaps=read.gaps)
 
 
 def interrupted_at(progress: Progress, read: Read, done_ms: int) -> Progress:
