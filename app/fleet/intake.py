@@ -87,6 +87,9 @@ class Intake:
             if history.is_jump(fix, lambda at_ms: neighbours(self._connection, tracker.key, at_ms)):
                 marks |= _JUMP
         raw_id = self._heard(tracker, position.raw, received_at_ms, "position", position.source)
+        if tracker.offset_is_new:
+            tracker.offset_is_new = False
+            self._touch(tracker).clock_lag_s = None  # what was measured with another offset says nothing now
         self.position_rows.append(
             rows.position_row(self.next_position, tracker.key, position, offset_s, fixed_at_ms, marks, raw_id)
         )

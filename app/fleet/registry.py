@@ -38,7 +38,7 @@ _INFO_FIELDS = ("name", "model", "phone", "peer_id", "group_name", "visible", "a
 class Tracker:
     """One device in memory."""
 
-    __slots__ = ("clock_offset_s", "history", "info", "key", "state", "unique_id")
+    __slots__ = ("clock_offset_s", "history", "info", "key", "offset_is_new", "state", "unique_id")
 
     def __init__(self, key: int, unique_id: str, state: str, clock_offset_s: int | None, info: Mapping[str, Any]):
         self.key = key
@@ -47,6 +47,7 @@ class Tracker:
         self.clock_offset_s = clock_offset_s
         self.info = info
         self.history: FixHistory | None = None
+        self.offset_is_new = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ class Registry:
                     row.key, row.unique_id, row.state, row.clock_offset_s, _info_of(row._mapping)
                 )
             else:
+                tracker.offset_is_new |= tracker.clock_offset_s != row.clock_offset_s
                 tracker.state, tracker.clock_offset_s = row.state, row.clock_offset_s
                 tracker.info = _info_of(row._mapping)
 

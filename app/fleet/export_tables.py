@@ -1,0 +1,288 @@
+"""What can be exported, and how each table's rows are read page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, or_, select
+
+from app.clock import SystemClock, from_ms
+from app.fleet.listing import DeviceListing, list_devices
+from app.fleet.plausibility import mark_names
+from app.fleet.queries import list_geofences
+from app.fleet.times import iso, iso_ms
+from app.fleet.vehicles import list_vehicles
+from app.store.store import Store
+from app.store.tables import (
+    Act,
+    Device,
+    DeviceAssignment,
+    DeviceEventRow,
+    IntegrationLog,
+    PositionRow,
+    Vehicle,
+)
+
+PAGE_ROWS = 2_000
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows: times in ms, ``until_ms`` exclusive; ``where`` as given, of use to read less."""
+
+    since_ms: int | None
+    until_ms: int | None
+    where: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTable:
+    """One table. ``rows`` may yield more than ``where`` asks for, never more than the times do."""
+
+    columns: Sequence[str]
+    rows: Callable[[Store, Wanted], Iterator[Row]]
+    time_column: str | None = None
+
+
+POSITION_COLUMNS = (
+    "device",
+    "vehicle",
+    "integration_id",
+    "fixed_at",
+    "received_at",
+    "lat",
+    "lon",
+    "speed_km_h",
+    "course_deg",
+    "located",
+    "marks",
+    "source",
+    "serial",
+)
+EVENT_COLUMNS = (
+    "device",
+    "vehicle",
+    "integration_id",
+    "occurred_at",
+    "received_at",
+    "kind",
+    "code",
+    "text",
+    "lat",
+    "lon",
+    "marks",
+    "source",
+)
+VEHICLE_COLUMNS = ("id", "plate", "name", "make_model", "notes", "trackers", "created_at")
+GEOFENCE_COLUMNS = (
+    "id",
+    "integration_id",
+    "peer_id",
+    "name",
+    "description",
+    "shape",
+    "points",
+    "radius_m",
+    "speed_limit_km_h",
+)
+LOG_COLUMNS = ("id", "integration_id", "event_type", "payload", "created_at", "text")
+ACT_COLUMNS = ("id", "at", "who", "host", "what", "subject", "before", "after", "previous_hash", "hash")
+
+
+def _positions(store: Store, wanted: Wanted) -> Iterator[Row]:
+    """Tracker by tracker in the order of fix times, along the index that also serves the tracks."""
+    with store.read() as connection:
+        devices = _devices_wanted(connection, wanted)
+    position = PositionRow
+    for device in devices:
+        query = (
+            select(
+                position.fixed_at_ms,
+                position.id,
+                position.received_at_ms,
+                position.lat,
+                position.lon,
+                position.speed_km_h,
+                position.course_deg,
+                position.located,
+                position.marks,
+                position.source,
+                position.serial,
+                Vehicle.plate,
+            )
+            .outerjoin(DeviceAssignment, _was_on(position.device_key, position.fixed_at_ms))
+            .outerjoin(Vehicle, Vehicle.id == DeviceAssignment.vehicle_id)
+            .where(position.device_key == device.key)
+        )
+        for row in _by_time(store, query, position.fixed_at_ms, position.id, wanted):
+            yield {
+                "device": device.unique_id,
+                "vehicle": row.plate,
+                "integration_id": device.integration_id,
+                "fixed_at": iso_ms(row.fixed_at_ms),
+                "received_at": iso_ms(row.received_at_ms),
+                "lat": row.lat,
+                "lon": row.lon,
+                "speed_km_h": row.speed_km_h,
+                "course_deg": row.course_deg,
+                "located": row.located,
+                "marks": mark_names(row.marks),
+                "source": row.source,
+                "serial": row.serial,
+            }
+
+
+def _events(store: Store, wanted: Wanted) -> Iterator[Row]:
+    event = DeviceEventRow
+    query = (
+        select(
+            event.occurred_at_ms,
+            event.id,
+            event.received_at_ms,
+            event.kind,
+            event.code,
+            event.text,
+            event.lat,
+            event.lon,
+            event.marks,
+            event.source,
+            Device.unique_id,
+            Device.integration_id,
+            Vehicle.plate,
+        )
+        .join(Device, Device.key == event.device_key)
+        .outerjoin(DeviceAssignment, _was_on(event.device_key, event.occurred_at_ms))
+        .outerjoin(Vehicle, Vehicle.id == DeviceAssignment.vehicle_id)
+    )
+    if "device" in wanted.where:
+        query = query.where(Device.unique_id == wanted.where["device"])
+    for row in _by_time(store, query, event.occurred_at_ms, event.id, wanted):
+        yield {
+            "device": row.unique_id,
+            "vehicle": row.plate,
+            "integration_id": row.integration_id,
+            "occurred_at": iso_ms(row.occurred_at_ms),
+            "received_at": iso_ms(row.received_at_ms),
+            "kind": row.kind,
+            "code": row.code,
+            "text": row.text,
+            "lat": row.lat,
+            "lon": row.lon,
+            "marks": mark_names(row.marks),
+            "source": row.source,
+        }
+
+
+def _devices(store: Store, _wanted: Wanted) -> Iterator[Row]:
+    with store.read() as connection:
+        devices = list_devices(connection, SystemClock().now_ms())
+    return (device.as_row() for device in devices)
+
+
+def _vehicles(store: Store, _wanted: Wanted) -> Iterator[Row]:
+    with store.read() as connection:
+        vehicles = list_vehicles(connection)
+    return (
+        {
+            **{name: getattr(vehicle, name) for name in VEHICLE_COLUMNS},
+            "trackers": list(vehicle.trackers),
+            "created_at": iso(vehicle.created_at),
+        }
+        for vehicle in vehicles
+    )
+
+
+def _geofences(store: Store, _wanted: Wanted) -> Iterator[Row]:
+    with store.read() as connection:
+        fences = list_geofences(connection)
+    return ({name: getattr(fence, name) for name in GEOFENCE_COLUMNS} for fence in fences)
+
+
+def _logs(store: Store, wanted: Wanted) -> Iterator[Row]:
+    query = select(IntegrationLog.__table__)
+    if "integration_id" in wanted.where:
+        query = query.where(IntegrationLog.integration_id == (wanted.where["integration_id"] or None))
+    yield from _by_id(store, query, IntegrationLog.id, IntegrationLog.created_at, LOG_COLUMNS, wanted)
+
+
+def _acts(store: Store, wanted: Wanted) -> Iterator[Row]:
+    yield from _by_id(store, select(Act.__table__), Act.id, Act.at, ACT_COLUMNS, wanted)
+
+
+def _by_time(store: Store, query: Any, time: Any, row_id: Any, wanted: Wanted) -> Iterator[Any]:
+    """Rows by (time, id), a page per transaction. The query's first two columns are these."""
+    if wanted.since_ms is not None:
+        query = query.where(time >= wanted.since_ms)
+    if wanted.until_ms is not None:
+        query = query.where(time < wanted.until_ms)
+    query = query.order_by(time, row_id).limit(PAGE_ROWS)
+    page = query
+    while True:
+        with store.read() as connection:
+            rows = connection.execute(page).all()
+        yield from rows
+        if len(rows) < PAGE_ROWS:
+            return
+        last_ms, last_id = rows[-1][0], rows[-1][1]
+        page = query.where(time >= last_ms, or_(time > last_ms, row_id > last_id))
+
+
+def _by_id(
+    store: Store, query: Select[Any], row_id: Any, time: Any, columns: Sequence[str], wanted: Wanted
+) -> Iterator[Row]:
+    if wanted.since_ms is not None:
+        query = query.where(time >= from_ms(wanted.since_ms))
+    if wanted.until_ms is not None:
+        query = query.where(time < from_ms(wanted.until_ms))
+    after = 0
+    while True:
+        with store.read() as connection:
+            rows = connection.execute(query.where(row_id > after).order_by(row_id).limit(PAGE_ROWS)).all()
+        for row in rows:
+            values = {name: getattr(row, name) for name in columns}
+            yield {name: iso(value) if hasattr(value, "isoformat") else value for name, value in values.items()}
+        if len(rows) < PAGE_ROWS:
+            return
+        after = rows[-1].id
+
+
+def _devices_wanted(connection: Connection, wanted: Wanted) -> Sequence[Any]:
+    query = select(Device.key, Device.unique_id, Device.integration_id).order_by(Device.unique_id, Device.key)
+    if "device" in wanted.where:
+        query = query.where(Device.unique_id == wanted.where["device"])
+    if "integration_id" in wanted.where:
+        query = query.where(Device.integration_id == wanted.where["integration_id"])
+    if wanted.where.get("vehicle"):
+        was_on = (
+            select(DeviceAssignment.device_key)
+            .join(Vehicle, Vehicle.id == DeviceAssignment.vehicle_id)
+            .where(Vehicle.plate == wanted.where["vehicle"])
+        )
+        query = query.where(Device.key.in_(was_on))
+    return connection.execute(query).all()
+
+
+def _was_on(device_key: Any, at_ms: Any) -> Any:
+    """The assignment that held for a device at a time."""
+    assignment = DeviceAssignment
+    return and_(
+        assignment.device_key == device_key,
+        assignment.from_ms <= at_ms,
+        or_(assignment.to_ms.is_(None), assignment.to_ms > at_ms),
+    )
+
+
+TABLES: Mapping[str, ExportTable] = {
+    "positions": ExportTable(POSITION_COLUMNS, _positions, "fixed_at"),
+    "devices": ExportTable(DeviceListing.ROW_COLUMNS, _devices),
+    "vehicles": ExportTable(VEHICLE_COLUMNS, _vehicles),
+    "geofences": ExportTable(GEOFENCE_COLUMNS, _geofences),
+    "events": ExportTable(EVENT_COLUMNS, _events, "occurred_at"),
+    "logs": ExportTable(LOG_COLUMNS, _logs, "created_at"),
+    "acts": ExportTable(ACT_COLUMNS, _acts, "at"),
+}
+"""Tables by the names that the command line takes."""
