@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, click.ClickException):
+        except (click.exceptions.Exit, click.Abort, click.ClickException, BrokenPipeError):
             raise
         except Exception as err:
             session = ctx.find_object(Session)
@@ -158,6 +159,7 @@ def main(open_window: Callable[[Session, WindowOptions], int], arguments: Sequen
         click.echo("Stopped.", err=True)
         return 1
     except BrokenPipeError:
-        sys.stderr.close()
+        # The reader has seen enough (“… | head”); Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status if isinstance(status, int) else 0
