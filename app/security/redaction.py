@@ -195,6 +195,7 @@ def _spellings(value: str) -> set[str]:
     plain = value.encode("utf-8", errors="surrogatepass")
     return {
         value,
+        quote(plain),
         quote(plain, safe=""),
         quote_plus(plain),
         json.dumps(value)[1:-1],
