@@ -123,11 +123,11 @@ def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> Engine:
 
 def _pragmas(*, read_only: bool) -> Callable[[sqlite3.Connection, object], None]:
     def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-        wanted = ["journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"]
+        wanted = ["synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"]
         wanted += ["wal_autocheckpoint=0"]  # the writer checkpoints after it has answered, never inside a commit
         wanted += ["fullfsync=1", "checkpoint_fullfsync=1"]  # macOS: without it fsync stops at the drive's cache
-        if read_only:
-            wanted += ["query_only=ON"]
+        # The mode is the file's own and lasts: only the writer sets it, so that looking changes nothing.
+        wanted += ["query_only=ON"] if read_only else ["journal_mode=WAL"]
         for pragma in wanted:
             connection.execute(f"PRAGMA {pragma}")
 

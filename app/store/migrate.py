@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, Engine, inspect
+from sqlalchemy import URL, Connection, Engine, inspect
 
-from app.store.connect import parse_url, place_of, sqlite_path, write_engine
+from app.store.connect import parse_url, place_of, read_engine, sqlite_path, write_engine
 from app.store.errors import StoreError, StoreRefused, StoreTooNew, translate
 from app.store.revision import HEAD, current_revision
 
@@ -36,7 +36,7 @@ def upgrade(database_url: str, copies: Path, *, password: str | None = None) -> 
     try:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        before = _revision(engine, url)
+        before = None if path is not None and not path.exists() else _revision(url, password)
         if before == HEAD:
             return Upgraded(before, HEAD, None)
         if before is not None and before > HEAD:
@@ -75,12 +75,16 @@ def create_at(engine: Engine, revision: str) -> None:
     _run(engine, revision)
 
 
-def _revision(engine: Engine, url: URL) -> str | None:
-    with engine.connect() as connection:
-        revision = current_revision(connection)
-        if revision is None and inspect(connection).get_table_names():
-            raise StoreRefused(f"{place_of(url)} belongs to another program. Choose another file or database.")
-        return revision
+def _revision(url: URL, password: str | None) -> str | None:
+    engine = read_engine(url, password)
+    try:
+        with engine.connect() as connection:
+            revision = current_revision(connection)
+            if revision is None and inspect(connection).get_table_names():
+                raise StoreRefused(f"{place_of(url)} belongs to another program. Choose another file or database.")
+            return revision
+    finally:
+        engine.dispose()
 
 
 def _verified_copy(url: URL, password: str | None, copies: Path, revision: str) -> Path:
@@ -93,12 +97,16 @@ def _verified_copy(url: URL, password: str | None, copies: Path, revision: str) 
 
 
 def _run(engine: Engine, revision: str) -> None:
-    """Run the steps up to ``revision`` in one transaction. Alembic is imported here: a current store never needs it."""
+    with engine.begin() as connection:
+        _apply(connection, revision)
+
+
+def _apply(connection: Connection, revision: str) -> None:
+    """The steps up to ``revision``. Alembic is imported here: a current store never needs it."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -1,0 +1,168 @@
+"""Forgetting what is old, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, func, insert, select
+
+from app.clock import from_ms
+from app.store import retention
+from app.store.logs import LogFilter, search_logs
+from app.store.retention import Retention, get_retention, set_retention, sweep
+from app.store.store import Store, topic_versions
+from app.store.tables import Command, DeviceEventRow, IntegrationLog, PositionRow, Problem, RawFrameRow, RejectedRecord
+
+DAY_MS = 86_400_000
+NOW_MS = 1_000 * DAY_MS
+TABLES: tuple[type[Any], ...] = (
+    RawFrameRow,
+    IntegrationLog,
+    RejectedRecord,
+    Command,
+    Problem,
+    PositionRow,
+    DeviceEventRow,
+)
+
+
+def _fill(connection: Connection, ages_days: list[int]) -> None:
+    """One row of each table per age, in that order."""
+    for number, age in enumerate(ages_days, start=1):
+        ms = NOW_MS - age * DAY_MS
+        moment = from_ms(ms)
+        rows: dict[type[Any], dict[str, Any]] = {
+            RawFrameRow: {
+                "integration_key": 1,
+                "received_at_ms": ms,
+                "protocol": "gt02",
+                "peer": "",
+                "verdict": "ok",
+                "data": b"x",
+                "reply": b"",
+            },
+            IntegrationLog: {"event_type": "sync", "payload": {}, "created_at": moment, "text": f"line {age}"},
+            RejectedRecord: {"integration_id": "i", "record_key": "k", "why": "w", "sample": "", "at": moment},
+            Command: {
+                "id": f"{number:036}",
+                "name": "sync",
+                "payload": {},
+                "created_at": moment,
+                "done_at": moment,
+            },
+            Problem: {
+                "problem_key": "p",
+                "title": "t",
+                "detail": "d",
+                "fix": "none",
+                "since": moment - timedelta(days=1),
+                "cleared_at": moment,
+            },
+            PositionRow: {
+                "device_key": 1,
+                "fixed_at_ms": ms,
+                "received_at_ms": ms,
+                "lat": 1.0,
+                "lon": 1.0,
+                "located": True,
+                "marks": 0,
+                "clock_offset_s": 0,
+                "source": "gt02",
+                "key_extra": "",
+            },
+            DeviceEventRow: {
+                "device_key": 1,
+                "occurred_at_ms": ms,
+                "received_at_ms": ms,
+                "kind": "sos",
+                "code": "1",
+                "text": "",
+                "source": "gt02",
+                "marks": 0,
+                "key_extra": "",
+            },
+        }
+        for table, row in rows.items():
+            connection.execute(insert(table).values(row))
+
+
+def _counts(store: Store) -> dict[str, int]:
+    with store.read() as connection:
+        return {
+            table.__tablename__: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in TABLES
+        }
+
+
+def test_the_defaults_are_the_promised_days(store: Store) -> None:
+    with store.read() as connection:
+        assert get_retention(connection) == Retention(raw_days=30, logs_days=90, positions_days=400)
+
+
+def test_what_the_depot_chose_is_kept_and_told(store: Store) -> None:
+    chosen = Retention(raw_days=7, logs_days=8, positions_days=9)
+    store.write(lambda c: set_retention(c, chosen)).result()
+    with store.read() as connection:
+        assert get_retention(connection) == chosen
+        assert topic_versions(connection) == {"facts": 1}
+    with pytest.raises(ValueError, match="at least one day"):
+        store.write(lambda c: set_retention(c, Retention(raw_days=0))).result()
+
+
+def test_each_kind_goes_at_its_own_age(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)  # so that ages meet within and across batches
+    store.write(lambda c: _fill(c, [500, 401, 399, 91, 89, 31, 29, 0])).result()
+    deleted = sweep(store, NOW_MS, threading.Event())
+    assert deleted == {
+        "raw_frames": 6,
+        "integration_logs": 4,
+        "rejected_records": 4,
+        "commands": 4,
+        "problems": 4,
+        "positions": 2,
+        "device_events": 2,
+    }
+    assert _counts(store) == {name: 8 - count for name, count in deleted.items()}
+    with store.read() as connection:
+        lines = search_logs(connection, LogFilter(text="line")).lines
+    assert [line.text for line in lines] == ["line 0", "line 29", "line 31", "line 89"]
+    assert sweep(store, NOW_MS, threading.Event()) == dict.fromkeys(deleted, 0)
+
+
+def test_the_newest_row_stays_so_that_its_id_is_never_given_again(store: Store) -> None:
+    store.write(lambda c: _fill(c, [900, 800, 700])).result()
+    sweep(store, NOW_MS, threading.Event())
+    assert set(_counts(store).values()) == {1}
+    store.write(lambda c: _fill(c, [])).result()
+    new_frame = insert(RawFrameRow).values(
+        integration_key=1, received_at_ms=NOW_MS, protocol="gt02", peer="", verdict="ok", data=b"", reply=b""
+    )
+    assert store.write(lambda c: c.execute(new_frame.returning(RawFrameRow.id)).scalar_one()).result() == 4
+
+
+def test_rows_of_a_clock_that_was_wrong_do_not_stop_the_sweep(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    store.write(lambda c: _fill(c, [-9_000] * 1 + [-8_000, -7_000, -6_000, -5_000, 600, 500, 0])).result()
+    assert sweep(store, NOW_MS, threading.Event())["positions"] == 2
+
+
+def test_open_problems_and_waiting_commands_stay_however_old(store: Store) -> None:
+    old = from_ms(0)
+    problem = insert(Problem).values(problem_key="p", title="t", detail="d", fix="none", since=old)
+    command = insert(Command).values(id="c", name="sync", payload={}, created_at=old)
+    store.write(lambda c: (c.execute(problem), c.execute(command))).result()
+    store.write(lambda c: _fill(c, [0])).result()
+    sweep(store, NOW_MS, threading.Event())
+    counts = _counts(store)
+    assert (counts["problems"], counts["commands"]) == (2, 2)
+
+
+def test_a_stopped_sweep_deletes_nothing_more(store: Store) -> None:
+    store.write(lambda c: _fill(c, [900, 0])).result()
+    stop = threading.Event()
+    stop.set()
+    assert set(sweep(store, NOW_MS, stop).values()) == {0}
+    assert set(_counts(store).values()) == {2}
