@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
@@ -19,9 +20,10 @@ from sqlalchemy import Connection
 
 from adapters.base import Clock
 from adapters.records import Batch, Record, Rejected
+from app.engine.alone import TransactionGone, run_alone
 from app.engine.journal import DayCounts, add_to_day
 from app.fleet.telemetry import Ingested
-from app.store.errors import StoreClosed, StoreError, translate
+from app.store.errors import StoreClosed, StoreError
 from app.store.store import Store
 
 GROUP_RECORDS = 5_000
@@ -75,7 +77,9 @@ class _Group:
 class Intake:
     """Group commit of one integration's batches. Everything but the commit itself runs on the loop that made it.
 
-    ``on_stored`` and ``on_failed`` are called on that loop, before the futures of the group are done.
+    ``on_stored`` and ``on_failed`` are called on that loop, before the futures of the group are done. With
+    ``keeps_refused`` what the store refused is never acknowledged, but kept and tried again by :meth:`probe`: most
+    trackers never send a fix twice. What is kept counts as waiting, so a store that refuses for long stops the reading.
     """
 
     def __init__(
@@ -87,8 +91,12 @@ class Intake:
         *,
         on_stored: Callable[[Stored], None],
         on_failed: Callable[[BaseException], None],
+        keeps_refused: bool = False,
     ) -> None:
         self._store = store
+        self._keeps_refused = keeps_refused
+        self._refused: deque[_Group] = deque()
+        self._refusing = False  # whether the last commit failed
         self._sink = sink
         self._integration_id = integration_id
         self._clock = clock
@@ -136,17 +144,28 @@ class Intake:
             self._submit(group)
 
     def probe(self) -> None:
-        """Commit a group without batches, to learn whether the store works again."""
-        if not self._under_way:
-            self._submit(self._new_group())
+        """Try what was refused again, or an empty group, to learn whether the store works again."""
+        if self._under_way:
+            return
+        group = self._new_group()
+        if self._refused:
+            refused = self._refused.popleft()
+            group.batches, group.records = refused.batches, refused.records
+            self._close(group)
+        self._submit(group)
 
     async def drain(self, seconds: float) -> bool:
         """Wait until everything delivered is stored, or refused by the store; False when that takes longer."""
         self.flush_counters()
-        if not self._under_way:
-            return True
-        _done, pending = await asyncio.wait(self._under_way, timeout=seconds)
-        return not pending
+        until_s = self._loop.time() + seconds
+        while True:
+            if self._refused:
+                self.probe()
+            if not self._under_way:
+                return True
+            _done, late = await asyncio.wait(self._under_way, timeout=max(0.0, until_s - self._loop.time()))
+            if late or self._refusing:
+                return False
 
     def _new_group(self) -> _Group:
         group = _Group(self._loop.create_future())
@@ -194,14 +213,20 @@ class Intake:
     def _finish(self, group: _Group, outcome: Future[Stored]) -> None:
         with self._lock:
             self._close(group)
-        self._waiting -= group.records
-        if self._waiting < ROOM_RECORDS // 2:
-            self._room.set()
         self._under_way.discard(group.future)
         error = _error_of(outcome)
+        self._refusing = error is not None
+        if error is not None and self._keeps_refused and group.batches and isinstance(error, StoreError):
+            self._refused.append(group)
+        else:
+            self._waiting -= group.records
+        if self._waiting < ROOM_RECORDS // 2:
+            self._room.set()
         if error is None:
             self._on_stored(outcome.result())
             group.future.set_result(None)
+            if self._refused:
+                self.probe()
             return
         for counter, amount in group.counters.items():
             self.count(counter, amount)
@@ -225,7 +250,9 @@ class ListenInlet(Intake):
         on_connected: Callable[[str], None],
         on_fetch_wanted: Callable[[str], None],
     ) -> None:
-        super().__init__(store, sink, integration_id, clock, on_stored=on_stored, on_failed=on_failed)
+        super().__init__(
+            store, sink, integration_id, clock, on_stored=on_stored, on_failed=on_failed, keeps_refused=True
+        )
         self._on_connected = on_connected
         self._on_fetch_wanted = on_fetch_wanted
 
@@ -244,39 +271,45 @@ def store_batches(
     One record that our code cannot handle must cost neither its neighbours nor the peer that would send it for ever.
     Raises what is the store's trouble: then nothing may be acknowledged.
     """
+
+    def ingest(*some: Batch) -> Ingested:
+        return run_alone(connection, lambda: sink.ingest(connection, integration_id, some, now_ms))
+
     try:
-        with connection.begin_nested():
-            return Stored((sink.ingest(connection, integration_id, batches, now_ms),))
-    except Exception as err:  # noqa: BLE001 - the culprit is found below
-        _raise_trouble_of_store(err)
-        sink.forget()
-        _log.exception("A group of records of %s could not be stored; each is tried alone", integration_id)
+        try:
+            return Stored((ingest(*batches),))
+        except TransactionGone:
+            raise
+        except Exception:  # noqa: BLE001 - the culprit is found below
+            sink.forget()
+            _log.exception("A group of records of %s could not be stored; each is tried alone", integration_id)
+        return _store_one_by_one(sink, ingest, batches)
+    except TransactionGone as gone:
+        raise gone.cause from gone
+
+
+def _store_one_by_one(sink: Sink, ingest: Callable[..., Ingested], batches: Sequence[Batch]) -> Stored:
     parts: list[Ingested] = []
     defects: list[str] = []
     for batch in batches:
         for record in batch.records:
             try:
-                with connection.begin_nested():
-                    parts.append(sink.ingest(connection, integration_id, (Batch((record,)),), now_ms))
+                parts.append(ingest(Batch((record,))))
+            except TransactionGone:
+                raise
             except Exception as err:  # noqa: BLE001 - whatever it is, it belongs to this record alone
-                _raise_trouble_of_store(err)
                 sink.forget()
                 rejected = _set_aside(record, err)
                 defects.append(rejected.why)
-                parts.append(sink.ingest(connection, integration_id, (Batch((rejected,)),), now_ms))
+                parts.append(ingest(Batch((rejected,))))
         if batch.cursors:
-            parts.append(sink.ingest(connection, integration_id, (Batch((), batch.cursors),), now_ms))
+            parts.append(ingest(Batch((), batch.cursors)))
     return Stored(tuple(parts), tuple(defects))
 
 
 def _set_aside(record: Record, err: Exception) -> Rejected:
     why = f"This program could not store it ({type(err).__name__}: {err}). Report it with the log of this day."
     return Rejected(key=type(record).__name__, why=why, sample=repr(record)[:_SAMPLE_CHARACTERS])
-
-
-def _raise_trouble_of_store(err: Exception) -> None:
-    if isinstance(err, StoreError) or isinstance(translate(err, "the store"), StoreError):
-        raise err
 
 
 def _error_of(outcome: Future[Stored]) -> BaseException | None:

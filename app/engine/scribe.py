@@ -7,10 +7,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
+from app.engine.alone import TransactionGone, run_alone
 from app.store.errors import StoreClosed, StoreError
 from app.store.store import Store
 
@@ -119,10 +121,11 @@ class Scribe:
 
 
 def _write_all(connection: Connection, notes: list[Note]) -> None:
-    """Each note in a savepoint of its own: a defect in one costs that note only."""
+    """A defect in one note costs that note only; the store's trouble stops all."""
     for note in notes:
         try:
-            with connection.begin_nested():
-                note(connection)
-        except (TypeError, ValueError, LookupError, AttributeError):
+            run_alone(connection, partial(note, connection))
+        except TransactionGone as gone:
+            raise gone.cause from gone
+        except Exception:  # noqa: BLE001 - see above
             _log.exception("a note of the engine could not be written")

@@ -59,10 +59,12 @@ class LoadTracker:
         """One connection: everything that was not acknowledged again, then what is new."""
         self.sent = self.acknowledged
         while not stopping.is_set():
+            frames = b""
             while self.sent - self.acknowledged < WINDOW:
                 self.sent += 1
-                writer.write(fix_frame(self.imei, self.sent))
-                writer.write(gt02_heartbeat(self.imei, self.sent % 65_536, 6, 4, b"\x28"))
+                frames += fix_frame(self.imei, self.sent)
+                frames += gt02_heartbeat(self.imei, self.sent % 65_536, 6, 4, b"\x28")
+            writer.write(frames)
             await writer.drain()
             try:
                 await reader.readexactly(len(HEARTBEAT_ACK))

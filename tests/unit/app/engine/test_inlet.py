@@ -20,7 +20,7 @@ from tests.helpers.fake_adapter import position, until
 class Watched:
     """An intake and what it told its owner."""
 
-    def __init__(self, rig: Rig, integration_id: str) -> None:
+    def __init__(self, rig: Rig, integration_id: str, *, keeps_refused: bool = False) -> None:
         self.stored: list[Stored] = []
         self.failed: list[BaseException] = []
         self.intake = Intake(
@@ -30,6 +30,7 @@ class Watched:
             rig.clock,
             on_stored=self.stored.append,
             on_failed=self.failed.append,
+            keeps_refused=keeps_refused,
         )
 
 
@@ -127,6 +128,41 @@ async def test_a_failed_commit_fails_every_future_of_its_group(
     assert stored_positions(rig) == 1
     with rig.store.read() as connection:
         assert connection.execute(select(IntegrationDay.counters)).scalar_one() == {"skipped_bytes": 3}
+
+
+async def test_what_a_listener_was_refused_is_kept_and_stored_later(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(rig, rig.add(), keeps_refused=True)
+
+    def full(*_arguments: Any) -> Any:
+        raise StoreFull("The disk is full.")
+
+    monkeypatch.setattr(rig.ports.sink, "ingest", full)
+    for n in range(3):
+        with pytest.raises(StoreFull):
+            await asyncio.shield(watched.intake.deliver(positions(n)))
+    assert not await watched.intake.drain(5)
+    monkeypatch.undo()
+    watched.intake.probe()
+    await until(lambda: stored_positions(rig) == 3)
+    assert await watched.intake.drain(5)
+
+
+async def test_a_store_that_refuses_for_long_stops_the_reading(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(rig, rig.add(), keeps_refused=True)
+
+    def full(*_arguments: Any) -> Any:
+        raise StoreFull("The disk is full.")
+
+    monkeypatch.setattr(rig.ports.sink, "ingest", full)
+    for start in range(0, ROOM_RECORDS, 1000):
+        with pytest.raises(StoreFull):
+            await asyncio.shield(watched.intake.deliver(positions(*range(start, start + 1000))))
+    assert is_full(watched)
+    monkeypatch.undo()
+    watched.intake.probe()
+    await asyncio.wait_for(watched.intake.wait_for_room(), 20)
+    assert await watched.intake.drain(20)
+    assert stored_positions(rig) == ROOM_RECORDS
 
 
 async def test_one_record_that_we_cannot_store_costs_only_itself(
