@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import cast
 
@@ -38,7 +39,10 @@ class Connection(asyncio.Protocol):
         if not self._hall.admit(self):
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=self._hall.limits.unread_reply_bytes)
+        most = self._hall.limits.unread_reply_bytes
+        self._transport.set_write_buffer_limits(high=most)
+        # The system would let megabytes of replies pile up for a peer that reads none.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, most)
 
     def data_received(self, data: bytes) -> None:
         self.swept_bytes += len(data)

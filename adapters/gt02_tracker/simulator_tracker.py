@@ -247,7 +247,7 @@ class SimulatedTracker:
         )
         if self._rng.random() < 0.5:
             return bytes(frame[: len(frame) // 2])
-        frame[7] ^= 0xF0 if is_gt02 else 0x01
+        frame[7] = 0xFB if is_gt02 else frame[7] ^ 0x01
         return bytes(frame)
 
     def _take_back(self) -> None:

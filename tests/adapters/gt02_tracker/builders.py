@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from struct import pack
 
-IMEI = "356789012345671"
+IMEI = "356789012345672"
 
 
 def crc_x25(data: bytes) -> int:

@@ -24,7 +24,7 @@ from adapters.records import Batch, RawFrame, Record
 
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors"
 NOW_MS = 1_790_000_000_000
-IMEI = "356789012345671"
+IMEI = "356789012345672"
 WAIT_S = 10.0
 
 
@@ -56,6 +56,20 @@ class RealClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class FakeReporter:
+    """What a session needs of a listener."""
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self.news: dict[str, str] = {}
+
+    def count(self, counter: str, amount: int = 1) -> None:
+        self.counters[counter] += amount
+
+    def is_news(self, key: str, why: str) -> bool:
+        return self.news.setdefault(key, why) is why
 
 
 class FakeInlet:
@@ -129,12 +143,12 @@ async def until(condition: Callable[[], object]) -> None:
 
 @contextlib.asynccontextmanager
 async def listening(
-    inlet: FakeInlet, *, clock: Clock | None = None, limits: Limits | None = None, udp: bool = False
+    inlet: FakeInlet, *, clock: Clock | None = None, limits: Limits | None = None, udp: bool = False, port: int = 0
 ) -> AsyncIterator[Listener]:
     """A real listener on a free loopback port."""
     log = logging.getLogger("adapters.gt02_tracker.test")
     listener = Listener(inlet, clock or RealClock(), log, limits or Limits())
-    task = asyncio.create_task(listener.run("127.0.0.1", 0, udp=udp))
+    task = asyncio.create_task(listener.run("127.0.0.1", port, udp=udp))
     try:
         await until(lambda: inlet.details or task.done())
         if task.done():
