@@ -89,12 +89,14 @@ def head_of(connection: Connection) -> Head:
     return Head(count, FIRST_LINK if last is None else last.hash)
 
 
-def verify_acts(connection: Connection, sealed: Head | None = None) -> AuditReport:
+def verify_acts(connection: Connection, sealed: Head | None = None, *, only_new: bool = False) -> AuditReport:
     """Walk the whole chain. With ``sealed``, also see that it still holds the entry that was sealed.
 
     Names the first of: an edited entry, missing entries, a cut end, a chain rewritten since it was sealed.
+    ``only_new`` walks from the sealed entry on.
     """
-    previous_id, previous_hash, at_seal = 0, FIRST_LINK, FIRST_LINK
+    start = sealed.entries - 1 if only_new and sealed is not None and sealed.entries else 0
+    previous_id, previous_hash, at_seal = start, _link_at(connection, start), FIRST_LINK
     fault: str | None = None
     while fault is None:
         page = connection.execute(select(Act.__table__).where(Act.id > previous_id).order_by(Act.id).limit(_PAGE)).all()
@@ -111,6 +113,12 @@ def verify_acts(connection: Connection, sealed: Head | None = None) -> AuditRepo
     if fault is None and sealed is not None and sealed.entries:
         fault = _fault_at_seal(sealed, head, at_seal)
     return AuditReport(head.entries, fault, head)
+
+
+def _link_at(connection: Connection, entry: int) -> str:
+    """The hash that the entry after this one holds."""
+    found = connection.execute(select(Act.hash).where(Act.id == entry)).scalar_one_or_none()
+    return FIRST_LINK if found is None else str(found)
 
 
 def _fault_of(act: Mapping[Any, Any], previous_id: int, previous_hash: str) -> str | None:

@@ -6,24 +6,33 @@ write it anew without being found.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import secrets
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection, make_url
 
+from adapters.base import Clock
+from app.errors import OperatorError
 from app.security.audit import AuditReport, Head, verify_acts
 from app.security.vault import Vault
+from app.store.store import Store, topic_versions
+
+_log = logging.getLogger(__name__)
 
 
 class Seal:
-    """The seal that one vault keeps on one store. ``scope`` names the store: its data folder or database."""
+    """The seal that one vault keeps on one store, named by its address: a moved or copied store is another one."""
 
-    def __init__(self, vault: Vault, scope: str) -> None:
+    def __init__(self, vault: Vault, database: str | URL) -> None:
         self._vault = vault
-        self._owner = f"audit-{hashlib.sha256(scope.encode()).hexdigest()[:16]}"
+        self._owner = f"audit-{hashlib.sha256(_scope(database).encode()).hexdigest()[:16]}"
         self._lock = threading.Lock()
 
     @property
@@ -49,10 +58,13 @@ class Seal:
         return verify_acts(connection, self.read())
 
     def advance(self, connection: Connection) -> AuditReport:
-        """Verify, and seal the present end when all is well; a fault is never sealed over. Raises VaultError."""
+        """Verify what is new, and seal the present end when all is well; a fault is never sealed over.
+
+        Entries before the seal are not walked again: :meth:`verify` does that. Raises VaultError.
+        """
         with self._lock:
             sealed = self.read()
-            report = verify_acts(connection, sealed)
+            report = verify_acts(connection, sealed, only_new=True)
             if report.ok and report.head != sealed:
                 self._write(report.head)
             return report
@@ -69,6 +81,42 @@ class Seal:
             self._vault.set(self._owner, "key", key)
         facts = {"entries": head.entries, "hash": head.hash, "keyed": _keyed(head, key)}
         self._vault.set(self._owner, "seal", json.dumps(facts))
+
+
+async def keep_sealed(
+    store: Store, seal: Seal, clock: Clock, on_fault: Callable[[AuditReport], None], *, every_s: float = 30.0
+) -> None:
+    """Seal the chain whenever acts were added, until cancelled. ``on_fault`` is told of each new fault once."""
+    sealed_version, told = -1, ""
+    while True:
+        try:
+            version = await asyncio.to_thread(_acts_version, store)
+            if version != sealed_version:
+                report = await asyncio.to_thread(_advance, store, seal)
+                if report.first_fault is not None and report.first_fault != told:
+                    on_fault(report)
+                sealed_version, told = version, report.first_fault or ""
+        except OperatorError as err:  # the vault is locked, or the store: the next turn may find it open
+            _log.info("The record of acts is not sealed now: %s", err.why)
+        await clock.sleep(every_s)
+
+
+def _acts_version(store: Store) -> int:
+    with store.read() as connection:
+        return topic_versions(connection).get("acts", 0)
+
+
+def _advance(store: Store, seal: Seal) -> AuditReport:
+    with store.read() as connection:
+        return seal.advance(connection)
+
+
+def _scope(database: str | URL) -> str:
+    """The same text for the same store, however its address was written."""
+    url = make_url(database)
+    if url.get_backend_name() == "sqlite":
+        return Path(url.database or "").resolve().as_posix()
+    return f"{url.get_backend_name()}://{url.host or ''}:{url.port or ''}/{url.database}?{url.query.get('host', '')}"
 
 
 def _keyed(head: Head, key: str) -> str:

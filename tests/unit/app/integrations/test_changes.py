@@ -273,7 +273,7 @@ class TestOrphans:
         young = new_id()
         for owner in (old, young):
             desk.vault.set(owner, "token", "planted-orphan-1")
-        seal = Seal(desk.vault, "scope")
+        seal = Seal(desk.vault, desk.store.url)
         with desk.store.read() as connection:
             seal.advance(connection)
         assert forget_orphans(desk.store, desk.vault) == 1

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, select, update
 
+from app.clock import SystemClock
 from app.security.audit import FIRST_LINK, Head, head_of, record_act, verify_acts
 from app.security.redaction import BLANK
-from app.security.seal import Seal
-from app.security.vault import MemoryVault
+from app.security.seal import Seal, keep_sealed
+from app.security.vault import MemoryVault, VaultLocked
+from app.store.changes import raise_topic
 from app.store.store import Store
 from app.store.tables import Act
 
@@ -155,7 +159,7 @@ def test_secrets_never_enter_the_chain_and_odd_values_survive(store: Store) -> N
 
 
 def test_the_seal_advances_with_the_chain_and_never_over_a_fault(sqlite_store: Store) -> None:
-    seal = Seal(MemoryVault(), "store A")
+    seal = Seal(MemoryVault(), "sqlite:////data/a/store.sqlite")
     assert seal.read() is None
     for count in (2, 3):
         add_acts(sqlite_store, count)
@@ -172,7 +176,7 @@ def test_the_seal_advances_with_the_chain_and_never_over_a_fault(sqlite_store: S
 
 def test_a_seal_without_its_key_counts_for_nothing(sqlite_store: Store) -> None:
     vault = MemoryVault()
-    seal = Seal(vault, "store A")
+    seal = Seal(vault, "sqlite:////data/a/store.sqlite")
     add_acts(sqlite_store, 2)
     with sqlite_store.read() as connection:
         seal.advance(connection)
@@ -183,6 +187,77 @@ def test_a_seal_without_its_key_counts_for_nothing(sqlite_store: Store) -> None:
 
 def test_stores_have_seals_of_their_own() -> None:
     vault = MemoryVault()
-    Seal(vault, "store A").replace(Head(7, "a" * 64))
-    assert Seal(vault, "store B").read() is None
-    assert Seal(vault, "store A").read() == Head(7, "a" * 64)
+    Seal(vault, "sqlite:////data/a/store.sqlite").replace(Head(7, "a" * 64))
+    assert Seal(vault, "sqlite:////data/b/store.sqlite").read() is None
+    assert Seal(vault, "sqlite:////data/a/store.sqlite").read() == Head(7, "a" * 64)
+
+
+def test_a_store_has_one_seal_however_its_address_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault = MemoryVault()
+    monkeypatch.chdir(tmp_path)
+    written = ["sqlite:///store.sqlite", f"sqlite:///{tmp_path}/x/../store.sqlite"]
+    assert len({Seal(vault, address).owner for address in written}) == 1
+    servers = ["postgresql://ada@depot/biko", "postgresql+psycopg://bob@depot/biko"]
+    assert len({Seal(vault, address).owner for address in servers}) == 1
+    assert Seal(vault, servers[0]).owner != Seal(vault, "postgresql://ada@depot/other").owner
+
+
+def test_advancing_looks_at_new_entries_and_a_full_verification_at_all(sqlite_store: Store) -> None:
+    seal = Seal(MemoryVault(), sqlite_store.url)
+    add_acts(sqlite_store, 4)
+    with sqlite_store.read() as connection:
+        seal.advance(connection)
+    spoil(sqlite_store, update(Act).where(Act.id == 2).values(who="eve"))
+    add_acts(sqlite_store, 2)
+    with sqlite_store.read() as connection:
+        assert seal.advance(connection).ok
+        assert "Entry 2" in (seal.verify(connection).first_fault or "")
+    spoil(sqlite_store, update(Act).where(Act.id == 6).values(who="eve"))
+    with sqlite_store.read() as connection:
+        assert "Entry 6" in (seal.advance(connection).first_fault or "")
+
+
+class OpenAndShut(MemoryVault):
+    """A vault that is locked for its first questions."""
+
+    locked = 2
+
+    def get(self, integration_id: str, field: str) -> str | None:
+        if self.locked:
+            self.locked -= 1
+            raise VaultLocked("The key store is locked.")
+        return super().get(integration_id, field)
+
+
+async def test_the_chain_is_kept_sealed_and_a_fault_is_told_once(sqlite_store: Store) -> None:
+    vault = OpenAndShut()
+    seal = Seal(vault, sqlite_store.url)
+    turns: asyncio.Queue[None] = asyncio.Queue()
+    go: asyncio.Queue[None] = asyncio.Queue()
+    faults: list[str | None] = []
+
+    class Turns(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            turns.put_nowait(None)
+            await go.get()
+
+    async def turn() -> None:
+        go.put_nowait(None)
+        await turns.get()
+
+    await asyncio.to_thread(add_acts, sqlite_store, 3)
+    keeping = asyncio.ensure_future(
+        keep_sealed(sqlite_store, seal, Turns(), lambda report: faults.append(report.first_fault))
+    )
+    await turns.get()
+    while vault.locked:
+        await turn()
+    await turn()
+    assert seal.read() == head(sqlite_store)
+    await asyncio.to_thread(spoil, sqlite_store, delete(Act).where(Act.id == 3))
+    for _ in range(2):
+        await asyncio.to_thread(sqlite_store.write(lambda connection: raise_topic(connection, "acts")).result)
+        await turn()
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    assert faults == ["The last 1 of 3 sealed entries were cut off the end, or an older store was restored."]

@@ -140,7 +140,7 @@ def _tell_everybody(paths: Paths, desk: Desk, logs: Logs, made: str) -> None:
 
     desk.store.write(careless_state).result()
     with desk.store.read() as connection:
-        Seal(desk.vault, "scope").advance(connection)
+        Seal(desk.vault, desk.store.url).advance(connection)
         exported = export_settings(connection, desk.catalogue)
         facts = collect_diagnostics(
             connection, desk.catalogue, made, vault_description=desk.vault.describe(), log_lines=logs.recent()
