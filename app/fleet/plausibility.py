@@ -1,7 +1,8 @@
 """What can be said against a fix. Marked fixes are kept and shown; totals leave most of them out.
 
 Two parts: :func:`static_marks` looks at one fix alone, :class:`FixHistory` compares it with the device's plausible
-fix before it *by fix time*, so that buffered fixes that arrive late are compared with their real neighbours.
+fix before it *by fix time*, and with the one after it where that came first, so that buffered fixes that arrive late
+are compared with their real neighbours.
 Both run once per stored position, at flood rate, and therefore work on plain integers instead of :class:`Mark`.
 Limits: gps-protocols.md, section 6; decisions in docs/decisions/0021.
 """
@@ -109,8 +110,8 @@ def static_marks(
 Fix = tuple[int, float, float]
 """Fix time in ms, latitude, longitude in degrees."""
 
-Neighbours = tuple[Fix | None, int | None]
-"""The plausible stored fix at or before a time, and the time of the plausible stored fix after it."""
+Neighbours = tuple[Fix | None, Fix | None]
+"""The plausible stored fixes around a time: the last at or before it, the first after it."""
 
 _FASTEST_M_PER_MS = FASTEST_KM_H / 3_600
 _RESOLUTION_MS = 1_000  # trackers tell whole seconds
@@ -128,6 +129,10 @@ def is_reachable(one: Fix, other: Fix) -> bool:
     return distance_m(one[1], one[2], other[1], other[2]) <= allowed_m
 
 
+def _fits(before: Fix | None, fix: Fix, after: Fix | None) -> bool:
+    return (before is None or is_reachable(before, fix)) and (after is None or is_reachable(fix, after))
+
+
 class FixHistory:
     """The newest plausible fixes of one device, enough to judge the next one.
 
@@ -138,7 +143,7 @@ class FixHistory:
     that can be reached from each other are believed: the last of them is not marked and becomes the reference.
     """
 
-    __slots__ = ("_agreeing", "_complete_from", "_doubtful", "_fixes", "_gap_from", "_gap_until", "_times")
+    __slots__ = ("_agreeing", "_complete_from", "_doubtful", "_fixes", "_gap", "_times")
 
     AGREEING = 3
     KEPT = 16
@@ -148,28 +153,23 @@ class FixHistory:
         self._times = [fix[0] for fix in newest]
         self._fixes = list(newest)
         self._complete_from = -(2**63) if is_complete or not newest else newest[0][0]
-        self._gap_from: Fix | None = None
-        self._gap_until = -(2**63)
+        self._gap: Neighbours = (None, None)
         self._doubtful: Fix | None = None
         self._agreeing = 0
 
     def is_jump(self, fix: Fix, look_up: Callable[[int], Neighbours]) -> bool:
         """Judge ``fix`` and remember it if it is plausible. Only for fixes without NOT_A_REFERENCE marks."""
         time = fix[0]
-        if time >= self._complete_from:
-            index = bisect_right(self._times, time)
-            before = self._fixes[index - 1] if index else None
-            if before is None or is_reachable(before, fix) or self._is_confirmed(fix):
-                if before != fix:
-                    self._remember(index, fix)
-                return False
+        if time < self._complete_from:
+            return self._is_jump_in_gap(fix, look_up)
+        index = bisect_right(self._times, time)
+        before = self._fixes[index - 1] if index else None
+        after = self._fixes[index] if index < len(self._fixes) else None
+        if not _fits(before, fix, after) and not self._is_confirmed(fix):
             return True
-        before = self._before_memory(time, look_up)
-        if before is None or is_reachable(before, fix) or self._is_confirmed(fix):
-            self._gap_from = fix
-            self._doubtful = None
-            return False
-        return True
+        if before != fix:
+            self._remember(index, fix)
+        return False
 
     def _remember(self, index: int, fix: Fix) -> None:
         self._doubtful = None
@@ -180,13 +180,17 @@ class FixHistory:
             del self._times[:forgotten], self._fixes[:forgotten]
             self._complete_from = self._times[0]
 
-    def _before_memory(self, time: int, look_up: Callable[[int], Neighbours]) -> Fix | None:
-        gap_from = self._gap_from
-        if gap_from is None or not gap_from[0] <= time < self._gap_until:
-            gap_from, gap_until = look_up(time)
-            self._gap_from = gap_from
-            self._gap_until = gap_until if gap_until is not None else self._complete_from
-        return gap_from
+    def _is_jump_in_gap(self, fix: Fix, look_up: Callable[[int], Neighbours]) -> bool:
+        before, after = self._gap
+        if before is None or after is None or not before[0] <= fix[0] < after[0]:
+            before, after = look_up(fix[0])
+            after = after or self._fixes[0]
+        if not _fits(before, fix, after) and not self._is_confirmed(fix):
+            self._gap = (before, after)
+            return True
+        self._gap = (fix, after)
+        self._doubtful = None
+        return False
 
     def _is_confirmed(self, fix: Fix) -> bool:
         doubtful = self._doubtful

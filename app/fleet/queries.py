@@ -116,7 +116,8 @@ class FleetStatistics:
 
 def fleet_statistics(connection: Connection, now_ms: int) -> FleetStatistics:
     """Counted in the store, so that ten thousand trackers cost no objects."""
-    counts = dict(connection.execute(select(Device.state, func.count()).group_by(Device.state)).tuples().all())
+    by_state = connection.execute(select(Device.state, func.count()).group_by(Device.state))
+    counts: dict[str, int] = {state: int(count) for state, count in by_state}
     seen = func.nullif(DeviceState.last_seen_ms, 0)
     fresh, stale, silent = connection.execute(
         select(

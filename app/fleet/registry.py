@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from adapters.records import DeviceInfo
 from app.fleet.plausibility import NOT_A_REFERENCE, Fix, FixHistory, Neighbours
@@ -144,8 +144,10 @@ class Registry:
     def history(self, connection: Connection, tracker: Tracker) -> FixHistory:
         """The device's plausible fixes, read from the store when first needed."""
         if tracker.history is None:
-            newest = _plausible_fixes(connection, tracker.key, None, FixHistory.KEPT // 2)
-            tracker.history = FixHistory(newest[::-1], is_complete=len(newest) < FixHistory.KEPT // 2)
+            limit = FixHistory.KEPT // 2
+            query = _plausible(tracker.key).order_by(PositionRow.fixed_at_ms.desc()).limit(limit)
+            newest = [_fix(row) for row in connection.execute(query)]
+            tracker.history = FixHistory(newest[::-1], is_complete=len(newest) < limit)
         return tracker.history
 
     def _follow(self, connection: Connection) -> None:
@@ -202,32 +204,21 @@ class Registry:
 
 
 def neighbours(connection: Connection, device_key: int, at_ms: int) -> Neighbours:
-    """The plausible stored fix at or before ``at_ms``, and the time of the one after."""
-    before = _plausible_fixes(connection, device_key, at_ms, 1)
-    after = connection.execute(
-        select(PositionRow.fixed_at_ms)
-        .where(
-            PositionRow.device_key == device_key,
-            PositionRow.fixed_at_ms > at_ms,
-            PositionRow.marks.bitwise_and(NOT_A_REFERENCE) == 0,
-        )
-        .order_by(PositionRow.fixed_at_ms)
-        .limit(1)
-    ).scalar_one_or_none()
-    return (before[0] if before else None), after
+    """The plausible stored fixes around ``at_ms``."""
+    time = PositionRow.fixed_at_ms
+    before = connection.execute(_plausible(device_key).where(time <= at_ms).order_by(time.desc()).limit(1)).first()
+    after = connection.execute(_plausible(device_key).where(time > at_ms).order_by(time).limit(1)).first()
+    return (_fix(before) if before else None), (_fix(after) if after else None)
 
 
-def _plausible_fixes(connection: Connection, device_key: int, until_ms: int | None, limit: int) -> list[Fix]:
-    """Plausible fixes of a device, newest first."""
-    query = (
-        select(PositionRow.fixed_at_ms, PositionRow.lat, PositionRow.lon)
-        .where(PositionRow.device_key == device_key, PositionRow.marks.bitwise_and(NOT_A_REFERENCE) == 0)
-        .order_by(PositionRow.fixed_at_ms.desc())
-        .limit(limit)
+def _plausible(device_key: int) -> Select[int, float, float]:
+    return select(PositionRow.fixed_at_ms, PositionRow.lat, PositionRow.lon).where(
+        PositionRow.device_key == device_key, PositionRow.marks.bitwise_and(NOT_A_REFERENCE) == 0
     )
-    if until_ms is not None:
-        query = query.where(PositionRow.fixed_at_ms <= until_ms)
-    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def _fix(row: Any) -> Fix:
+    return (row[0], row[1], row[2])
 
 
 def _copy_assignments(connection: Connection, from_key: int, to_key: int) -> None:
