@@ -227,7 +227,7 @@ def tls_error(err: ssl.SSLError, peer: str, *, pinned: str = "", seen: str = "")
 
 
 def _tls_reason(err: ssl.SSLError) -> str:
-    text = getattr(err, "verify_message", "") or err.reason or type(err).__name__
+    text = getattr(err, "verify_message", "") or getattr(err, "reason", "") or type(err).__name__
     return str(text).replace("_", " ").lower()
 
 

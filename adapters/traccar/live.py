@@ -97,7 +97,7 @@ class Live:
             additional_headers=headers,
             origin=None,  # servers from 6.12 on tie sessions to it
             open_timeout=OPEN_TIMEOUT_S,
-            close_timeout=2,
+            close_timeout=0.5,  # a stop must not wait for a peer whose messages nobody reads any more
             ping_interval=None,  # the server's own keep-alive is watched
             max_size=LARGEST_MESSAGE,
             logger=_SILENT,
