@@ -100,6 +100,7 @@ class Supervisor:
         self._child: subprocess.Popen[bytes] | None = None
         self._exits: deque[float] = deque()
         self._quick_exits = 0
+        self._refusal = ""
         self._wish = asyncio.Event()
 
     @property
@@ -152,10 +153,12 @@ class Supervisor:
     async def _live_with_child(self) -> None:
         """Start a child and watch it until it ends."""
         self._show(EngineStatus(EngineWord.STARTING, own=True))
+        self._refusal = ""
         try:
             self._child = child = self._spawn()
         except OSError as err:
-            _log.error("the gateway cannot be started: %s", err)
+            self._refusal = f"The gateway cannot be started: {err.strerror or err} ({err.filename})."
+            _log.error("%s", self._refusal)
             self._note_exit(0.0)
             return
         began_s = self._clock.monotonic()
@@ -216,7 +219,9 @@ class Supervisor:
             await self._clock.sleep(min(LOOK_S, delay_s))
 
     def last_words(self) -> str:
-        """The last lines that the child printed, without its ``ready``."""
+        """The last lines that the child printed, without its ``ready``; or why there is no child."""
+        if self._refusal:
+            return self._refusal
         lines = [line for line in self._output() if line != READY]
         return redact_text("\n".join(lines[-_LAST_LINES:]))
 
