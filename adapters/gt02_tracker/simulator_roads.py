@@ -18,6 +18,7 @@ _BEND: Final = 0.05  # sideways shift of a road's middle, as a share of the stre
 _HALVINGS: Final = 7  # 128 pieces per road
 _TOWN_M: Final = 4_000.0  # slow driving this far around a road's ends
 _SUBSTEP_S: Final = 5.0
+FASTEST_KM_H: Final = 220.0  # way covered per hour, however stretched: more would be a jump, not a drive
 
 TOWNS: Final[Mapping[str, tuple[float, float]]] = {
     "Aba": (5.1066, 7.3667),
@@ -155,7 +156,7 @@ class Drive:
         return min(max(bisect_right(lengths, self._along_m) - 1, 0), len(lengths) - 2)
 
     def advance(self, seconds: float, stretch: float = 1.0) -> None:
-        """Drive on for ``seconds``; ``stretch`` multiplies the way covered, not the speed shown."""
+        """Drive on for ``seconds``; ``stretch`` multiplies the way covered, not the speed shown, up to 220 km/h."""
         while seconds > 0:
             step_s = min(seconds, _SUBSTEP_S)
             seconds -= step_s
@@ -170,7 +171,7 @@ class Drive:
         wanted = 35.0 if near_town else self._cruise_km_h
         self.speed_km_h += (wanted - self.speed_km_h) * 0.3 + self._rng.gauss(0, 1.5)
         self.speed_km_h = min(max(self.speed_km_h, 5.0), 95.0)
-        self._along_m += self.speed_km_h / 3.6 * step_s * stretch
+        self._along_m += min(self.speed_km_h * stretch, FASTEST_KM_H) / 3.6 * step_s
         if self._along_m >= self._length_m:
             self._arrive()
         elif self._rng.random() < 0.0008 * step_s / _SUBSTEP_S:

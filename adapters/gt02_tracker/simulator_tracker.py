@@ -21,7 +21,6 @@ _HEARTBEAT_ANSWER_S: Final = 10.0
 _RESEND_S: Final = 10.0
 _BUFFER_FIXES: Final = 5000
 _BURST: Final = 50  # buffered fixes sent before listening again
-_FASTEST_KM_H: Final = 220.0  # a longer way per hour would be a jump, not a drive
 _LONGEST_RETRY_S: Final = 15.0
 _FULL_DETAIL_INTERVALS: Final = 100
 
@@ -170,7 +169,7 @@ class SimulatedTracker:
             # What is long past was kept once a minute, as a tracker with a small buffer does.
             is_recent = now_ms - self._next_fix_ms < _FULL_DETAIL_INTERVALS * 1000 * self._plan.interval_s
             step_s = self._plan.interval_s if is_recent else max(60.0, self._plan.interval_s)
-            self._drive.advance(step_s, self._stretch())
+            self._drive.advance(step_s, self._plan.stretch)
             lat, lon = self._drive.point
             self._buffer.append(
                 Fix(
@@ -186,9 +185,6 @@ class SimulatedTracker:
             self._next_fix_ms += round(step_s * 1000)
             made += 1
         return made
-
-    def _stretch(self) -> float:
-        return min(self._plan.stretch, _FASTEST_KM_H / max(self._drive.speed_km_h, 1.0))
 
     def _report(self, writer: asyncio.StreamWriter) -> None:
         now_s = time.monotonic()

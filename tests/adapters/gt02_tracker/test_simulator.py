@@ -74,6 +74,14 @@ def test_a_drive_is_believable() -> None:
     assert 0 < stops < 2500
 
 
+def test_a_stretched_drive_stays_below_a_jump() -> None:
+    drive = Drive(random.Random(6))
+    for _ in range(3000):
+        before = drive.point
+        drive.advance(3, 12.0)
+        assert distance_m(before, drive.point) <= 220 / 3.6 * 3 + 0.01
+
+
 async def test_both_protocols_report_and_are_answered() -> None:
     inlet = FakeInlet()
     async with listening(inlet, clock=WallClock()) as listener:
