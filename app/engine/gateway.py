@@ -107,8 +107,8 @@ async def _serve(held: HeldStore, vault: Vault, clock: SystemClock, lines: _Inpu
     finally:
         await tasks.close()
     _log.info("gateway ended")
-    if host.lost_lock:
-        _say("The gateway ended because it lost the engine lock of the store. Start it again.", sys.stderr)
+    if host.fault:
+        _say(host.fault, sys.stderr)
         return 1
     return 0
 

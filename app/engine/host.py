@@ -29,10 +29,12 @@ from app.kit import make_kit as make_real_kit
 from app.paths import Paths
 from app.security.vault import Vault
 from app.store.changes import raise_topic
-from app.store.errors import StoreError
+from app.store.connect import parse_url, sqlite_path
+from app.store.errors import StoreDamaged, StoreError
 from app.store.facts import get_fact, set_fact
 from app.store.locks import EngineLock
 from app.store.migrate import upgrade
+from app.store.recovery import is_damaged, recover
 from app.store.revision import HEAD
 from app.store.store import Store
 from app.tasks import Tasks
@@ -95,13 +97,17 @@ class HeldStore:
         database_url: str | None = None,
         password: str | None = None,
     ) -> HeldStore:
-        """Take the engine lock, migrate, open. Raises EngineHeld, StoreError, OSError."""
+        """Take the engine lock, recover a damaged file, migrate, open. Raises EngineHeld, StoreError, OSError."""
         paths.create()
         url = database_url or paths.store_url
         lock = EngineLock(url, paths.engine_lock, password=password)
         if not lock.acquire():
             raise EngineHeld(read_facts(paths.engine_json))
         try:
+            file = sqlite_path(parse_url(url))
+            if file is not None and is_damaged(file):
+                _log.error("the store %s is damaged; it is set aside and what can be read is recovered", file)
+                recover(file)
             upgrade(url, paths.backups, password=password)
             store = Store.open(url, password=password)
         except BaseException:
@@ -147,7 +153,8 @@ class EngineHost:
             held.store, catalogue, vault, clock=clock, sink=self._sink, tasks=tasks, make_kit=make_kit, rng=rng
         )
         self._word = "starting"
-        self.lost_lock = False
+        self.fault = ""
+        """Why the engine ended by itself, for its operator; "" after an ordinary end."""
 
     async def run(self, on_ready: OnReady | None = None, *, ready_within_s: float = 15.0) -> None:
         """Serve until the engine is stopped; returns when everything received is stored."""
@@ -170,6 +177,12 @@ class EngineHost:
         self._word = "stopping"
         self.engine.stop()
 
+    def _end(self, fault: str) -> None:
+        if not self.fault:
+            _log.critical("the engine ends: %s", fault)
+            self.fault = fault
+            self.stop()
+
     async def _announce(self, on_ready: OnReady | None, seconds: float) -> None:
         states = await self.engine.wait_started(seconds)
         self._word = "running"
@@ -184,9 +197,9 @@ class EngineHost:
             word = self._word
             await self._flush_device_states()
             if not await asyncio.to_thread(lambda: self._held.is_held):
-                _log.critical("the engine lock was lost; this engine ends so that two never serve one store")
-                self.lost_lock = True
-                self.stop()
+                self._end(
+                    "The engine lock of the store was lost, and two engines must never serve one. Start again."
+                )
                 return
             await self._clock.sleep(BEAT_S)
             now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
@@ -199,6 +212,8 @@ class EngineHost:
         value = {**asdict(self._held.facts), "state": self._word, "beat_at_ms": self._clock.now_ms()}
         try:
             await asyncio.wrap_future(self._store.write(partial(_write_beat, value=value, moved=moved)))
+        except StoreDamaged as err:
+            self._end(err.why)
         except StoreError as err:
             _log.debug("the heartbeat could not be written: %s", err)
 

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from app.engine.gateway import _InputLines
+from tests.helpers.fake_adapter import until
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The writing end of a pipe that stands where standard input is read."""
+    readable, writable = os.pipe()
+    read = os.read
+    monkeypatch.setattr("app.engine.gateway.os.read", lambda fd, size: read(readable if fd == 0 else fd, size))
+    yield writable
+    for end in (readable, writable):
+        try:
+            os.close(end)
+        except OSError:
+            continue
+
+
+async def test_lines_arrive_however_they_were_cut(keyboard: int) -> None:
+    lines = _InputLines()
+    seen: list[str] = []
+    for piece in (b"cor", b"rect horse\r\nst", b"op\nmore\nla"):
+        os.write(keyboard, piece)
+    assert lines.first() == "correct horse"
+    lines.follow(asyncio.get_running_loop(), seen.append)
+    await until(lambda: seen == ["stop", "more"])
+    os.close(keyboard)
+    await until(lambda: seen == ["stop", "more", "la"])
+
+
+async def test_the_end_of_the_input_is_no_line(keyboard: int) -> None:
+    os.close(keyboard)
+    assert _InputLines().first() is None
+
+
+async def test_a_line_without_an_end_does_not_fill_the_memory(keyboard: int) -> None:
+    lines = _InputLines()
+    seen: list[str] = []
+    lines.follow(asyncio.get_running_loop(), seen.append)
+
+    def flood() -> None:
+        for _ in range(100):
+            os.write(keyboard, b"x" * 8192)
+        os.write(keyboard, b"\nstop\n")
+
+    await asyncio.to_thread(flood)
+    await until(lambda: seen and seen[-1] == "stop")
+    assert len(seen[0]) <= 65_536
