@@ -25,6 +25,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.answers = asyncio.Event()
+        self.leave = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -34,6 +35,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.answers.set()
+
+    async def main_loop(self) -> None:
+        await self.leave.wait()
 
 
 class TraccarServer:
@@ -93,7 +97,7 @@ class TraccarServer:
         if forget_sessions:
             self.account.sessions.clear()
         await self.api.drop_sockets()
-        self._server.should_exit = True
+        self._server.leave.set()
         await self._serving
         self._server = self._serving = None
 

@@ -103,20 +103,21 @@ async def test_walk_over_an_open_port_without_encryption() -> None:
 
 
 async def test_peer_that_never_begins_encryption_is_given_up() -> None:
-    ended = asyncio.Event()
+    ended: asyncio.Queue[None] = asyncio.Queue()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()  # until the other side gives up
         writer.close()
         await writer.wait_closed()
-        ended.set()
+        ended.put_nowait(None)
 
     listener = await asyncio.start_server(hold, "127.0.0.1", 0)
     async with listener:
         url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         with pytest.raises(NotReady, match="does not begin encryption"):
             await walk(parse_address(url), ssl.create_default_context(), lambda _: None, peer=PEER, timeout_s=0.3)
-        await ended.wait()
+        for _ in ("route", "encryption"):
+            await ended.get()
 
 
 @pytest.mark.parametrize("number", [number for number in errno.errorcode if number != errno.EWOULDBLOCK])
