@@ -54,6 +54,8 @@ class Logs:
         logs = cls(paths.logs, process)
         root, events = logging.getLogger(), logging.getLogger(EVENTS)
         root.setLevel(logging.DEBUG if debug else logging.INFO)
+        # A handler that fails (full disk, closed pipe) would print the bare record to standard error.
+        logging.raiseExceptions = False
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.NOTSET if debug else logging.WARNING)
         events.propagate = False

@@ -9,6 +9,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,11 +180,23 @@ def write_durably(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             sync_file(file.fileno())
-        draft.replace(path)
+        _replace(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _replace(draft: Path, path: Path) -> None:
+    """On Windows a file cannot be replaced in the moment in which another process reads it."""
+    for _ in range(100 if sys.platform == "win32" else 0):
+        try:
+            draft.replace(path)
+        except PermissionError:
+            time.sleep(0.01)
+        else:
+            return
+    draft.replace(path)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -36,7 +36,7 @@ class Tasks:
 
     def of(self, owner: object) -> tuple[asyncio.Task[Any], ...]:
         """The running tasks of an owner."""
-        return tuple(task for task, holder in self._held.items() if holder is owner)
+        return tuple(task for task, holder in self._held.items() if holder == owner)
 
     def cancel_owner(self, owner: object) -> asyncio.Future[None]:
         """Cancel an owner's tasks at once; await the result to know that they have ended.

@@ -6,6 +6,7 @@ Key stores cannot list what they hold, so one more entry per integration names i
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -25,6 +26,8 @@ _UNREAL = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt.")
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 
 def find_key_store() -> KeyringBackend | None:
     """The system's key store, None where there is no real one. Raises VaultLocked when it is there but locked."""
@@ -37,7 +40,8 @@ def find_key_store() -> KeyringBackend | None:
         backend.get_password(SERVICE, "probe")
     except KeyringLocked as err:
         raise VaultLocked(_locked(backend)) from err
-    except Exception:  # noqa: BLE001 - a key store that cannot even answer is none; backends raise what they like
+    except Exception as err:  # noqa: BLE001 - a key store that cannot even answer is none; backends raise what they like
+        _log.warning("The key store %s does not answer (%s), so it is not used", backend.name, err)
         return None
     return backend
 

@@ -66,19 +66,19 @@ _PERSONAL_WORDS = frozenset(
     }
 )
 
-_NAMED = r"[\w\-]{0,40}(?:password|passwd|passphrase|secret|token|api[_\-]?key|jsessionid|authorization|cookie)"
+_NAMED = r"(?:password|passwd|passphrase|secret|token|api[_\-]?key|jsessionid|authorization|cookie)"
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
 _IN_TEXT = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # user:password@ in an address
-        r"(?P<keep>\b[a-z][a-z0-9+.\-]{0,20}://[^\s/:@\"'<>]{0,200}:)[^\s/@\"'<>]{1,500}(?=@)",
+        r"(?P<keep>://[^\s/:@\"'<>]{0,200}:)[^\s/@\"'<>]{1,500}(?=@)",
         # what follows the scheme in an Authorization header; shorter words are prose ("basic sign-in")
         r"(?P<keep>\b(?:bearer|basic|digest|negotiate)\s+)[a-z0-9._~+/=\-]{16,}",
         # "name": "value", name=value, and name: value where the value does not look like prose
-        rf"(?P<keep>[\"']{_NAMED}[\"']\s*[=:]\s*)(?:{_QUOTED}|[^\s,}}\]]+)",
-        rf"(?P<keep>\b{_NAMED}=)(?:{_QUOTED}|[^\s&;,\"'}}\])]+)",
-        rf"(?P<keep>\b{_NAMED}:\s*)(?=\S*\d)[^\s,;\"'}}\])]{{6,}}",
+        rf"(?P<keep>{_NAMED}[\"']\s*[=:]\s*)(?:{_QUOTED}|[^\s,}}\]]+)",
+        rf"(?P<keep>{_NAMED}=)(?:{_QUOTED}|[^\s&;,\"'}}\])]+)",
+        rf"(?P<keep>{_NAMED}:\s*)(?=\S{{0,200}}\d)[^\s,;\"'}}\])]{{6,}}",
     )
 )
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ def logs(paths: Paths) -> Iterator[Logs]:
     yield opened
     opened.close()
     logging.getLogger().setLevel(level)
+    logging.raiseExceptions = True
 
 
 def written(paths: Paths, name: str = "console.log") -> str:
@@ -93,6 +96,22 @@ def test_a_folder_that_cannot_be_written_leaves_the_lines_in_memory(tmp_path: Pa
         assert opened.recent()[-1].endswith("still here")
     finally:
         opened.close()
+
+
+def test_a_full_disk_costs_the_line_in_the_file_and_shows_nothing_bare(
+    logs: Logs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (handler,) = [found for found in logging.getLogger().handlers if isinstance(found, RotatingFileHandler)]
+    with monkeypatch.context() as patch:
+        patch.setattr(handler, "stream", FullDisk())
+        log.warning("sign-in with %s", "planted-full-disk")
+    assert capsys.readouterr().err == ""
+    assert logs.recent()[-1].endswith("sign-in with planted-full-disk")
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
 
 
 def test_a_crash_below_python_is_read_at_the_next_start(paths: Paths) -> None:
