@@ -279,13 +279,13 @@ async def test_udp_frames_are_answered_to_their_sender() -> None:
             device.bind(("127.0.0.1", 0))
             target = ("127.0.0.1", listener.port)
             async with asyncio.timeout(5):
-                await loop.sock_sendto(device, b.gt06(0x13, bytes.fromhex("4406040002")), target)
+                device.sendto(b.gt06(0x13, bytes.fromhex("4406040002")), target)
                 await until(lambda: inlet.counters["not_attributed_frames"] == 1)
-                await loop.sock_sendto(device, LOCATION + HEARTBEAT + LOCATION[:10], target)
+                device.sendto(LOCATION + HEARTBEAT + LOCATION[:10], target)
                 assert await loop.sock_recv(device, 100) == HEARTBEAT_REPLY
-                await loop.sock_sendto(device, b.login(serial=3), target)
+                device.sendto(b.login(serial=3), target)
                 assert await loop.sock_recv(device, 100) == b.gt06(0x01, b"", 3)
-                await loop.sock_sendto(device, b.gt06(0x13, bytes.fromhex("4406040002"), 4), target)
+                device.sendto(b.gt06(0x13, bytes.fromhex("4406040002"), 4), target)
                 assert await loop.sock_recv(device, 100) == b.gt06(0x13, b"", 4)
     assert [status.device for status in inlet.of(DeviceStatus)].count(IMEI) == 4
     assert inlet.counters["skipped_bytes"] == 10
