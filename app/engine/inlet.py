@@ -26,7 +26,7 @@ from app.fleet.telemetry import Ingested
 from app.store.errors import StoreClosed, StoreError
 from app.store.store import Store
 
-GROUP_RECORDS = 5_000
+GROUP_RECORDS = 2_000
 """Records after which a group is closed: a longer transaction would keep the other process waiting."""
 ROOM_RECORDS = 20_000
 """Records waiting for their commit above which an inlet calls itself full."""
