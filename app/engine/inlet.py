@@ -28,7 +28,7 @@ from app.store.store import Store
 
 GROUP_RECORDS = 2_000
 """Records after which a group is closed: a longer transaction would keep the other process waiting."""
-ROOM_RECORDS = 20_000
+ROOM_RECORDS = 10_000
 """Records waiting for their commit above which an inlet calls itself full."""
 
 COUNTED = (
