@@ -61,13 +61,10 @@ def stored_revision(database_url: str, *, password: str | None = None) -> str | 
     path = sqlite_path(url)
     if path is not None and not path.exists():
         return None
-    engine = write_engine(url, password)
     try:
-        return _revision(engine, url)
+        return _revision(url, password)
     except Exception as err:
         raise translate(err, place_of(url)) from err
-    finally:
-        engine.dispose()
 
 
 def create_at(engine: Engine, revision: str) -> None:

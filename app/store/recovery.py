@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -65,7 +66,7 @@ def is_damaged(path: Path) -> bool:
     try:
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5)) as connection:
-            if _looks_sound(connection, None if marker.exists() else time.monotonic() + _CHECK_S):
+            if _looks_sound(connection, None if marker.exists() else _CHECK_S):
                 marker.unlink(missing_ok=True)
                 return False
     except sqlite3.Error as err:
@@ -118,15 +119,21 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def _looks_sound(connection: sqlite3.Connection, deadline_s: float | None) -> bool:
-    if deadline_s is not None:
-        connection.set_progress_handler(lambda: time.monotonic() > deadline_s, 1_000)
+def _looks_sound(connection: sqlite3.Connection, budget_s: float | None) -> bool:
+    """SQLite's quick check, for at most ``budget_s`` seconds; what was seen until then must be in order."""
+    watch = threading.Timer(budget_s or 0, connection.interrupt)
+    if budget_s is not None:
+        watch.start()
     try:
         return [row[0] for row in connection.execute("PRAGMA quick_check(1)")] == ["ok"]
     except sqlite3.OperationalError as err:
         if err.sqlite_errorname == "SQLITE_INTERRUPT":
             return True
         raise
+    finally:
+        if budget_s is not None:
+            watch.cancel()
+            watch.join()  # never interrupts a connection that is closed by then
 
 
 def _recover(path: Path, work: Path, budget_s: float) -> Recovery:

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,11 @@ def _content(url: str) -> dict[str, list[tuple[Any, ...]]]:
         }
     store.close()
     return content
+
+
+def _add_pair(number: int, connection: Connection) -> None:
+    set_fact(connection, f"a{number}", {})
+    set_fact(connection, f"b{number}", {})
 
 
 @pytest.fixture
@@ -175,7 +181,7 @@ def test_a_backup_of_a_store_in_use_is_one_moment_of_it(database: str, tmp_path:
         number = 0
         while not stop.is_set():
             number += 1
-            store.write(lambda c, n=number: (set_fact(c, f"a{n}", {}), set_fact(c, f"b{n}", {}))).result()  # type: ignore[misc]
+            store.write(partial(_add_pair, number)).result()
 
     writer = threading.Thread(target=write_pairs)
     writer.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -40,6 +41,14 @@ def filled(store: Store, request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     monkeypatch.setattr(logs, "NEWEST", request.param)
     store.write(_fill).result()
     return store
+
+
+def _always(_n: int) -> bool:
+    return True
+
+
+def _never(_n: int) -> bool:
+    return False
 
 
 def _found(store: Store, what: LogFilter, limit: int = 1_000) -> list[int]:
@@ -79,24 +88,24 @@ def test_a_line_of_the_console_itself_is_found_apart_from_the_others(store: Stor
 @pytest.mark.parametrize(
     ("what", "expected"),
     [
-        (LogFilter(), lambda n: True),
+        (LogFilter(), _always),
         (LogFilter(text="silent"), lambda n: n % 7 == 0),
         (LogFilter(text="SILENT"), lambda n: n % 7 == 0),
         (LogFilter(text="kano: 12"), lambda n: n % 7 != 0 and str(n).startswith("12")),
         (LogFilter(text="00000000014 "), lambda n: n == 14),
         (LogFilter(text="4 "), lambda n: n % 10 == 4),
         (LogFilter(text="50% new"), lambda n: n % 7 != 0),
-        (LogFilter(text="50_ new"), lambda n: False),
-        (LogFilter(text="no such thing"), lambda n: False),
-        (LogFilter(text='"; DROP'), lambda n: False),
+        (LogFilter(text="50_ new"), _never),
+        (LogFilter(text="no such thing"), _never),
+        (LogFilter(text='"; DROP'), _never),
         (LogFilter(text="Kano", integration_id=B), lambda n: n % 7 != 0 and n % 3 == 0),
         (LogFilter(integration_id=A, event_types=["sync_failed"]), lambda n: n % 3 != 0 and n % 10 == 0),
         (LogFilter(event_types=["sync_failed", "sync"], text="silent"), lambda n: n % 7 == 0),
-        (LogFilter(event_types=["unheard"]), lambda n: False),
+        (LogFilter(event_types=["unheard"]), _never),
         (LogFilter(since=START + timedelta(minutes=290)), lambda n: n >= 290),
         (LogFilter(until=START + timedelta(minutes=10)), lambda n: n < 10),
-        (LogFilter(since=START + timedelta(days=9)), lambda n: False),
-        (LogFilter(until=START), lambda n: False),
+        (LogFilter(since=START + timedelta(days=9)), _never),
+        (LogFilter(until=START), _never),
         (
             LogFilter(text="Kano", since=START + timedelta(minutes=50), until=START + timedelta(minutes=60)),
             lambda n: n % 7 != 0 and 50 <= n < 60,
@@ -104,9 +113,8 @@ def test_a_line_of_the_console_itself_is_found_apart_from_the_others(store: Stor
     ],
 )
 def test_a_filter_finds_exactly_the_lines_it_describes_newest_first(
-    filled: Store, what: LogFilter, expected: object
+    filled: Store, what: LogFilter, expected: Callable[[int], bool]
 ) -> None:
-    assert callable(expected)
     wanted = [n for n in range(300, 0, -1) if expected(n)]
     assert _found(filled, what) == wanted
     assert _found(filled, what, limit=7) == wanted
