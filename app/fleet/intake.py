@@ -17,6 +17,7 @@ from app.fleet.registry import BLOCKED, Registry, Tracker, neighbours
 from app.fleet.states import LiveState, StateBook
 
 _JUMP = Mark.JUMP.value
+_Source = tuple[Tracker, LiveState]
 _ALIVE = frozenset({"ok", "unknown_type"})
 
 
@@ -39,6 +40,7 @@ class Intake:
         self._states = states
         self.next_position, self.next_raw = next_ids
         self._raw_ids: dict[int, int] = {}
+        self._sources: dict[str, _Source] = {}
         self._ids_at_start = next_ids
         self.raw_rows: list[rows.RawRow] = []
         self.position_rows: list[rows.PositionTuple] = []
@@ -63,54 +65,56 @@ class Intake:
             handlers[type(record)](record)
 
     def _position(self, position: Position) -> None:
-        tracker = self._attributed(position)
-        if tracker is None:
+        source = self._sources.get(position.device) or self._source(position)
+        if source is None:
             return
+        tracker = source[0]
         offset_s = tracker.clock_offset_s
         if offset_s is None:
             offset_s = position.declared_offset_s
         received_at_ms = position.received_at_ms
         device_ms = position.fixed_at_ms
         fixed_at_ms = received_at_ms if device_ms is None else device_ms - offset_s * 1000
+        lat, lon = position.lat, position.lon
         marks = static_marks(
             None if device_ms is None else fixed_at_ms,
             received_at_ms,
-            position.lat,
-            position.lon,
+            lat,
+            lon,
             position.speed_km_h,
             position.course_deg,
             position.located,
         )
         if not marks & NOT_A_REFERENCE:
             history = tracker.history or self._registry.history(self._connection, tracker)
-            fix = (fixed_at_ms, position.lat, position.lon)
-            if history.is_jump(fix, lambda at_ms: neighbours(self._connection, tracker.key, at_ms)):
+            if history.is_jump((fixed_at_ms, lat, lon), lambda at_ms: neighbours(self._connection, tracker.key, at_ms)):
                 marks |= _JUMP
-        raw_id = self._heard(tracker, position.raw, received_at_ms, "position", position.source)
-        if tracker.offset_is_new:
-            tracker.offset_is_new = False
-            self._touch(tracker).clock_lag_s = None  # what was measured with another offset says nothing now
+        raw_id = self._heard(source, position, "position")
+        row_id = self.next_position
+        self.next_position = row_id + 1
         self.position_rows.append(
-            rows.position_row(self.next_position, tracker.key, position, offset_s, fixed_at_ms, marks, raw_id)
+            rows.position_row(row_id, tracker.key, position, offset_s, fixed_at_ms, marks, raw_id)
         )
-        self.next_position += 1
-        self.newest_data_ms = max(self.newest_data_ms, min(fixed_at_ms, received_at_ms))
+        at_ms = min(received_at_ms, fixed_at_ms)
+        if at_ms > self.newest_data_ms:  # noqa: PLR1730 - max() costs a call per position
+            self.newest_data_ms = at_ms
 
     def _status(self, status: DeviceStatus) -> None:
-        tracker = self._attributed(status)
-        if tracker is None:
+        source = self._sources.get(status.device) or self._source(status)
+        if source is None:
             return
         self.statuses += 1
-        self._heard(tracker, status.raw, status.received_at_ms, status.kind, status.source)
-        self._touch(tracker).told(status)
+        self._heard(source, status, status.kind)
+        source[1].told(status)
         self.newest_data_ms = max(self.newest_data_ms, status.received_at_ms)
 
     def _event(self, event: DeviceEvent) -> None:
-        tracker = self._attributed(event)
-        if tracker is None:
+        source = self._sources.get(event.device) or self._source(event)
+        if source is None:
             return
+        tracker = source[0]
         offset_s = tracker.clock_offset_s if tracker.clock_offset_s is not None else event.declared_offset_s
-        raw_id = self._heard(tracker, event.raw, event.received_at_ms, event.kind, event.source)
+        raw_id = self._heard(source, event, event.kind)
         row = rows.event_row(tracker.key, event, offset_s, raw_id)
         self.event_rows.append(row)
         self.newest_data_ms = max(self.newest_data_ms, min(row[1], event.received_at_ms))
@@ -129,13 +133,14 @@ class Intake:
         tracker = self._devices.get(raw.device) if raw.device is not None else None
         if tracker is not None and tracker.state == BLOCKED:
             self._count_blocked(tracker, raw, raw.received_at_ms)
-        elif tracker is not None and raw.verdict in _ALIVE:
-            self._heard(tracker, raw, raw.received_at_ms, "frame", raw.protocol)
-        else:
-            self._raw_id(raw, tracker.key if tracker is not None else None)
+            return
+        is_known = id(raw) in self._raw_ids
+        raw_id = self._raw_id(raw, tracker.key if tracker is not None else None)
+        if tracker is not None and raw.verdict in _ALIVE and not is_known:
+            self._touch(tracker).heard(raw.received_at_ms, "frame", raw.protocol, raw_id)
 
-    def _attributed(self, record: Position | DeviceStatus | DeviceEvent) -> Tracker | None:
-        """The device whose record is to be stored, or None after counting why not."""
+    def _source(self, record: Position | DeviceStatus | DeviceEvent) -> _Source | None:
+        """The device whose record is to be stored, with its state; None after counting why not."""
         tracker = self._devices.get(record.device)
         if tracker is None:
             self.unattributed += 1
@@ -145,7 +150,11 @@ class Intake:
         if tracker.state == BLOCKED:
             self._count_blocked(tracker, record.raw, record.received_at_ms)
             return None
-        return tracker
+        source = self._sources[record.device] = (tracker, self._touch(tracker))
+        if tracker.offset_is_new:
+            tracker.offset_is_new = False
+            source[1].clock_lag_s = None  # what was measured with another offset says nothing now
+        return source
 
     def _count_blocked(self, tracker: Tracker, raw: RawFrame | None, received_at_ms: int) -> None:
         """Count one frame of a blocked device, once however many records it gave."""
@@ -158,15 +167,16 @@ class Intake:
         state.blocked_frames += 1
         state.last_seen_ms = max(state.last_seen_ms, received_at_ms)
 
-    def _heard(self, tracker: Tracker, raw: RawFrame | None, at_ms: int, kind: str, source: str) -> int | None:
+    def _heard(self, source: _Source, record: Position | DeviceStatus | DeviceEvent, kind: str) -> int | None:
         """Count one frame of a device, once however many records it gave; returns the id of its bytes."""
+        raw = record.raw
         raw_id = None
         if raw is not None:
             raw_id = self._raw_ids.get(id(raw))
             if raw_id is not None:
                 return raw_id
-            raw_id = self._raw_id(raw, tracker.key)
-        self._states.touch(tracker.key, *self._ids_at_start).heard(at_ms, kind, source, raw_id)
+            raw_id = self._raw_id(raw, source[0].key)
+        source[1].heard(record.received_at_ms, kind, record.source, raw_id)
         return raw_id
 
     def _touch(self, tracker: Tracker) -> LiveState:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from enum import IntFlag
+from operator import itemgetter
 
 from app.fleet.geo import METRES_PER_DEGREE, distance_m
 
@@ -114,6 +115,7 @@ Neighbours = tuple[Fix | None, Fix | None]
 """The plausible stored fixes around a time: the last at or before it, the first after it."""
 
 _FASTEST_M_PER_MS = FASTEST_KM_H / 3_600
+_time_of = itemgetter(0)
 _RESOLUTION_MS = 1_000  # trackers tell whole seconds
 
 
@@ -143,14 +145,13 @@ class FixHistory:
     that can be reached from each other are believed: the last of them is not marked and becomes the reference.
     """
 
-    __slots__ = ("_agreeing", "_complete_from", "_doubtful", "_fixes", "_gap", "_times")
+    __slots__ = ("_agreeing", "_complete_from", "_doubtful", "_fixes", "_gap")
 
     AGREEING = 3
     KEPT = 16
 
     def __init__(self, newest: Sequence[Fix] = (), *, is_complete: bool = True) -> None:
         """``newest``: plausible fixes in the order of their times; ``is_complete``: there are no older ones."""
-        self._times = [fix[0] for fix in newest]
         self._fixes = list(newest)
         self._complete_from = -(2**63) if is_complete or not newest else newest[0][0]
         self._gap: Neighbours = (None, None)
@@ -159,12 +160,15 @@ class FixHistory:
 
     def is_jump(self, fix: Fix, look_up: Callable[[int], Neighbours]) -> bool:
         """Judge ``fix`` and remember it if it is plausible. Only for fixes without NOT_A_REFERENCE marks."""
-        time = fix[0]
-        if time < self._complete_from:
+        fixes = self._fixes
+        if fixes and fix[0] > fixes[-1][0] and is_reachable(fixes[-1], fix):  # nearly always
+            self._remember(len(fixes), fix)
+            return False
+        if fix[0] < self._complete_from:
             return self._is_jump_in_gap(fix, look_up)
-        index = bisect_right(self._times, time)
-        before = self._fixes[index - 1] if index else None
-        after = self._fixes[index] if index < len(self._fixes) else None
+        index = bisect_right(fixes, fix[0], key=_time_of)
+        before = fixes[index - 1] if index else None
+        after = fixes[index] if index < len(fixes) else None
         if not _fits(before, fix, after) and not self._is_confirmed(fix):
             return True
         if before != fix:
@@ -173,12 +177,10 @@ class FixHistory:
 
     def _remember(self, index: int, fix: Fix) -> None:
         self._doubtful = None
-        self._times.insert(index, fix[0])
         self._fixes.insert(index, fix)
-        if len(self._times) > self.KEPT:
-            forgotten = self.KEPT // 2
-            del self._times[:forgotten], self._fixes[:forgotten]
-            self._complete_from = self._times[0]
+        if len(self._fixes) > self.KEPT:
+            del self._fixes[: self.KEPT // 2]
+            self._complete_from = self._fixes[0][0]
 
     def _is_jump_in_gap(self, fix: Fix, look_up: Callable[[int], Neighbours]) -> bool:
         before, after = self._gap

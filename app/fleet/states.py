@@ -113,6 +113,11 @@ class LiveState:
         return (*_values(self), version)
 
 
+def _is_due(state: LiveState, now_ms: int) -> bool:
+    # A time of writing that lies ahead means that the clock was set back; that must not keep states in memory.
+    return not now_ms - FLUSH_EVERY_MS < state.flushed_at_ms <= now_ms
+
+
 class StateBook:
     """The live states of all devices; touched on the writer thread only."""
 
@@ -162,10 +167,9 @@ class StateBook:
 
     def is_due(self, device_keys: Iterable[int], now_ms: int) -> bool:
         """Whether a flush would write something, once the devices named have been touched."""
-        latest_ms = now_ms - FLUSH_EVERY_MS
         states = self._states
-        return any(states[key].flushed_at_ms <= latest_ms for key in device_keys) or any(
-            state.flushed_at_ms <= latest_ms for state in self._dirty.values()
+        return any(_is_due(states[key], now_ms) for key in device_keys) or any(
+            _is_due(state, now_ms) for state in self._dirty.values()
         )
 
     def flush(
@@ -175,13 +179,7 @@ class StateBook:
 
         ``version`` is that of the topic ``device_states``; ``next_ids`` the next position and raw frame id.
         """
-        latest_ms = now_ms - FLUSH_EVERY_MS
-        # A clock that was set back must not keep states in memory.
-        due = [
-            state
-            for state in self._dirty.values()
-            if everything or state.flushed_at_ms <= latest_ms or state.flushed_at_ms > now_ms
-        ]
+        due = [state for state in self._dirty.values() if everything or _is_due(state, now_ms)]
         if not due:
             return 0
         connection.exec_driver_sql(self._upsert, [state.as_row(version) for state in due])

@@ -118,8 +118,10 @@ class TelemetrySink:
 
     def _ingest(self, connection: Connection, integration_id: str, batches: Sequence[Batch], now_ms: int) -> Ingested:
         records = list(chain.from_iterable([batch.records for batch in batches]))
-        kinds = {type(record) for record in records}
-        infos = {record.device: record for record in records if type(record) is DeviceInfo}
+        kinds = set(map(type, records))
+        infos = (
+            {record.device: record for record in records if type(record) is DeviceInfo} if DeviceInfo in kinds else {}
+        )
         seen = dict.fromkeys([record.device for record in records if isinstance(record, _OF_DEVICES)])
         next_ids = self._ready(connection)
         registry, states = self._registry, self._states
