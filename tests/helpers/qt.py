@@ -7,6 +7,7 @@ qasync loop; they wait with ``await until(condition)`` (``qtbot.waitUntil`` brea
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -30,6 +31,7 @@ from tests.helpers.stores import make_store
 from widgets.app import make_application
 from widgets.context import ConsoleContext, Doors
 from widgets.formats import Formats
+from widgets.garbage import UiThreadGarbage
 from widgets.preferences import Preferences
 from widgets.store_bridge import StoreBridge
 from widgets.theme import Theme
@@ -58,8 +60,20 @@ def pytest_asyncio_loop_factories() -> Loops:
 def _make_loop() -> asyncio.AbstractEventLoop:
     from qasync import QEventLoop
 
-    loop: asyncio.AbstractEventLoop = QEventLoop(make_application())
+    app = make_application()
+    if app.findChild(QTimer, "signals") is None:
+        # Python runs its signal handlers, that of the time limit too, only when Python code runs.
+        timer = QTimer(app)
+        timer.setObjectName("signals")
+        timer.setInterval(200)
+        timer.timeout.connect(_no_act)
+        timer.start()
+    loop: asyncio.AbstractEventLoop = QEventLoop(app)
     return loop
+
+
+def _no_act() -> None:
+    """Only to be Python code that runs."""
 
 
 @pytest.fixture(scope="session")
@@ -141,8 +155,11 @@ def nothing_left(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator
     """Tasks and windows that a test leaves behind fail it."""
     if "_function_scoped_runner" in request.fixturenames:
         request.getfixturevalue("_no_tasks_left")
+    garbage = UiThreadGarbage()
     yield
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    gc.collect()  # here, on the UI thread, and not in some later test's worker
+    garbage.stop()
     left = [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()]
     for widget in left:
         widget.hide()

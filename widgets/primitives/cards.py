@@ -36,7 +36,7 @@ class Card(QFrame):
         restyle(self, highlighted="true" if on else "false")
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if self._clickable and event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.pos()):
+        if self._clickable and event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
             self.clicked.emit()
         super().mouseReleaseEvent(event)
 

@@ -1,0 +1,147 @@
+"""Colours, icons, fonts and the style sheet."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QRawFont
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from pytestqt.qtbot import QtBot
+
+from resources import resource_path, resource_text
+from widgets.theme import Theme, ThemeMode, app_icon, build_sheet, load_tokens, tabular
+
+THEMES = ("light", "dark", "contrast")
+TEXT_ON_SURFACE = (
+    ("text", "bg"),
+    ("text", "card"),
+    ("text", "selected"),
+    ("muted", "bg"),
+    ("muted", "card"),
+    ("muted", "side"),
+    ("primary_text", "primary_soft"),
+    ("chip_text", "chip"),
+    ("ok_text", "ok_soft"),
+    ("warn_text", "warn_soft"),
+    ("error_text", "error_soft"),
+    ("error_text", "card"),
+    ("info_text", "info_soft"),
+    ("neutral_text", "neutral_soft"),
+    ("on_demo", "demo"),
+    ("on_tooltip", "tooltip"),
+)
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of WCAG 2.1."""
+
+    def linear(part: float) -> float:
+        return part / 12.92 if part <= 0.03928 else float(((part + 0.055) / 1.055) ** 2.4)
+
+    shade = QColor(color)
+    return 0.2126 * linear(shade.redF()) + 0.7152 * linear(shade.greenF()) + 0.0722 * linear(shade.blueF())
+
+
+def contrast(first: str, second: str) -> float:
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_every_theme_has_the_same_tokens_and_fills_the_whole_sheet(name: str) -> None:
+    tokens = load_tokens(name)
+    assert tokens.keys() == load_tokens("light").keys()
+    sheet = build_sheet(tokens)
+    assert "$" not in sheet.split("*/", 1)[1]
+    colors = {key: value for key, value in tokens.items() if key not in {"name", "scheme"}}
+    assert all(re.fullmatch(r"#[0-9a-f]{6}", value) for value in colors.values())
+
+
+@pytest.mark.parametrize("name", THEMES)
+@pytest.mark.parametrize(("words", "surface"), TEXT_ON_SURFACE)
+def test_text_can_be_read_on_its_surface(name: str, words: str, surface: str) -> None:
+    tokens = load_tokens(name)
+    wanted = 7.0 if name == "contrast" else 4.5
+    assert contrast(tokens[words], tokens[surface]) >= wanted
+
+
+def test_icons_take_the_colour_of_their_token_and_follow_a_change_of_theme(theme: Theme, qtbot: QtBot) -> None:
+    button = QPushButton("Refresh")
+    qtbot.addWidget(button)
+    theme.follow(button, "refresh-cw", "primary")
+
+    def shades() -> set[str]:
+        image = button.icon().pixmap(button.iconSize()).toImage()
+        pixels = [image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height())]
+        return {color.name() for color in pixels if color.alpha() == 255}
+
+    assert theme.tokens["primary"] in shades()
+    theme.set_mode("dark")
+    assert theme.tokens["primary"] == "#3b82f6"
+    assert theme.tokens["primary"] in shades()
+
+
+def test_a_label_that_was_deleted_does_not_hinder_a_change_of_theme(theme: Theme, qtbot: QtBot) -> None:
+    label = QLabel()
+    theme.follow(label, "truck")
+    with qtbot.waitSignal(label.destroyed):
+        label.deleteLater()
+    theme.set_mode("dark")
+
+
+def test_an_unknown_theme_or_icon_is_refused_by_name(theme: Theme) -> None:
+    mode: ThemeMode = "pink"  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="pink"):
+        theme.set_mode(mode)
+    with pytest.raises(FileNotFoundError, match=r"icons/no-such-icon\.svg"):
+        theme.pixmap("no-such-icon")
+
+
+def test_system_follows_the_desktop(theme: Theme) -> None:
+    hints = QApplication.styleHints()
+    hints.setColorScheme(Qt.ColorScheme.Dark)
+    try:
+        theme.set_mode("system")
+        assert theme.is_dark == (hints.colorScheme() == Qt.ColorScheme.Dark)
+    finally:
+        hints.unsetColorScheme()
+
+
+def test_the_shipped_font_has_the_naira_sign_and_the_letters_of_nigerian_languages(theme: Theme) -> None:
+    for file in resource_path("fonts").glob("*.ttf"):
+        font = QRawFont(str(file), 13)
+        assert [char for char in "₦ẹọṣẸỌṢɓɗƙƴƁƊƘƳńǹ−→↑↓·…–" if not font.supportsCharacter(ord(char))] == []
+    assert QApplication.font().family() == "Inter"
+
+
+def test_tabular_figures_have_one_width(theme: Theme) -> None:
+    metrics = QFontMetrics(tabular(QFont("Inter", 12)))
+    assert len({metrics.horizontalAdvance(digit * 8) for digit in "0123456789"}) == 1
+
+
+def test_every_shipped_icon_renders(theme: Theme) -> None:
+    for file in sorted(resource_path("icons").glob("*.svg")):
+        assert any(
+            theme.pixmap(file.stem, "text", 16).toImage().pixelColor(x, y).alpha() for x in range(16) for y in range(16)
+        ), file.stem
+    assert not app_icon().isNull()
+
+
+def test_licences_of_icons_and_fonts_are_shipped() -> None:
+    assert "ISC License" in resource_text("icons/LICENSE-Lucide.txt")
+    assert "SIL Open Font License" in resource_text("fonts/LICENSE-Inter.txt")
+
+
+def test_qt_calls_give_none_back() -> None:
+    """PySide6 6.12 on Python before 3.12 loses a reference to None per call and dies after some thousands."""
+    canvas = QImage(8, 8, QImage.Format.Format_ARGB32)
+    painter = QPainter(canvas)
+    before = sys.getrefcount(None)
+    for _ in range(200):
+        painter.resetTransform()
+    lost = abs(sys.getrefcount(None) - before)
+    painter.end()
+    assert lost < 20
