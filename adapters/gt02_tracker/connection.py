@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -42,7 +43,8 @@ class Connection(asyncio.Protocol):
         most = self._hall.limits.unread_reply_bytes
         self._transport.set_write_buffer_limits(high=most)
         # The system would let megabytes of replies pile up for a peer that reads none.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, most)
+        with contextlib.suppress(OSError):  # the peer may be gone already
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, most)
 
     def data_received(self, data: bytes) -> None:
         self.swept_bytes += len(data)

@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Final
 
 from adapters.gt02_tracker.fields import FrameFields
-from adapters.gt02_tracker.wire import COORDINATE_UNITS_PER_DEGREE, imei_of, time_ms
+from adapters.gt02_tracker.wire import COORDINATE_UNITS_PER_DEGREE, time_ms
 
 SMALLEST_LENGTH: Final = 13  # level bytes 2, identity 8, serial 2, type 1
 HEARTBEAT_REPLY: Final = bytes.fromhex("54681a0d0a")
@@ -58,7 +58,7 @@ def decode(frame: bytes) -> FrameFields:
         "kind": "unsupported",
         "ack": None,
     }
-    if not has_identity(frame) or imei_of(frame[5:13]) is None:
+    if not has_identity(frame):
         fields["error"] = "The identity is not made of decimal digits."
     elif not _content_fits(frame):
         fields["error"] = f"The content's size does not fit a frame of type 0x{message_type:02x}."

@@ -11,7 +11,7 @@ from adapters.gt02_tracker.simulator_tracker import NO_FAULTS, Faults, Plan, Sim
 from adapters.gt02_tracker.wire import luhn_digit
 
 _HEARTBEAT_S: Final = 60.0
-_START_SPREAD_S: Final = 2.0
+_START_SPREAD_S: Final = 1.0
 
 
 def fleet_imeis(vehicles: int, seed: int) -> list[str]:

@@ -15,7 +15,7 @@ from tests.adapters.gt02_tracker.support import NOW_MS, FakeReporter, vectors
 
 GOOD = login("356789012345671", serial=77)
 GOOD_REPLY = gt06(0x01, b"", 77)
-MASKS = (0x01, 0x0D, 0x10, 0x80, 0xFF)
+MASKS = (0x01, 0x10, 0xFF)
 
 
 def session() -> Session:

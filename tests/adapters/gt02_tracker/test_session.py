@@ -6,6 +6,8 @@ from struct import pack
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.gt02_tracker.session import Intake, Session
 from adapters.records import DeviceEvent, DeviceStatus, Position, RawFrame, Record, Rejected
@@ -210,9 +212,34 @@ def test_gt06_coordinates_out_of_range_are_not_believed_but_answered() -> None:
     assert intake.reply == b.gt06(0x22, b"", 8)
 
 
-@pytest.mark.parametrize("content", [b"", b.gps_block()[:17], b.gps_block() + b.CELL[:3]])
+@pytest.mark.parametrize("content", [b"", b.gps_block()[:17]])
 def test_gt06_content_that_ends_early_is_not_believed(content: bytes) -> None:
     assert only(talk(b.gt06(0x22, content))[0].records, RawFrame).verdict == "malformed"
+
+
+@pytest.mark.parametrize("message_type", [0x11, 0x12, 0x16, 0x22, 0x26, 0x27, 0x31, 0x32, 0x37, 0xA0, 0xA4])
+@pytest.mark.parametrize("tail", [b"", b"\x09", b.CELL[:3], b"\x09" + b.CELL + b"\x44"])
+def test_gt06_variant_with_a_shorter_tail_keeps_its_position(message_type: int, tail: bytes) -> None:
+    intake, _ = talk(b.gt06(message_type, b.gps_block() + tail, 6))
+    position = only(intake.records, Position)
+    assert (position.lat, position.lon, position.fixed_at_ms) == (b.LAT, b.LON, b.DATE_MS)
+    assert intake.reply == b.gt06(message_type, b"", 6)
+
+
+@given(
+    st.sampled_from([0x01, 0x10, 0x11, 0x12, 0x13, 0x15, 0x16, 0x18, 0x19, 0x21, 0x22, 0x23, 0x26, 0x27, 0x2A, 0x31])
+    | st.integers(0, 255),
+    st.binary(max_size=120),
+    st.booleans(),
+)
+@settings(max_examples=400, deadline=None)
+def test_gt06_any_content_under_a_right_checksum_is_borne(message_type: int, content: bytes, long: bool) -> None:
+    intake, _ = talk((b.gt06_long if long else b.gt06)(message_type, content))
+    assert intake.records
+    for record in intake.records:
+        if isinstance(record, Position):
+            assert abs(record.lat) <= 90
+            assert abs(record.lon) <= 180
 
 
 @pytest.mark.parametrize(

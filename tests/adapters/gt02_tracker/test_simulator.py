@@ -141,7 +141,7 @@ async def test_what_was_not_answered_is_sent_again() -> None:
 
 async def test_faults_happen_and_harm_nobody() -> None:
     inlet = FakeInlet()
-    faults = {"bad_frame": 0.2, "garbage": 0.1, "reconnect": 0.1, "outage": 0.05, "outage_s": 0.2, "sos": 0.05}
+    faults = {"bad_frame": 0.5, "garbage": 0.1, "reconnect": 0.1, "outage": 0.05, "outage_s": 0.2, "sos": 0.05}
     async with listening(inlet, clock=WallClock()) as listener:
         async with fleet(listener.port, vehicles=9, interval_s=0.05, faults=faults) as said:
             await until(lambda: inlet.counters["malformed_frames"] > 5 and inlet.counters["bad_checksum_frames"] > 1)
