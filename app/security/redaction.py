@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 BLANK = "•••"
+_SHORTEST = 4  # what is shorter hides nothing, and blanking it would spoil every text
 _SHORTEST_FREE_STANDING = 8  # a shorter secret is blanked only where it stands as a word of its own
 _DEEPEST = 40
 
@@ -93,7 +94,7 @@ class _KnownSecrets:
 
     def add(self, value: str) -> None:
         with self._lock:
-            if value and value not in self._values:
+            if len(value) >= _SHORTEST and value not in self._values:
                 self._values.add(value)
                 self._pattern = None
 

@@ -114,7 +114,7 @@ async def test_a_saved_integration_is_checked_with_its_own_secret_and_a_forms_ch
         made = await asyncio.to_thread(add, desk, "cold_room", "Room", values, {"token": room["token"]})
         assert (await check_saved(desk, made, CLOCK)).ok
         assert (await check_saved(desk, made, CLOCK, secrets={"token": ""})).ok
-        assert isinstance((await check_saved(desk, made, CLOCK, secrets={"token": "no"})).error, AuthFailed)
+        assert isinstance((await check_saved(desk, made, CLOCK, secrets={"token": "not-the-token"})).error, AuthFailed)
         assert (await check_saved(desk, made, CLOCK, values={"port": "x"})).faults[0].field == "port"
 
 

@@ -100,8 +100,14 @@ def test_a_known_secret_is_found_in_every_spelling(secret: str) -> None:
 
 
 def test_a_short_known_secret_is_blanked_only_as_a_word() -> None:
-    register_secret("zq7")
-    assert redact_text("pin zq7, and zq7x") == f"pin {BLANK}, and zq7x"
+    register_secret("zq7k")
+    assert redact_text("pin zq7k, and zq7kx") == f"pin {BLANK}, and zq7kx"
+
+
+def test_what_is_too_short_to_be_a_secret_spoils_no_text() -> None:
+    for word in ("", "a", "no", "the"):
+        register_secret(word)
+    assert redact_text("no, the a") == "no, the a"
 
 
 def test_a_known_secret_that_is_a_number_is_blanked_as_one() -> None:
