@@ -80,11 +80,6 @@ class Read:
     full: bool
     gaps: Gaps = ()
 
-    @property
-    def reaches_back(self) -> bool:
-        """True when it begins before the 24 hours that every full read covers."""
-        return self.from_ms < self.to_ms - DAY_MS - OVERLAP_MS
-
     def windows(self) -> Iterator[tuple[int, int]]:
         """The stretch in pieces of at most a day; neighbours share their edge."""
         start = self.from_ms

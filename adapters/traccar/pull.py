@@ -9,6 +9,7 @@ Everything is asked for one request after the other (traccar-api.md, section 7, 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from adapters.traccar.mapping import Known
 from adapters.traccar.settings import TraccarSettings
 
 BATCH = 2000
+SLICE = 500  # records read in one go: the sockets of this process must not wait for a long list
 FENCES_EVERY_MS = 15 * 60_000
 DEVICES_PER_REQUEST = 40  # keeps the request line well below the 8 KB that servers accept
 ALL_DEVICES = 0  # key of events in Delivered; no device has this id
@@ -46,11 +48,14 @@ class Pull:
         )
         self._positions = Delivered()
         self._events = Delivered()
+        self._events_from_ms = 0
+        """Where the events of all devices are read from in this run; longer silences bring their own."""
         self._fences_read_ms: int | None = None
         self._fences: dict[str, Geofence] = {}
 
     async def run(self, cursors: Mapping[str, str], our_now_ms: int, live_since_ms: int | None) -> AsyncIterator[Batch]:
         """One run. ``our_now_ms`` is the console's time, ``live_since_ms`` as in :func:`history.plan`."""
+        self._events_from_ms = self._plan_events(cursors).from_ms
         async for batch in self._devices(cursors):
             yield batch
         if self._fences_due():
@@ -135,7 +140,7 @@ class Pull:
                     for batch in _batches(records, {}):
                         yield batch
                     self._positions.add(device.id, ids)
-                if read.reaches_back:
+                if read.full and read.gaps and start_ms + history.OVERLAP_MS < self._events_from_ms:
                     async for batch in self._events_of([device.id], start_ms, end_ms, our_now_ms):
                         yield batch
                 if end_ms < read.to_ms:
@@ -160,12 +165,16 @@ class Pull:
             )
             known = self._positions.of(device.id)
             unread = [item for item in raw if not (isinstance(item, dict) and item.get("id") in known)]
-            fixes, bad = self._fleet.read_fixes(unread, our_now_ms)
-            records: list[Record] = [fix.position for fix in fixes if fix.position is not None]
+            records: list[Record] = []
+            for first in range(0, len(unread), SLICE):
+                fixes, bad = self._fleet.read_fixes(unread[first : first + SLICE], our_now_ms)
+                records += [fix.position for fix in fixes if fix.position is not None]
+                records += bad
+                await asyncio.sleep(0)
             times = [at for item in raw if isinstance(item, dict) and (at := fields.time_ms(item, "fixTime"))]
             last_ms = min(max(times, default=start_ms), end_ms)
             ids = {key for item in raw if isinstance(item, dict) and (key := fields.integer(item, "id"))}
-            yield [*records, *bad], ids, last_ms if times else 0
+            yield records, ids, last_ms if times else 0
             if not raw or len(raw) % CAP_STEP:
                 return
             # More fixes of one millisecond than the limit allows cannot be had; do not ask for them for ever.
@@ -177,9 +186,8 @@ class Pull:
 
     async def _all_events(self, cursors: Mapping[str, str], our_now_ms: int) -> AsyncIterator[Batch]:
         began_ms = self._client.now_ms()
-        before = Progress.load(cursors.get("events"))
-        read = plan_events(before, began_ms, self._limits)
-        progress = history.begin(before, read, began_ms)
+        read = self._plan_events(cursors)
+        progress = history.begin(Progress.load(cursors.get("events")), read, began_ms)
         device_ids = list(self._fleet.devices)
         try:
             for start_ms, end_ms in read.windows():
@@ -191,6 +199,9 @@ class Pull:
             yield Batch(self._fleet.reject("events", err.why))
             return
         yield Batch((), {"events": history.finished(progress, read, began_ms, began_ms).dump()})
+
+    def _plan_events(self, cursors: Mapping[str, str]) -> Read:
+        return plan_events(Progress.load(cursors.get("events")), self._client.now_ms(), self._limits)
 
     async def _events_of(
         self, device_ids: Sequence[int], start_ms: int, end_ms: int, our_now_ms: int

@@ -95,11 +95,12 @@ async def test_outage_of_a_device_is_reread_whole_until_its_buffer_is_empty() ->
                 world.store(lorry, at_ms, (9.0 + piece / 10, 7.0 + fix / 10, 30.0, 1.0), world.now_ms)
             await pull(adapter, memory)
         assert_whole(world, memory)
+        assert len(memory.events) == len(world.events)
 
 
 async def test_an_outage_of_24_hours_comes_back_whole() -> None:
     clock = LentClock()
-    world = World(vehicles=200, interval_s=600, start_ms=START_MS - HOUR_MS)
+    world = World(vehicles=200, interval_s=900, start_ms=START_MS - HOUR_MS)
     world.advance(START_MS)
     async with running(world) as server:
         memory = Memory()
@@ -114,7 +115,7 @@ async def test_an_outage_of_24_hours_comes_back_whole() -> None:
             await server.start()
             await pull(adapter, memory)
         assert_whole(world, memory)
-        assert len(memory.positions) > before + 200 * 100
+        assert len(memory.positions) > before + 200 * 80
         assert len(memory.events) == len(world.events)
 
 
@@ -125,11 +126,15 @@ async def test_a_new_start_goes_on_from_the_stored_cursors() -> None:
         memory = Memory()
         async with adapter_for(server, clock) as adapter:
             await pull(adapter, memory)
+        server.api.seen.clear()
         world.advance(START_MS + 50 * HOUR_MS)
         clock.at_ms = world.now_ms
         async with adapter_for(server, clock) as adapter:
             await pull(adapter, memory)
         assert_whole(world, memory)
+        assert len(memory.events) == len(world.events)
+        # All devices together for each of the three days, not each device alone.
+        assert sum("/reports/events" in path for _, path, _ in server.api.seen) == 3
 
 
 async def test_a_run_that_is_cut_off_loses_nothing() -> None:
