@@ -7,10 +7,9 @@ re-reads rows whose ``changed_version`` is greater.
 from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.store.tables import Change
+from app.store.upsert import insert_or
 
 TOPICS = frozenset(
     {
@@ -42,13 +41,10 @@ def raise_topic(connection: Connection, topic: str) -> int:
     """
     if topic not in TOPICS:
         raise ValueError(f"{topic} is not a topic of the store")
-    on_postgresql = connection.dialect.name == "postgresql"
-    insert = postgresql_insert(Change) if on_postgresql else sqlite_insert(Change)
-    statement = insert.values(topic=topic, version=1).on_conflict_do_update(
-        index_elements=["topic"], set_={"version": Change.version + 1}
-    )
+    statement = insert_or(connection, Change).values(topic=topic, version=1)
+    statement = statement.on_conflict_do_update(index_elements=["topic"], set_={"version": Change.version + 1})
     version = connection.execute(statement.returning(Change.version)).scalar_one()
-    if on_postgresql:
+    if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_notify(CHANNEL, topic)))
     return version
 

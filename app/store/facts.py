@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.store.tables import StoreFact
+from app.store.upsert import insert_or
 
 
 def get_fact(connection: Connection, name: str) -> dict[str, Any] | None:
@@ -19,8 +18,7 @@ def get_fact(connection: Connection, name: str) -> dict[str, Any] | None:
 
 def set_fact(connection: Connection, name: str, value: Mapping[str, Any]) -> None:
     """Write a fact over the one of that name. The caller raises the topic that its readers watch."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statement = insert(StoreFact).values(name=name, value=dict(value))
+    statement = insert_or(connection, StoreFact).values(name=name, value=dict(value))
     connection.execute(
         statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value})
     )

@@ -6,10 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-import psycopg
-from psycopg import sql
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.store.changes import CHANNEL, topic_versions
 from app.store.connect import single_engine, sqlite_path
@@ -56,7 +54,7 @@ class ChangeWatcher:
             while not self._stopping.is_set():
                 try:
                     watch(engine)
-                except (DBAPIError, psycopg.Error) as err:
+                except DBAPIError as err:
                     if not lost:
                         _log.warning("%s cannot be watched, trying again: %s", self._store.place, err)
                     lost = True
@@ -80,13 +78,10 @@ class ChangeWatcher:
     def _watch_server(self, engine: Engine) -> None:
         """PostgreSQL: every raised topic notifies at its commit."""
         with engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            if not isinstance(driver, psycopg.Connection):
-                raise TypeError("PostgreSQL is reached through psycopg")
-            driver.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             self._compare(connection)
             while not self._stopping.is_set():
-                if any(True for _ in driver.notifies(timeout=POLL_S, stop_after=1)):
+                if _was_notified(connection):
                     self._compare(connection)
 
     def _compare(self, connection: Connection) -> None:
@@ -98,3 +93,16 @@ class ChangeWatcher:
                 self._on_change(moved)
             except Exception:  # noqa: BLE001 - a fault of the callee must not end this thread
                 _log.exception("a change of the store could not be passed on")
+
+
+def _was_notified(connection: Connection) -> bool:
+    """Wait up to :data:`POLL_S` for a notification. Raises OperationalError when the connection is lost."""
+    import psycopg  # a store in a file does without it
+
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("PostgreSQL is reached through psycopg")
+    try:
+        return any(True for _ in driver.notifies(timeout=POLL_S, stop_after=1))
+    except psycopg.OperationalError as err:
+        raise OperationalError("LISTEN", None, err) from err
