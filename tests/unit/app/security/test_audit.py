@@ -17,7 +17,6 @@ from app.store.changes import raise_topic
 from app.store.store import Store
 from app.store.tables import Act
 
-
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """What does not depend on the database is proved on the quick one."""
 
