@@ -71,7 +71,7 @@ class Coordinator:
         self._session: Session | None = None
         self._manifest: Manifest | None = None
         self._store_trouble: StoreError | None = None
-        self._lost_since_ms: dict[str, int] = {}
+        self._lost_since_ms: int | None = None
         self._again = asyncio.Event()
         self._unready = Leg("build")
         self._waiting: list[asyncio.Future[Outcome]] = []
@@ -154,7 +154,6 @@ class Coordinator:
             await self._session.serve()
         finally:
             session, self._session = self._session, None
-            self._lost_since_ms.clear()
             # A cancelled session is drained by whoever cancels; one that ended by itself must be drained here.
             if not _is_cancelling():
                 await session.drain(DRAIN_S)
@@ -178,21 +177,14 @@ class Coordinator:
 
     # -- what a session tells (session.Book) ----------------------------------------------------------------------
 
-    def leg_works(self, leg: Leg) -> None:
+    def leg_works(self) -> None:
         self.started.set()
-        now_ms = self._ports.clock.now_ms()
-        since_ms = self._lost_since_ms.pop(leg.name, None)
-        if since_ms is not None:
-            text = f"{self.configured.name} works again, after {spoken((now_ms - since_ms) / 1000)}."
-            _log.info("%s", text)
-            self._log_line("peer_returned", text, {"leg": leg.name, "lost_ms": now_ms - since_ms})
-        if leg.name == "fetch":
-            self._last_success_ms = self._last_sync_ms = now_ms
+        self._note_return()
         self._publish()
 
     def leg_fails(self, leg: Leg, error: AdapterError | StoreError) -> None:
-        if leg.name not in self._lost_since_ms:
-            self._lost_since_ms[leg.name] = self._ports.clock.now_ms()
+        if self._lost_since_ms is None:
+            self._lost_since_ms = self._ports.clock.now_ms()
             text = f"{self.configured.name} does not work: {error.why}"
             _log.warning("%s", text)
             payload = {"leg": leg.name, "error": type(error).__name__, "why": error.why, **_sample_of(error)}
@@ -201,6 +193,17 @@ class Coordinator:
         if leg.name in {"build", "start"}:
             self._answer_all(self._failure(error.why))
         self.started.set()
+
+    def _note_return(self) -> None:
+        """A peer has returned when nothing of it fails any more: lost and returned are logged once each."""
+        since_ms, session = self._lost_since_ms, self._session
+        if since_ms is None or session is None or not all(leg.working for leg in session.legs):
+            return
+        self._lost_since_ms = None
+        lost_ms = self._ports.clock.now_ms() - since_ms
+        text = f"{self.configured.name} works again, after {spoken(lost_ms / 1000)}."
+        _log.info("%s", text)
+        self._log_line("peer_returned", text, {"lost_ms": lost_ms})
 
     def connected(self, detail: str) -> None:
         self._detail["connected"] = detail
@@ -245,6 +248,7 @@ class Coordinator:
         payload = {"why": run.why, "counts": counts, "duration_ms": run.duration_ms}
         if run.error is None:
             text = f"{name}: {run.records} new record(s) in {run.duration_ms / 1000:.1f} s ({run.why})."
+            self._last_success_ms = self._last_sync_ms = self._ports.clock.now_ms()
             outcome = Outcome(True, "sync_completed", text, counts, run.duration_ms)
         else:
             why = getattr(run.error, "why", f"a defect of this program ({type(run.error).__name__})")
@@ -254,6 +258,7 @@ class Coordinator:
         failed = 0 if run.error is None else 1
         day = DayCounts(runs=1, runs_failed=failed, duration_ms=run.duration_ms)
         self._note(partial(add_to_day, now_ms=self._ports.clock.now_ms(), counts=day))
+        self._publish()
         answered, self._in_run = self._in_run, []
         _answer(answered, outcome)
 

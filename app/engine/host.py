@@ -197,9 +197,7 @@ class EngineHost:
             word = self._word
             await self._flush_device_states()
             if not await asyncio.to_thread(lambda: self._held.is_held):
-                self._end(
-                    "The engine lock of the store was lost, and two engines must never serve one. Start again."
-                )
+                self._end("The engine lock of the store was lost, and two engines must never serve one. Start again.")
                 return
             await self._clock.sleep(BEAT_S)
             now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()

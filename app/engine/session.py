@@ -46,7 +46,7 @@ class Run:
 class Book(Protocol):
     """Whom a session tells what happens; the coordinator."""
 
-    def leg_works(self, leg: Leg) -> None: ...
+    def leg_works(self) -> None: ...
 
     def leg_fails(self, leg: Leg, error: AdapterError | StoreError) -> None: ...
 
@@ -229,8 +229,8 @@ class Session:
         finally:
             self._run = None
         leg.proven()
-        self._works(leg)
         self._end(run, None)
+        self._works(leg)
 
     def _end(self, run: Run, error: Exception | None) -> None:
         run.error = error
@@ -287,11 +287,14 @@ class Session:
         if self._run is not None:
             self._run.counts.update(stored.counts())
             self._run.records += sum(part.records for part in stored.parts)
+            fetch = self._fetch
+            if self._run.records and fetch is not None and not fetch.working and fetch.trouble is None:
+                self._works(fetch)  # a first run over days of history works long before it ends
         self._book.stored(stored)
 
     def _works(self, leg: Leg) -> None:
         leg.works(self._ports.clock.monotonic())
-        self._book.leg_works(leg)
+        self._book.leg_works()
 
 
 def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:
