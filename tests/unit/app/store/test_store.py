@@ -93,7 +93,8 @@ def test_the_rollback_is_told_before_the_next_job_runs(store: Store) -> None:
     assert order == ["broken", "told", "next"]
 
 
-def test_jobs_that_wait_together_share_one_transaction(store: Store) -> None:
+def test_jobs_that_wait_together_share_one_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.store.writer.MAX_SECONDS", 60.0)  # a busy machine may need more than the real 50 ms
     gate = _hold_writer(store)
     seen: list[object] = []
     futures = [store.write(lambda c: seen.append(c.get_transaction())) for _ in range(50)]
