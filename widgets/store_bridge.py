@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from sqlalchemy import Connection
 
 from app.store.store import Store
@@ -21,11 +21,12 @@ from app.store.watch import ChangeWatcher
 
 T = TypeVar("T")
 READ_THREADS = 3
+LOOK_AGAIN_MS = 20
 log = logging.getLogger(__name__)
 
 
 class StoreBridge(QObject):
-    """``changed`` carries a frozenset of topic names and is always emitted on the UI thread."""
+    """``changed`` carries a frozenset of topic names; always emitted on the UI thread, with the loop running."""
 
     changed = Signal(object)
     _arrived = Signal(object)
@@ -38,11 +39,12 @@ class StoreBridge(QObject):
         self._watcher = ChangeWatcher(store, self._arrived.emit)
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
         self._is_watching = False
+        self._due: set[str] = set()
 
     def start(self) -> None:
         """Begin to watch for changes, those of other processes included."""
-        self._watcher.start()
         self._is_watching = True
+        self._watcher.start()
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """The answer of ``query``, run off the UI thread in a read transaction of its own."""
@@ -75,7 +77,25 @@ class StoreBridge(QObject):
 
     @Slot(object)
     def _on_arrived(self, topics: frozenset[str]) -> None:
+        self._due |= topics
+        self._deliver()
+
+    def _deliver(self) -> None:
+        if not self._due or not self._is_watching:
+            return
+        if not _loop_is_running():  # Qt works off events without it before the start, and between tests
+            QTimer.singleShot(LOOK_AGAIN_MS, self, self._deliver)
+            return
+        topics, self._due = frozenset(self._due), set()
         self.changed.emit(topics)
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _log_failure(future: object) -> None:

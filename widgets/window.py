@@ -28,6 +28,7 @@ from resources.i18n import tr
 from widgets.command_palette import Command, CommandPalette
 from widgets.context import ConsoleContext
 from widgets.export_as import export_as, print_table
+from widgets.garbage import UiThreadGarbage
 from widgets.log_dock import LogPanel
 from widgets.page import Page
 from widgets.primitives import SearchField, ToastStrip, text_label
@@ -93,6 +94,7 @@ class ConsoleWindow(QMainWindow):
         self._engine: tuple[Level, str] = ("neutral", "")
         self._wants_narrow = False
         self._remembered_page = ""
+        self._garbage: UiThreadGarbage | None = None
         self._fixes = fixes
         self.is_demo = is_demo
         title = tr("BIKO depot console")
@@ -153,6 +155,7 @@ class ConsoleWindow(QMainWindow):
         self.show()
         self.open_page(key if key in self._specs else self._last_page())
         self._read_problems(frozenset({"problems"}))
+        self._garbage = UiThreadGarbage(self)
 
     # What others tell the window
 
@@ -179,6 +182,8 @@ class ConsoleWindow(QMainWindow):
             page.close_page()
         self.context.tasks.cancel_owner(self)
         self.context.ui_state.close()
+        if self._garbage is not None:
+            self._garbage.stop()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Never close here: the main coroutine unwinds first, or tasks would lose their loop."""
@@ -223,6 +228,7 @@ class ConsoleWindow(QMainWindow):
         context.doors.open_page = self.open_page
         context.bridge.changed.connect(self._read_problems)
         context.theme.changed.connect(self._show_worst)
+        context.preferences.changed.connect(self._on_preferences_changed)
         self.side_bar.chosen.connect(self.open_page)
         self.side_bar.search_wanted.connect(self.palette_box.open)
         self.side_bar.problems_wanted.connect(self.toggle_problems)
@@ -313,6 +319,10 @@ class ConsoleWindow(QMainWindow):
             await self.context.preferences.change(theme=mode)
         except OSError as err:
             self.notify("warn", tr("The theme could not be kept for next time: {why}", why=err.strerror or err))
+
+    def _on_preferences_changed(self) -> None:
+        if self.context.theme.mode != self.context.preferences.choices.theme:
+            self.context.theme.set_mode(self.context.preferences.choices.theme)
 
     # Problems, palette, tray
 

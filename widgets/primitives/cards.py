@@ -36,7 +36,8 @@ class Card(QFrame):
         restyle(self, highlighted="true" if on else "false")
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if self._clickable and event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+        is_inside = self.rect().contains(event.position().toPoint())
+        if self._clickable and event.button() == Qt.MouseButton.LeftButton and is_inside:
             self.clicked.emit()
         super().mouseReleaseEvent(event)
 

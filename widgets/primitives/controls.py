@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -185,6 +185,23 @@ class SegmentedTabs(QFrame):
     def set_label(self, value: str, label: str) -> None:
         """E.g. with a count: ``Current Integrations  3``."""
         self._buttons[value].setText(label)
+
+
+class _WheelGuard(QObject):
+    """Child of an input that lets the wheel scroll the page unless the input has the focus."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
+
+
+def calm_wheel(widget: QWidget) -> QWidget:
+    """Have a spin box or combo box take the wheel only while it has the focus; returns the widget."""
+    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    widget.installEventFilter(_WheelGuard(widget))
+    return widget
 
 
 def labelled(widget: QWidget, name: str, description: str = "") -> QWidget:

@@ -7,8 +7,9 @@ import logging
 import threading
 
 import pytest
-from PySide6.QtCore import QRect, Qt, QTimer
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt, QTimer
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication, QLabel, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.helpers.qt import ExpectedLogs
@@ -24,10 +25,12 @@ from widgets.primitives import (
     SegmentedTabs,
     StatCard,
     StatusPill,
+    calm_wheel,
     outline_button,
     paragraph,
 )
 from widgets.theme import Level, Theme
+from widgets.tray import state_icon
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -181,6 +184,43 @@ def test_the_log_follows_its_end_and_filters(theme: Theme, qtbot: QtBot) -> None
     assert panel.text.toPlainText() == "line 50 of traccar"
 
 
+def test_the_wheel_changes_a_number_only_while_it_has_the_focus(theme: Theme, qtbot: QtBot) -> None:
+    box = QSpinBox()
+    calm_wheel(box)
+    qtbot.addWidget(box)
+    box.show()
+    with qtbot.waitActive(box):
+        box.activateWindow()
+
+    def turn() -> int:
+        middle = QPointF(box.rect().center())
+        event = QWheelEvent(
+            middle,
+            QPointF(box.mapToGlobal(middle.toPoint())),
+            QPoint(),
+            QPoint(0, 120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(box, event)
+        return box.value()
+
+    box.clearFocus()
+    assert turn() == 0
+    box.setFocus()
+    assert turn() == 1
+
+
+def test_the_tray_shows_the_worst_state_by_shape(theme: Theme) -> None:
+    pictures = [
+        state_icon(level, theme.color(level)).pixmap(64, 64).toImage() for level in ("ok", "neutral", "warn", "error")
+    ]
+    assert pictures[0] == pictures[1]
+    assert pictures[1] != pictures[2] != pictures[3]
+
+
 def test_qts_own_messages_are_log_lines(qapp: object, expected_logs: ExpectedLogs) -> None:
     from PySide6.QtCore import qWarning
 
@@ -197,7 +237,7 @@ def test_cycles_with_timers_are_collected_on_the_ui_thread_only(qapp: object) ->
     class Knot:
         def __init__(self) -> None:
             self.me = self
-            self.timer = QTimer(interval=10_000)  # type: ignore[call-overload]
+            self.timer = QTimer(interval=10_000)
             self.timer.start()
 
     ended: list[str] = []

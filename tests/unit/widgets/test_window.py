@@ -207,7 +207,6 @@ async def test_a_narrow_window_shows_icons_with_tool_tips(bench: Bench) -> None:
     assert button.toolTip().startswith("Trackers")
     assert button.accessibleName() == "Trackers"
     bench.window.resize(1280, 800)
-    assert not bench.window.side_bar.is_compact
     assert button.text().strip() == "Trackers"
 
 
@@ -217,6 +216,11 @@ async def test_the_theme_key_changes_the_look_and_keeps_it(bench: Bench, qtbot: 
     await until(lambda: context.preferences.choices.theme == "dark")
     assert context.theme.tokens["name"] == "dark"
     assert PreferencesFile(bench.console.paths.preferences).load().theme == "dark"
+
+
+async def test_a_theme_chosen_elsewhere_is_taken_up(bench: Bench) -> None:
+    await bench.console.context.preferences.change(theme="contrast")
+    assert bench.console.context.theme.tokens["name"] == "contrast"
 
 
 async def test_everything_in_the_tab_order_has_a_name(bench: Bench) -> None:
