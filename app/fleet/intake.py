@@ -6,6 +6,7 @@ Made anew for every batch; it reads what the sink's caches know and writes nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -41,6 +42,7 @@ class Intake:
         self.next_position, self.next_raw = next_ids
         self._raw_ids: dict[int, int] = {}
         self._sources: dict[str, _Source] = {}
+        self._look_up = partial(neighbours, connection)
         self._ids_at_start = next_ids
         self.raw_rows: list[rows.RawRow] = []
         self.position_rows: list[rows.PositionTuple] = []
@@ -87,7 +89,7 @@ class Intake:
         )
         if not marks & NOT_A_REFERENCE:
             history = tracker.history or self._registry.history(self._connection, tracker)
-            if history.is_jump((fixed_at_ms, lat, lon), lambda at_ms: neighbours(self._connection, tracker.key, at_ms)):
+            if history.is_jump((fixed_at_ms, lat, lon), self._look_up):
                 marks |= _JUMP
         raw_id = self._heard(source, position, "position")
         row_id = self.next_position
@@ -169,14 +171,15 @@ class Intake:
 
     def _heard(self, source: _Source, record: Position | DeviceStatus | DeviceEvent, kind: str) -> int | None:
         """Count one frame of a device, once however many records it gave; returns the id of its bytes."""
+        tracker, state = source
         raw = record.raw
         raw_id = None
         if raw is not None:
-            raw_id = self._raw_ids.get(id(raw))
-            if raw_id is not None:
+            before = self.next_raw
+            raw_id = self._raw_id(raw, tracker.key)
+            if raw_id < before:
                 return raw_id
-            raw_id = self._raw_id(raw, source[0].key)
-        source[1].heard(record.received_at_ms, kind, record.source, raw_id)
+        state.heard(record.received_at_ms, kind, record.source, raw_id)
         return raw_id
 
     def _touch(self, tracker: Tracker) -> LiveState:
@@ -184,11 +187,11 @@ class Intake:
 
     def _raw_id(self, raw: RawFrame, device_key: int | None) -> int:
         # Records of one frame share the object, so its identity is the frame's; the batch keeps it alive.
-        known = self._raw_ids.get(id(raw))
-        if known is not None:
+        raw_id = self.next_raw
+        known = self._raw_ids.setdefault(id(raw), raw_id)
+        if known != raw_id:
             return known
-        raw_id = self._raw_ids[id(raw)] = self.next_raw
-        self.next_raw += 1
+        self.next_raw = raw_id + 1
         self.raw_rows.append(rows.raw_row(raw_id, self._integration_key, device_key, raw))
         return raw_id
 

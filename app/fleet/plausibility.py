@@ -114,6 +114,9 @@ Fix = tuple[int, float, float]
 Neighbours = tuple[Fix | None, Fix | None]
 """The plausible stored fixes around a time: the last at or before it, the first after it."""
 
+LookUp = Callable[[int, int], Neighbours]
+"""The neighbours of a device's key and a time in ms."""
+
 _FASTEST_M_PER_MS = FASTEST_KM_H / 3_600
 _time_of = itemgetter(0)
 _RESOLUTION_MS = 1_000  # trackers tell whole seconds
@@ -145,20 +148,21 @@ class FixHistory:
     that can be reached from each other are believed: the last of them is not marked and becomes the reference.
     """
 
-    __slots__ = ("_agreeing", "_complete_from", "_doubtful", "_fixes", "_gap")
+    __slots__ = ("_agreeing", "_complete_from", "_device_key", "_doubtful", "_fixes", "_gap")
 
     AGREEING = 3
     KEPT = 16
 
-    def __init__(self, newest: Sequence[Fix] = (), *, is_complete: bool = True) -> None:
+    def __init__(self, device_key: int, newest: Sequence[Fix] = (), *, is_complete: bool = True) -> None:
         """``newest``: plausible fixes in the order of their times; ``is_complete``: there are no older ones."""
+        self._device_key = device_key
         self._fixes = list(newest)
         self._complete_from = -(2**63) if is_complete or not newest else newest[0][0]
         self._gap: Neighbours = (None, None)
         self._doubtful: Fix | None = None
         self._agreeing = 0
 
-    def is_jump(self, fix: Fix, look_up: Callable[[int], Neighbours]) -> bool:
+    def is_jump(self, fix: Fix, look_up: LookUp) -> bool:
         """Judge ``fix`` and remember it if it is plausible. Only for fixes without NOT_A_REFERENCE marks."""
         fixes = self._fixes
         if fixes and fix[0] > fixes[-1][0] and is_reachable(fixes[-1], fix):  # nearly always
@@ -182,10 +186,10 @@ class FixHistory:
             del self._fixes[: self.KEPT // 2]
             self._complete_from = self._fixes[0][0]
 
-    def _is_jump_in_gap(self, fix: Fix, look_up: Callable[[int], Neighbours]) -> bool:
+    def _is_jump_in_gap(self, fix: Fix, look_up: LookUp) -> bool:
         before, after = self._gap
         if before is None or after is None or not before[0] <= fix[0] < after[0]:
-            before, after = look_up(fix[0])
+            before, after = look_up(self._device_key, fix[0])
             after = after or self._fixes[0]
         if not _fits(before, fix, after) and not self._is_confirmed(fix):
             self._gap = (before, after)

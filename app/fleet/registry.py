@@ -147,7 +147,7 @@ class Registry:
             limit = FixHistory.KEPT // 2
             query = _plausible(tracker.key).order_by(PositionRow.fixed_at_ms.desc()).limit(limit)
             newest = [_fix(row) for row in connection.execute(query)]
-            tracker.history = FixHistory(newest[::-1], is_complete=len(newest) < limit)
+            tracker.history = FixHistory(tracker.key, newest[::-1], is_complete=len(newest) < limit)
         return tracker.history
 
     def _follow(self, connection: Connection) -> None:

@@ -31,7 +31,7 @@ times = st.integers(T0_MS, T0_MS + 48 * HOUR_MS)
 fixes = st.tuples(times, st.floats(-90, 90), st.floats(-180, 180))
 
 
-def no_store(at_ms: int) -> Neighbours:
+def no_store(_device_key: int, at_ms: int) -> Neighbours:
     raise AssertionError(f"asked the store about {at_ms}")
 
 
@@ -111,7 +111,7 @@ def test_the_date_line_is_no_jump() -> None:
 
 
 def test_a_teleport_is_marked_and_the_fix_after_it_is_not() -> None:
-    history = FixHistory()
+    history = FixHistory(1)
     jumps = [
         history.is_jump(fix, no_store)
         for fix in [(T0_MS, 9.0, 7.0), (T0_MS + 10_000, 50.0, 8.0), (T0_MS + 20_000, 9.001, 7.0)]
@@ -120,14 +120,14 @@ def test_a_teleport_is_marked_and_the_fix_after_it_is_not() -> None:
 
 
 def test_a_wrong_first_fix_does_not_condemn_the_rest() -> None:
-    history = FixHistory()
+    history = FixHistory(1)
     assert not history.is_jump((T0_MS, 50.0, 8.0), no_store)
     later = [(T0_MS + n * 10_000, 9.0 + n * 1e-4, 7.0) for n in range(1, 8)]
     assert [history.is_jump(fix, no_store) for fix in later] == [True, True, False, False, False, False, False]
 
 
 def test_scattered_jumps_are_never_believed() -> None:
-    history = FixHistory()
+    history = FixHistory(1)
     chance = random.Random(3)
     assert not history.is_jump((T0_MS, 9.0, 7.0), no_store)
     wild = [(T0_MS + n * 1_000, chance.uniform(-80, 80), chance.uniform(-170, 170)) for n in range(1, 200)]
@@ -136,7 +136,7 @@ def test_scattered_jumps_are_never_believed() -> None:
 
 @given(st.permutations(range(14)))
 def test_the_order_of_arrival_of_a_real_drive_does_not_matter(order: list[int]) -> None:
-    history = FixHistory()
+    history = FixHistory(1)
     drive = [(T0_MS + n * 60_000, 9.0 + n * 0.01, 7.0) for n in range(14)]
     assert not any(history.is_jump(drive[n], no_store) for n in order)
 
@@ -144,9 +144,9 @@ def test_the_order_of_arrival_of_a_real_drive_does_not_matter(order: list[int]) 
 @given(st.lists(fixes, max_size=40), st.lists(fixes, min_size=1, max_size=40))
 def test_a_fix_that_was_believed_is_believed_when_it_comes_again(stored: list[Fix], arriving: list[Fix]) -> None:
     stored.sort()
-    history = FixHistory(stored[-8:], is_complete=len(stored) <= 8)
+    history = FixHistory(1, stored[-8:], is_complete=len(stored) <= 8)
 
-    def look_up(at_ms: int) -> Neighbours:
+    def look_up(_device_key: int, at_ms: int) -> Neighbours:
         before = [fix for fix in stored if fix[0] <= at_ms]
         after = [fix for fix in stored if fix[0] > at_ms]
         return (before[-1] if before else None), (after[0] if after else None)
@@ -158,10 +158,10 @@ def test_a_fix_that_was_believed_is_believed_when_it_comes_again(stored: list[Fi
 
 def test_buffered_fixes_of_an_old_gap_ask_the_store_once_and_are_compared_there() -> None:
     newest = [(T0_MS + 100 * HOUR_MS + n * 60_000, 12.0, 8.5) for n in range(8)]
-    history = FixHistory(newest, is_complete=False)
+    history = FixHistory(1, newest, is_complete=False)
     asked: list[int] = []
 
-    def look_up(at_ms: int) -> Neighbours:
+    def look_up(_device_key: int, at_ms: int) -> Neighbours:
         asked.append(at_ms)
         return (T0_MS, 9.0, 7.0), newest[0]
 
@@ -173,14 +173,14 @@ def test_buffered_fixes_of_an_old_gap_ask_the_store_once_and_are_compared_there(
 
 
 def test_a_late_fix_is_also_compared_with_what_came_after_it() -> None:
-    history = FixHistory()
+    history = FixHistory(1)
     assert not history.is_jump((T0_MS + 60_000, 9.0, 7.0), no_store)
     assert history.is_jump((T0_MS, 48.0, 11.0), no_store)
     assert not history.is_jump((T0_MS, 9.001, 7.0), no_store)
 
 
 def test_the_memory_of_a_device_is_bounded() -> None:
-    history = FixHistory()
+    history = FixHistory(1)
     for n in range(1_000):
         assert not history.is_jump((T0_MS + n * 1_000, 9.0, 7.0 + n * 1e-5), no_store)
     assert len(history._fixes) <= FixHistory.KEPT
