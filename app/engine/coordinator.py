@@ -73,6 +73,7 @@ class Coordinator:
         self._store_trouble: StoreError | None = None
         self._lost_since_ms: int | None = None
         self._again = asyncio.Event()
+        self._stopping = False
         self._unready = Leg("build")
         self._waiting: list[asyncio.Future[Outcome]] = []
         self._in_run: list[asyncio.Future[Outcome]] = []
@@ -86,7 +87,7 @@ class Coordinator:
 
     async def stop(self) -> None:
         """Unload cleanly: peers are left, everything they delivered is stored, nobody waits for an answer."""
-        session = self._session
+        session, self._stopping = self._session, True
         _done, unended = await asyncio.wait({self._ports.tasks.cancel_owner(self)}, timeout=CANCEL_S)
         if unended:
             _log.error("%s did not stop within %.0f s of being asked", self.configured.name, CANCEL_S)
@@ -154,8 +155,8 @@ class Coordinator:
             await self._session.serve()
         finally:
             session, self._session = self._session, None
-            # A cancelled session is drained by whoever cancels; one that ended by itself must be drained here.
-            if not _is_cancelling():
+            # stop() drains the session that it cancels; one that ended by itself must be drained here.
+            if not self._stopping:
                 await session.drain(DRAIN_S)
 
     def _stopped_by(self, err: AdapterError) -> None:
@@ -349,8 +350,3 @@ def _stop_of(err: AdapterError, name: str) -> tuple[Phase, Issue]:
 
 def _sample_of(err: BaseException) -> dict[str, str]:
     return {"sample": err.sample} if isinstance(err, BadReply) and err.sample else {}
-
-
-def _is_cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -459,3 +459,21 @@ async def test_an_unchanged_state_is_not_written_again(rig: Rig) -> None:
     await rig.written()
     assert version() == before
     await one.stop()
+
+
+@BOTH
+async def test_what_was_counted_is_stored_when_a_session_ends(rig: Rig) -> None:
+    async def listen(inlet: Inlet) -> None:
+        inlet.connected("live")
+        inlet.count("skipped_bytes", 2)
+
+    rig.script.listen = listen
+    rig.script.fetches = [(), AuthFailed("The token was refused.")]
+    one = rig.coordinator(rig.add())
+    one.start()
+    await until(lambda: rig.script.listened == 1 and rig.script.fetched == 1)
+    await one.sync_now()
+    await until(lambda: one.state.phase is Phase.NEEDS_SIGN_IN)
+    with rig.store.read() as connection:
+        assert connection.execute(select(IntegrationDay.counters)).scalar_one() == {"skipped_bytes": 2}
+    await one.stop()
