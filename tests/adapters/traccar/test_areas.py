@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.errors import RecordRejected
@@ -15,18 +15,21 @@ lons = st.floats(min_value=-180, max_value=180)
 points = st.lists(st.tuples(lats, lons), min_size=3, max_size=30, unique=True)
 
 
+@settings(deadline=None)
 @given(lats, lons, st.floats(min_value=0.001, max_value=1e6))
 def test_circles_are_read_exactly(lat: float, lon: float, radius: float) -> None:
     area = parse_area(f"CIRCLE ({lat!r} {lon!r}, {radius!r})", "x")
     assert (area.shape, area.points, area.radius_m) == ("circle", ((lat, lon),), radius)
 
 
+@settings(deadline=None)
 @given(points, st.booleans())
 def test_polygons_lose_only_the_repeated_end(ring: list[tuple[float, float]], closed: bool) -> None:
     text = ", ".join(f"{lat!r} {lon!r}" for lat, lon in [*ring, *(ring[:1] if closed else [])])
     assert parse_area(f"POLYGON (({text}))", "x").points == tuple(ring)
 
 
+@settings(deadline=None)
 @given(points)
 def test_lines_are_corridors(line: list[tuple[float, float]]) -> None:
     text = ", ".join(f"{lat!r} {lon!r}" for lat, lon in line)
@@ -63,6 +66,7 @@ def test_mistakes_are_named(text: str, why: str) -> None:
         parse_area(text, "x")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="CIRCLEPOYGNLSTcircle() ,.-+eE0123456789\n", max_size=80) | st.text(max_size=80))
 def test_no_text_crashes(text: str) -> None:
     try:

@@ -96,6 +96,7 @@ def test_an_interrupted_read_goes_on_where_it_stopped() -> None:
     assert (resumed.from_ms, resumed.full) == (NOW - 2 * DAY_MS, True)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=40 * DAY_MS))
 def test_windows_are_at_most_a_day_and_cover_everything(length_ms: int) -> None:
     read = Read(NOW - length_ms, NOW, full=True)
@@ -106,6 +107,7 @@ def test_windows_are_at_most_a_day_and_cover_everything(length_ms: int) -> None:
     assert all(left[1] == right[0] for left, right in itertools.pairwise(windows))
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 2**60), st.integers(0, 2**60), st.none() | st.integers(0, 2**60), st.none() | st.integers(0, 2**60)
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.errors import BadReply, RecordRejected
@@ -107,6 +107,7 @@ def test_times_without_zone_or_sense_are_none(text: object) -> None:
     assert fields.time_ms({"at": text}, "at") is None
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=4_000_000_000_000))
 def test_times_go_out_and_come_back(at_ms: int) -> None:
     assert fields.time_ms({"at": fields.iso_time(at_ms)}, "at") == at_ms
@@ -142,6 +143,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(position())), json_values), json_values)
 def test_no_position_crashes_and_every_good_one_is_in_range(changes: dict[str, Any], said: Any) -> None:
     raw = {**position(), **changes, "attributes": said}
@@ -158,6 +160,7 @@ def test_no_position_crashes_and_every_good_one_is_in_range(changes: dict[str, A
         assert "\x00" not in json.dumps(found.attributes, ensure_ascii=False)
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_no_json_crashes_any_mapping(raw: Any) -> None:
     for one in (
@@ -213,6 +216,7 @@ def reply(body: bytes) -> Reply:
     return Reply(200, httpx.Headers(), body)
 
 
+@settings(deadline=None)
 @given(st.lists(json_values, max_size=6), st.data())
 def test_a_list_is_whole_or_an_error(items: list[Any], data: st.DataObject) -> None:
     body = json.dumps(items, allow_nan=True).encode()
@@ -224,6 +228,7 @@ def test_a_list_is_whole_or_an_error(items: list[Any], data: st.DataObject) -> N
         list(read_list(reply(body[:cut]), "the server"))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_never_crash_the_readers(body: bytes) -> None:
     for read in (lambda: list(read_list(reply(body), "the server")), lambda: read_object(reply(body), "the server")):

@@ -9,7 +9,7 @@ import socket
 import ssl
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.base import CheckStep, Layer
@@ -57,6 +57,7 @@ def test_wrong_addresses_are_refused_at_their_field(text: str, words: str) -> No
     assert "secret" not in wrong.value.why
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.text(max_size=40).map(lambda rest: f"https://{rest}"))
 def test_no_text_crashes(text: str) -> None:
     try:

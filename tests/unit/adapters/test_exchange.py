@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets.exceptions as ws_errors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.datastructures import Headers
 from websockets.http11 import Response
@@ -98,6 +98,7 @@ def test_retry_after_is_measured_on_the_clock_of_the_peer() -> None:
     assert retry_after_s(headers, NOW_MS) == 60.0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_header_crashes(value: bytes) -> None:
     headers = httpx.Headers([(b"retry-after", value), (b"date", value)])
