@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -67,12 +67,15 @@ def add(
 ) -> None:
     """Validate, check, save and enable a new integration."""
     from app.integrations import add as add_integration
-    from app.integrations import validate
+    from app.integrations import check_settings, validate
 
     values, hidden = read_fields(session.catalogue, key, sets), read_secrets(session.catalogue, key, secrets)
     validate(session.catalogue, key, values, hidden)
     with session.store() as store:
-        identity = None if no_check else _checked(session, key, values, hidden).identity
+        identity = None
+        if not no_check:
+            report = asyncio.run(check_settings(session.catalogue, key, values, hidden, session.clock))
+            identity = _held(report).identity
         added = add_integration(_desk(session, store), key, name, values, hidden, identity=identity)
     print_facts({"id": added}, as_json=as_json)
 
@@ -106,7 +109,7 @@ def set_(
     as_json: bool,
 ) -> None:
     """Change settings or secrets in place; the engine takes them up within 2 s."""
-    from app.integrations import change, configured, stored_secrets
+    from app.integrations import change, check_saved, configured
 
     with session.store() as store:
         desk = _desk(session, store)
@@ -115,9 +118,9 @@ def set_(
         values = read_fields(session.catalogue, old.type, sets)
         hidden = read_secrets(session.catalogue, old.type, secrets)
         identity = None
-        if not no_check and (values or hidden) and not _is_own_port(session.catalogue, old.type):
-            kept = stored_secrets(session.catalogue, desk.vault, old.type, integration_id)
-            identity = _checked(session, old.type, {**old.config, **values}, {**kept, **hidden}).identity
+        if not no_check and (values or hidden):
+            report = asyncio.run(check_saved(desk, integration_id, session.clock, values=values, secrets=hidden))
+            identity = _held(report).identity
         row = change(desk, integration_id, name=name, values=values, secrets=hidden, identity=identity)
     print_facts(row.as_json(), as_json=as_json)
 
@@ -165,11 +168,10 @@ def remove(session: Session, integration_id: str, as_json: bool) -> None:
 @click.pass_obj
 def check(session: Session, integration_id: str, as_json: bool) -> None:
     """Prove address and credentials, layer by layer."""
-    from app.integrations import check_settings, configured, stored_secrets
+    from app.integrations import check_saved
 
-    old = session.read(partial(configured, integration_id=integration_id))
-    kept = stored_secrets(session.catalogue, session.vault, old.type, integration_id)
-    report = asyncio.run(check_settings(session.catalogue, old.type, old.config, kept, session.clock))
+    with session.store() as store:
+        report = asyncio.run(check_saved(_desk(session, store), integration_id, session.clock))
     if as_json:
         print_json(report.as_json())
     else:
@@ -276,19 +278,11 @@ def _desk(session: Session, store: Store) -> Desk:
     return Desk(store, session.catalogue, session.vault)
 
 
-def _checked(session: Session, key: str, values: Mapping[str, Any], secrets: Mapping[str, str]) -> CheckReport:
+def _held(report: CheckReport) -> CheckReport:
     """A check that held. Raises Refused with what failed."""
-    from app.integrations import check_settings
-
-    report = asyncio.run(check_settings(session.catalogue, key, values, secrets, session.clock))
     if not report.ok:
         raise Refused(f"{report.why} Nothing was saved; --no-check saves without asking.")
     return report
-
-
-def _is_own_port(catalogue: Catalogue, key: str) -> bool:
-    """Whether a check would fail because the running engine itself holds the port."""
-    return "pull" not in catalogue.manifest(key).modes
 
 
 def _print_layers(report: CheckReport) -> None:
