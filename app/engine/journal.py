@@ -13,14 +13,15 @@ from sqlalchemy import Connection, insert, select, update
 
 from app.clock import from_ms, to_ms
 from app.engine.phases import Phase, status_word
+from app.fleet.text import storable, storable_json
 from app.integrations.rows import Configured
 from app.security.redaction import redact, redact_text
 from app.store.changes import raise_topic
+from app.store.logs import append_log
 from app.store.tables import (
     Cursor,
     Integration,
     IntegrationDay,
-    IntegrationLog,
     IntegrationState,
     Problem,
 )
@@ -88,7 +89,7 @@ def save_state(connection: Connection, integration_id: str, state: State, *, las
     version = raise_topic(connection, "integration_states")
     values = {
         "phase": state.phase.value,
-        "reason": redact_text(state.reason),
+        "reason": _clean(state.reason),
         "error_kind": state.error_kind,
         "since": from_ms(state.since_ms),
         "next_try": _time(state.next_try_ms),
@@ -120,15 +121,14 @@ def write_log(
     now_ms: int,
 ) -> None:
     """One line of the event log. ``text`` is a sentence; both it and ``payload`` are redacted here."""
-    raise_topic(connection, "logs")
-    line = {
-        "integration_id": integration_id,
-        "event_type": event_type,
-        "payload": redact(payload),
-        "created_at": from_ms(now_ms),
-        "text": redact_text(text),
-    }
-    connection.execute(insert(IntegrationLog).values(line))
+    append_log(
+        connection,
+        event_type=event_type,
+        text=_clean(text),
+        integration_id=integration_id,
+        payload=storable_json(redact(payload)),
+        created_at=from_ms(now_ms),
+    )
 
 
 def add_to_day(connection: Connection, integration_id: str, now_ms: int, counts: DayCounts) -> None:
@@ -163,7 +163,7 @@ def raise_problem(connection: Connection, integration_id: str | None, issue: Iss
     """Raise a problem, or renew the text of the one that stands; its ``since`` stays."""
     key = problem_key(issue.kind, integration_id)
     open_one = (Problem.problem_key == key) & Problem.cleared_at.is_(None)
-    texts = {"title": redact_text(issue.title), "detail": redact_text(issue.detail), "fix": issue.fix}
+    texts = {"title": _clean(issue.title), "detail": _clean(issue.detail), "fix": issue.fix}
     query = select(Problem.id, Problem.title, Problem.detail, Problem.fix).where(open_one)
     standing = connection.execute(query).first()
     if standing is not None and (standing.title, standing.detail, standing.fix) == tuple(texts.values()):
@@ -210,6 +210,11 @@ def _state(row: Any) -> State:
         failures=row.failures,
         detail=row.detail,
     )
+
+
+def _clean(text: str) -> str:
+    """Without secrets, and without what a peer's answer may hold and a database cannot."""
+    return storable(redact_text(text))
 
 
 def _time(ms: int | None) -> Any:

@@ -100,3 +100,11 @@ async def test_secrets_are_blanked_whatever_is_written(rig: Rig) -> None:
         everything += repr(connection.execute(select(Problem.__table__)).all())
     assert "planted-secret-0815" not in everything
     assert "The server said" in everything
+
+
+async def test_what_a_peer_answered_in_binary_is_kept_readable(rig: Rig) -> None:
+    write(
+        rig, lambda c: write_log(c, None, "note", "a\x00b", payload={"sample": "c\x00d", "n": {"x": 1}}, now_ms=NOW_MS)
+    )
+    (line,) = rig.logs()
+    assert (line.text, line.payload) == ("a�b", {"sample": "c�d", "n": {"x": 1}})
