@@ -16,6 +16,7 @@ from psycopg import sql
 from sqlalchemy import Column, Connection, Dialect, MetaData, Table, delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import ClauseElement
 
@@ -84,7 +85,7 @@ class BulkInsert:
         savepoint = connection.begin_nested()
         try:
             _copy_rows(connection, self._copy, rows)
-        except psycopg.errors.UniqueViolation:
+        except IntegrityError:
             savepoint.rollback()
             return False
         savepoint.commit()
@@ -113,6 +114,10 @@ def _copy_statement(table: Table, columns: Sequence[str]) -> sql.Composed:
 
 def _copy_rows(connection: Connection, statement: sql.Composed, rows: Sequence[Row]) -> None:
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as err:
+        # As SQLAlchemy itself raises it, so that the store knows what kind of trouble it is.
+        raise DBAPIError.instance("COPY", None, err, psycopg.Error, dialect=connection.dialect) from err

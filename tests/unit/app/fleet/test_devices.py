@@ -155,6 +155,20 @@ def test_a_blocked_tracker_can_be_adopted_and_the_engine_notices(feed: Feed) -> 
     assert feed(a_position(fixed_at_ms=T0_MS + 60_000)).positions == 1
 
 
+def test_what_another_program_decides_holds_for_the_next_frame(database: str, feed: Feed) -> None:
+    feed(a_position(), a_position(OTHER_IMEI))
+    window = Store.open(database)
+    try:
+        window.write(lambda c: devices.block(c, IMEI)).result()
+        window.write(lambda c: devices.set_clock_offset(c, OTHER_IMEI, 60)).result()
+        later_ms = T0_MS + 60_000
+        done = feed(a_position(fixed_at_ms=later_ms), a_position(OTHER_IMEI, fixed_at_ms=later_ms + 60_000))
+    finally:
+        window.close()
+    assert (done.blocked, done.positions) == (1, 1)
+    assert rows_of(feed.store, PositionRow)[-1].fixed_at_ms == later_ms
+
+
 def test_a_clock_offset_holds_from_now_on_and_is_checked(feed: Feed) -> None:
     feed(a_position())
     act(feed, devices.set_clock_offset, IMEI, 3600)
