@@ -250,11 +250,11 @@ class Coordinator:
         if run.error is None:
             text = f"{name}: {run.records} new record(s) in {run.duration_ms / 1000:.1f} s ({run.why})."
             self._last_success_ms = self._last_sync_ms = self._ports.clock.now_ms()
-            outcome = Outcome(True, "sync_completed", text, counts, run.duration_ms)
+            outcome = Outcome(True, "sync_success", text, counts, run.duration_ms)
         else:
             why = getattr(run.error, "why", f"a defect of this program ({type(run.error).__name__})")
             payload |= {"error": type(run.error).__name__, "reason": why, **_sample_of(run.error)}
-            outcome = Outcome(False, "sync_failed", f"{name}: {why}", counts, run.duration_ms)
+            outcome = Outcome(False, "sync_error", f"{name}: {why}", counts, run.duration_ms)
         self._log_line(outcome.event_type, outcome.text, payload)
         failed = 0 if run.error is None else 1
         day = DayCounts(runs=1, runs_failed=failed, duration_ms=run.duration_ms)
@@ -326,7 +326,7 @@ class Coordinator:
         self._ports.scribe.note(partial(note, integration_id=self.configured.id), key=key)
 
     def _failure(self, text: str) -> Outcome:
-        return Outcome(False, "sync_failed", text, {})
+        return Outcome(False, "sync_error", text, {})
 
     def _answer_all(self, outcome: Outcome) -> None:
         waiting = [*self._waiting, *self._in_run]

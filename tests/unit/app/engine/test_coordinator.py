@@ -37,7 +37,7 @@ async def test_a_good_start_checks_fetches_stores_and_is_healthy(rig: Rig) -> No
     await until(lambda: one.state.phase is Phase.HEALTHY)
     await rig.written()
     assert count(rig, PositionRow) == 3
-    (line,) = rig.logs("sync_completed")
+    (line,) = rig.logs("sync_success")
     assert line.payload["counts"] == {"raw_frames": 3, "positions": 3}
     assert line.payload["why"] == "start"
     state = rig.state(integration_id)
@@ -76,7 +76,7 @@ async def test_each_batch_is_stored_with_its_cursor_before_the_next_is_asked_for
     with rig.store.read() as connection:
         assert connection.execute(select(Cursor.value)).scalar_one() == "2"
     assert count(rig, PositionRow) == 2
-    (line,) = rig.logs("sync_failed")
+    (line,) = rig.logs("sync_error")
     assert line.payload["counts"] == {"raw_frames": 2, "positions": 2}
     await one.stop()
 
@@ -125,7 +125,7 @@ async def test_a_defect_of_ours_stops_only_this_one_and_is_named(rig: Rig, caplo
     (problem,) = rig.open_problems()
     assert problem.problem_key.startswith("defect:")
     assert "ZeroDivisionError" in problem.detail
-    (line,) = rig.logs("sync_failed")
+    (line,) = rig.logs("sync_error")
     assert line.payload["error"] == "ZeroDivisionError"
     await one.stop()
 
@@ -159,8 +159,8 @@ async def test_a_lost_peer_is_retried_with_growing_delays_and_logged_once(rig: R
     assert len(rig.logs("peer_lost")) == 1
     (returned,) = rig.logs("peer_returned")
     assert "works again" in returned.text
-    assert len(rig.logs("sync_failed")) == 7
-    assert rig.logs("sync_failed")[-1].payload["sample"] == "<html>"
+    assert len(rig.logs("sync_error")) == 7
+    assert rig.logs("sync_error")[-1].payload["sample"] == "<html>"
     with rig.store.read() as connection:
         assert connection.execute(select(Integration.status)).scalar_one() == "active"
     await one.stop()
@@ -215,7 +215,7 @@ async def test_sync_now_waits_for_a_run_that_begins_after_the_wish(rig: Rig) -> 
     outcome = await wish
     assert rig.script.fetched == 2
     assert outcome.ok
-    assert outcome.as_answer()["event_type"] == "sync_completed"
+    assert outcome.as_answer()["event_type"] == "sync_success"
     assert outcome.counts == {"raw_frames": 1, "positions": 1}
     await rig.written()
     (line,) = rig.logs("sync_postponed")
@@ -230,7 +230,7 @@ async def test_sync_now_reports_a_failure_in_the_peers_words(rig: Rig) -> None:
     await until(lambda: rig.script.fetched == 1 and one.state.phase is Phase.STALE)
     answer = (await one.sync_now()).as_answer()
     assert answer["ok"] is False
-    assert answer["event_type"] == "sync_failed"
+    assert answer["event_type"] == "sync_error"
     assert "page instead of data" in answer["error"]
     await one.stop()
 
@@ -402,7 +402,7 @@ async def test_a_push_brings_the_next_fetch_forward_and_several_make_one(rig: Ri
     await rig.clock.advance(20)
     assert rig.script.fetched == 2
     await rig.written()
-    assert rig.logs("sync_completed")[-1].payload["why"] == "the live connection had a gap"
+    assert rig.logs("sync_success")[-1].payload["why"] == "the live connection had a gap"
     await one.stop()
 
 

@@ -97,7 +97,7 @@ async def test_sync_by_command_row_answers_with_the_counts(rig: Rig, engine: Eng
     rig.script.fetches = [[Batch([position("t", 1)])], ()]
     found = await answer(rig, SYNC, integration_id)
     assert found["ok"]
-    assert found["event_type"] == "sync_completed"
+    assert found["event_type"] == "sync_success"
     assert found["counts"] == {"raw_frames": 1, "positions": 1}
 
 

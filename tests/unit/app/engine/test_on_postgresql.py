@@ -88,7 +88,7 @@ async def test_the_engine_serves_a_postgresql_store(
         day = connection.execute(select(IntegrationDay.records, IntegrationDay.runs, IntegrationDay.counters)).one()
         beat = get_fact(connection, ENGINE_FACT) or {}
     assert kinds == {f"sign_in:{integration_id}", f"defect_records:{integration_id}"}
-    assert {"sync_completed", "sync_failed", "sign_in"} <= events
+    assert {"sync_success", "sync_error", "sign_in"} <= events
     assert tuple(day) == (5, 3, {"skipped_bytes": 2})
     assert beat["state"] == "stopped"
     await tasks.close()

@@ -25,7 +25,7 @@ def _fill(connection: Connection, count: int = 300) -> None:
     rows = [
         {
             "integration_id": B if n % 3 == 0 else A,
-            "event_type": "sync_failed" if n % 10 == 0 else "sync",
+            "event_type": "sync_error" if n % 10 == 0 else "sync",
             "payload": {"n": n},
             "created_at": START + timedelta(minutes=n),
             "text": f"Tracker 8634{n:011} silent" if n % 7 == 0 else f"Traccar Kano: {n} positions stored, 50% new",
@@ -99,8 +99,8 @@ def test_a_line_of_the_console_itself_is_found_apart_from_the_others(store: Stor
         (LogFilter(text="no such thing"), _never),
         (LogFilter(text='"; DROP'), _never),
         (LogFilter(text="Kano", integration_id=B), lambda n: n % 7 != 0 and n % 3 == 0),
-        (LogFilter(integration_id=A, event_types=["sync_failed"]), lambda n: n % 3 != 0 and n % 10 == 0),
-        (LogFilter(event_types=["sync_failed", "sync"], text="silent"), lambda n: n % 7 == 0),
+        (LogFilter(integration_id=A, event_types=["sync_error"]), lambda n: n % 3 != 0 and n % 10 == 0),
+        (LogFilter(event_types=["sync_error", "sync"], text="silent"), lambda n: n % 7 == 0),
         (LogFilter(event_types=["unheard"]), _never),
         (LogFilter(since=START + timedelta(minutes=290)), lambda n: n >= 290),
         (LogFilter(until=START + timedelta(minutes=10)), lambda n: n < 10),
