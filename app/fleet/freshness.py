@@ -45,14 +45,22 @@ def clock_warning(clock_lag_s: int | None, clock_offset_s: int = 0) -> str:
     ``clock_lag_s`` is the smoothed device time, corrected by ``clock_offset_s``, minus arrival. Near a multiple of
     a quarter of an hour other than zero it is a zone, not a delay (gps-protocols.md, 2.3).
     """
-    if clock_lag_s is None:
+    offset_s = suggested_offset_s(clock_lag_s, clock_offset_s)
+    if offset_s is None:
         return ""
-    quarters = round(clock_lag_s / CLOCK_STEP_S)
-    if not 0 < abs(quarters) <= WIDEST_ZONE_QUARTERS or abs(clock_lag_s - quarters * CLOCK_STEP_S) > CLOCK_TOLERANCE_S:
-        return ""
-    lag_s = quarters * CLOCK_STEP_S
+    lag_s = offset_s - clock_offset_s
     hours, minutes = divmod(abs(lag_s) // 60, 60)
     return (
         f"Fixes of this tracker are {hours}:{minutes:02d} h {'ahead of' if lag_s > 0 else 'behind'} their arrival. "
-        f"If its clock keeps another zone than UTC, set its clock offset to {clock_offset_s + lag_s} s."
+        f"If its clock keeps another zone than UTC, set its clock offset to {offset_s} s."
     )
+
+
+def suggested_offset_s(clock_lag_s: int | None, clock_offset_s: int = 0) -> int | None:
+    """The clock offset in seconds that :func:`clock_warning` names; None where there is nothing to warn of."""
+    if clock_lag_s is None:
+        return None
+    quarters = round(clock_lag_s / CLOCK_STEP_S)
+    if not 0 < abs(quarters) <= WIDEST_ZONE_QUARTERS or abs(clock_lag_s - quarters * CLOCK_STEP_S) > CLOCK_TOLERANCE_S:
+        return None
+    return clock_offset_s + quarters * CLOCK_STEP_S

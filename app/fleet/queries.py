@@ -5,7 +5,7 @@ Functions on a connection of ``store.read``; each is one page of work, so no rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,26 +216,32 @@ def find_events(
     connection: Connection,
     *,
     text: str = "",
+    kinds: Collection[str] = (),
     device_key: int | None = None,
     vehicle_id: str | None = None,
+    integration_id: str | None = None,
     from_ms: int | None = None,
     to_ms: int | None = None,
     before: tuple[int, int] | None = None,
     limit: int = 500,
 ) -> list[EventListing]:
-    """Events by time, newest first. ``text`` is sought in words, kind, code, tracker and plate.
+    """Events by time, newest first. Each word of ``text`` is sought in text, kind, code, tracker and plate.
 
     ``before`` is (occurred_at_ms, id) of the last event of the page before.
     """
     event = DeviceEventRow
     query = _EVENT.order_by(event.occurred_at_ms.desc(), event.id.desc()).limit(limit)
-    if text:
+    for word in text.replace("\x00", "").split():
         fields = (event.text, event.kind, event.code, Device.unique_id, Device.name, Vehicle.plate)
-        query = query.where(or_(*(field.icontains(text, autoescape=True) for field in fields)))
+        query = query.where(or_(*(field.icontains(word, autoescape=True) for field in fields)))
+    if kinds:
+        query = query.where(event.kind.in_(kinds))
     if device_key is not None:
         query = query.where(event.device_key == device_key)
     if vehicle_id is not None:
         query = query.where(Device.vehicle_id == vehicle_id)
+    if integration_id is not None:
+        query = query.where(Device.integration_id == integration_id)
     if from_ms is not None:
         query = query.where(event.occurred_at_ms >= from_ms)
     if to_ms is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, false, func, insert, select, table
+from sqlalchemy import ColumnElement, Connection, and_, false, func, insert, select, table
 from sqlalchemy import column as sql_column
 
 from app.clock import utc_now
@@ -50,7 +50,7 @@ class LogLine:
 class LogFilter:
     """What to look for; everything given must hold.
 
-    ``text`` is found anywhere in the sentence; ``since`` is inclusive, ``until`` exclusive, both aware;
+    ``text``, and each of ``words``, is found anywhere in the sentence; ``since`` is inclusive, ``until`` exclusive, both aware;
     ``id`` is one line's own id. ``integration_id`` "" means the console's own lines.
     """
 
@@ -60,6 +60,13 @@ class LogFilter:
     since: datetime | None = None
     until: datetime | None = None
     id: int | None = None
+    words: Sequence[str] = ()
+
+    @property
+    def sought(self) -> list[str]:
+        """Everything that the sentence must hold, the longest first: it narrows the search most."""
+        texts = [text.replace("\x00", "") for text in (self.text, *self.words)]
+        return sorted(filter(None, texts), key=len, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +101,26 @@ def append_log(
     return connection.execute(insert(IntegrationLog).values(values).returning(IntegrationLog.id)).scalar_one()
 
 
-def search_logs(connection: Connection, what: LogFilter, *, limit: int = 200, older_than: int | None = None) -> LogPage:
-    """One page of the lines that ``what`` describes, newest first, from below the id ``older_than``."""
+def search_logs(
+    connection: Connection,
+    what: LogFilter,
+    *,
+    limit: int = 200,
+    older_than: int | None = None,
+    newer_than: int | None = None,
+) -> LogPage:
+    """One page of the lines that ``what`` describes, newest first, from below the id ``older_than``.
+
+    ``newer_than`` is the id of a line that is known already, to ask only for what was written since.
+    """
     conditions = _conditions(connection, what, older_than)
-    text = what.text.replace("\x00", "")
-    if not text:
+    if newer_than is not None:
+        conditions.append(IntegrationLog.id > newer_than)
+    sought = what.sought
+    if not sought:
         return _page(_lines(connection, conditions, limit), limit, older_than=None)
-    matches = IntegrationLog.text.icontains(text, autoescape=True)
+    text = sought[0]
+    matches = and_(*(IntegrationLog.text.icontains(found, autoescape=True) for found in sought))
     indexed = len(text) >= 3
     floor = _floor(connection, conditions, NEWEST if indexed else SCAN)
     newest = conditions if floor is None else [*conditions, IntegrationLog.id >= floor]
