@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from widgets.formats import Formats
@@ -49,7 +49,10 @@ def _nowhere(*_arguments: Any, **_named: Any) -> None:
 
 @dataclass
 class Doors:
-    """The two things only the window can do; it replaces them when it is made."""
+    """What pages reach without importing it: two things only the window can do, which it puts here itself, and the
+    dialogs by name, which the composition root puts here; each is a coroutine function.
+    """
 
     notify: Callable[[Level, str], None] = _nowhere
     open_page: Callable[..., None] = _nowhere
+    dialogs: Mapping[str, Callable[..., Awaitable[Any]]] = field(default_factory=dict)
