@@ -215,6 +215,7 @@ def tls_error(err: ssl.SSLError, peer: str, *, pinned: str = "", seen: str = "")
             "fingerprint",
             f"The certificate of {peer} is not the pinned one: it was changed, or somebody stands in between.{shown} "
             "Ask its administrator whether it was renewed; pin the new fingerprint only if the two agree.",
+            proposal=seen,
         )
     if code in _UNKNOWN_ISSUER:
         shown = f" Its SHA-256 fingerprint is {seen}." if seen else ""
@@ -222,6 +223,7 @@ def tls_error(err: ssl.SSLError, peer: str, *, pinned: str = "", seen: str = "")
             "fingerprint",
             f"The certificate of {peer} was issued by nobody that this computer knows.{shown} If the administrator "
             "names the same fingerprint, enter it as the pinned certificate.",
+            proposal=seen,
         )
     return NotReady(f"The certificate of {peer} cannot be verified ({_tls_reason(err)}). Ask its administrator.")
 

@@ -25,11 +25,15 @@ class AdapterError(Exception):
 
 
 class SettingsInvalid(AdapterError):
-    """A setting cannot be right. ``field`` is its name in the settings model, or "" for the whole form."""
+    """A setting cannot be right. ``field`` is its name in the settings model, or "" for the whole form.
 
-    def __init__(self, field: str, why: str) -> None:
+    ``proposal`` is a value that would make it right if the operator agrees: the fingerprint that a peer shows.
+    """
+
+    def __init__(self, field: str, why: str, proposal: str = "") -> None:
         super().__init__(why)
         self.field = field
+        self.proposal = proposal
 
 
 class AuthFailed(AdapterError):

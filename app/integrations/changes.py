@@ -39,11 +39,15 @@ _log = logging.getLogger(__name__)
 
 
 class Duplicate(OperatorError):
-    """The same peer, port or name is configured already; ``integration_id`` says as which."""
+    """The same peer, port or name is configured already; ``integration_id`` says as which.
 
-    def __init__(self, why: str, integration_id: str) -> None:
+    ``field`` is what was entered twice: ``name``, ``port``, or "" where it is the peer itself.
+    """
+
+    def __init__(self, why: str, integration_id: str, field: str = "") -> None:
         super().__init__(why)
         self.integration_id = integration_id
+        self.field = field
 
 
 class OtherPeer(OperatorError):
@@ -300,7 +304,7 @@ def _refuse_duplicates(
     )
     named = connection.execute(columns.where(func.lower(Integration.name) == wanted.name.lower())).first()
     if named is not None:
-        raise Duplicate(f"An integration named “{named.name}” exists already. Choose another name.", named.id)
+        raise Duplicate(f"An integration named “{named.name}” exists already. Choose another name.", named.id, "name")
     if wanted.unique_id is not None:
         same = connection.execute(
             columns.where(Integration.type == wanted.key, Integration.peer_unique_id == wanted.unique_id)
@@ -318,6 +322,7 @@ def _refuse_duplicates(
                 f"Port {mine['port']} is the one of the integration “{other.name}”. Choose another port, or change "
                 f"that integration.",
                 other.id,
+                "port",
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from app.security.redaction import register_secret
 from app.store.tables import IntegrationState
 
 TIME_LIMIT_S = 60.0
+
+StepSeen = Callable[[CheckStep], None]
 
 _ORDER = tuple(Layer)
 _LISTENING = frozenset({"healthy", "stale"})
@@ -62,8 +64,12 @@ async def check_settings(
     clock: Clock,
     *,
     time_limit_s: float = TIME_LIMIT_S,
+    on_step: StepSeen | None = None,
 ) -> CheckReport:
-    """Check what was entered, saved or not. Everything that can be wrong is in the report; no AdapterError leaves."""
+    """Check what was entered, saved or not. Everything that can be wrong is in the report; no AdapterError leaves.
+
+    ``on_step`` hears of each layer as soon as it is proved.
+    """
     for secret in secrets.values():  # not in the vault yet, and not to be seen in a log either
         register_secret(secret)
     try:
@@ -72,19 +78,31 @@ async def check_settings(
         return CheckReport(faults=err.faults)
     except AdapterError as err:
         return CheckReport(error=err)
-    return await check_model(catalogue, key, settings, clock, time_limit_s=time_limit_s)
+    return await check_model(catalogue, key, settings, clock, time_limit_s=time_limit_s, on_step=on_step)
 
 
 async def check_model(
-    catalogue: Catalogue, key: str, settings: Settings, clock: Clock, *, time_limit_s: float = TIME_LIMIT_S
+    catalogue: Catalogue,
+    key: str,
+    settings: Settings,
+    clock: Clock,
+    *,
+    time_limit_s: float = TIME_LIMIT_S,
+    on_step: StepSeen | None = None,
 ) -> CheckReport:
     """Like :func:`check_settings`, for settings that are a model already."""
     steps: list[CheckStep] = []
+
+    def seen(step: CheckStep) -> None:
+        steps.append(step)
+        if on_step is not None:
+            on_step(step)
+
     try:
         kit = make_kit("check", catalogue.manifest(key), settings, clock)
         try:
             async with asyncio.timeout(time_limit_s) as limit:
-                identity = await catalogue.create(key, settings, kit).check(steps.append)
+                identity = await catalogue.create(key, settings, kit).check(seen)
         finally:
             await kit.http.aclose()
     except TimeoutError:
@@ -106,6 +124,7 @@ async def check_saved(
     values: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
     time_limit_s: float = TIME_LIMIT_S,
+    on_step: StepSeen | None = None,
 ) -> CheckReport:
     """Check a configured integration as it is, or with the changes of a form that is not saved yet.
 
@@ -126,7 +145,7 @@ async def check_saved(
     if held is not None:
         return held
     return await check_settings(
-        desk.catalogue, saved.type, wanted, {**kept, **entered}, clock, time_limit_s=time_limit_s
+        desk.catalogue, saved.type, wanted, {**kept, **entered}, clock, time_limit_s=time_limit_s, on_step=on_step
     )
 
 
