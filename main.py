@@ -291,7 +291,7 @@ class InProcessEngine(EngineSide):
     """The engine on the window's own loop, for small sites and PCs that forbid child processes."""
 
     async def open(self) -> Store:
-        from app.engine.host import HeldStore
+        from app.engine.held import HeldStore
 
         session = self.console.session
         take = partial(HeldStore.take, started_by="in-process", database_url=session.database)

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, func, select
 from app import platform
 from app.catalogue import Catalogue
 from app.commands.session import Session
-from app.engine.host import EngineHeld, read_facts
+from app.engine.facts import EngineHeld, read_facts
 from app.fleet.devices import adopt
 from app.integrations import Desk, add, change, check_settings, list_integrations
 from app.paths import Paths

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from app import platform
 from app.catalogue import Catalogue
 from app.clock import from_ms
-from app.engine.host import read_facts
+from app.engine.facts import read_facts
 from app.errors import OperatorError
 from app.integrations import list_integrations
 from app.paths import Paths

@@ -6,7 +6,8 @@ import time
 
 from app import platform
 from app.clock import SystemClock
-from app.engine.host import EngineHeld, HeldStore
+from app.engine.facts import EngineHeld
+from app.engine.held import HeldStore
 from app.paths import Paths
 from app.store.errors import StoreDamaged, StoreNotMigrated
 from app.store.store import Store

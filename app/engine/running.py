@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from adapters.base import Clock
-from app.engine.host import ENGINE_FACT
+from app.engine.facts import ENGINE_FACT
 from app.errors import OperatorError
 from app.store.facts import get_fact
 from app.store.store import Store

@@ -22,9 +22,9 @@ from sqlalchemy import Connection
 from adapters.base import Clock
 from app import platform
 from app.engine.commands import STOP, give_command
+from app.engine.facts import EngineFacts, read_facts
 from app.engine.gateway import READY
 from app.engine.gateway import STOP as STOP_LINE
-from app.engine.host import EngineFacts, read_facts
 from app.engine.journal import Issue, clear_problems, raise_problem
 from app.paths import Paths
 from app.security.redaction import redact_text

@@ -84,18 +84,22 @@ class Seal:
 
 
 async def keep_sealed(
-    store: Store, seal: Seal, clock: Clock, on_fault: Callable[[AuditReport], None], *, every_s: float = 30.0
+    store: Store, seal: Seal, clock: Clock, on_report: Callable[[AuditReport], None], *, every_s: float = 30.0
 ) -> None:
-    """Seal the chain whenever acts were added, until cancelled. ``on_fault`` is told of each new fault once."""
-    sealed_version, told = -1, ""
+    """Seal the chain whenever acts were added, until cancelled.
+
+    ``on_report`` is told what the first look found, and then of each change between a fault, another and none.
+    """
+    sealed_version = -1
+    told: str | None = "not looked yet"
     while True:
         try:
             version = await asyncio.to_thread(_acts_version, store)
             if version != sealed_version:
                 report = await asyncio.to_thread(_advance, store, seal)
-                if report.first_fault is not None and report.first_fault != told:
-                    on_fault(report)
-                sealed_version, told = version, report.first_fault or ""
+                if report.first_fault != told:
+                    on_report(report)
+                sealed_version, told = version, report.first_fault
         except OperatorError as err:  # the vault is locked, or the store: the next turn may find it open
             _log.info("The record of acts is not sealed now: %s", err.why)
         await clock.sleep(every_s)

@@ -10,7 +10,8 @@ import pytest
 
 from app.catalogue import Catalogue
 from app.clock import SystemClock
-from app.engine.host import EngineHost, HeldStore
+from app.engine.held import HeldStore
+from app.engine.host import EngineHost
 from app.engine.phases import Phase
 from app.security.vault import MemoryVault
 from app.tasks import Tasks

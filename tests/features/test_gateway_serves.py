@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.engine.commands import STOP
-from app.engine.host import read_facts
+from app.engine.facts import read_facts
 from app.engine.phases import Phase
 from app.integrations.changes import change, disable
 from tests.helpers.depot import Depot, Gateway, Tracker, connected, free_port, wait_for

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from adapters.gt02_tracker.simulator_frames import Fix, gt02_heartbeat, gt02_location
 from app.catalogue import Catalogue
 from app.engine.commands import give_command, outcome_of
-from app.engine.host import ENGINE_FACT
+from app.engine.facts import ENGINE_FACT
 from app.engine.journal import State, load_states
 from app.integrations.changes import Desk, add
 from app.paths import Paths

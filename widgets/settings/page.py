@@ -14,7 +14,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 from sqlalchemy import Connection
 
-from app.engine.host import EngineFacts, read_facts
+from app.engine.facts import EngineFacts, read_facts
 from app.errors import OperatorError
 from app.security.audit import record_act
 from app.store.retention import Retention, get_retention, set_retention

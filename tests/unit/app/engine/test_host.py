@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from app.engine.host import ENGINE_FACT, EngineHeld, EngineHost, HeldStore, read_facts
+from app.engine.facts import ENGINE_FACT, EngineHeld, read_facts
+from app.engine.held import HeldStore
+from app.engine.host import EngineHost
 from app.integrations.changes import Desk, add
 from app.paths import Paths
 from app.security.vault import MemoryVault
 from app.store.facts import get_fact, set_fact
-from app.store.tables import IntegrationLog, Problem, RawFrameRow
+from app.store.tables import IntegrationLog, Problem
 from app.tasks import Tasks
 from tests.helpers.fake_adapter import Kits, LentClock, fake_catalogue, fake_kind, until
 
@@ -144,26 +146,6 @@ async def test_a_clock_far_behind_the_store_is_a_problem_until_it_is_right_again
     assert "clock" in problems[0].title
 
 
-async def test_old_rows_are_deleted_while_the_engine_runs(place: Place) -> None:
-    old = {
-        "integration_key": 1,
-        "received_at_ms": place.clock.now_ms() - 31 * DAY_MS,
-        "protocol": "gt02",
-        "peer": "p",
-        "verdict": "ok",
-        "data": b"x",
-        "reply": b"",
-    }
-    place.held.store.write(lambda connection: connection.execute(insert(RawFrameRow).values(old)).rowcount).result(5)
-    host = place.host()
-    running = place.tasks.start(host.run(), name="host", owner="test")
-    await until(lambda: place.fact().get("state") == "running")
-    await place.clock.advance(200)
-    await until(lambda: not place.rows(RawFrameRow))
-    host.stop()
-    await running
-
-
 async def test_a_damaged_store_is_set_aside_and_the_engine_takes_a_good_one(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     paths.create()
@@ -173,5 +155,6 @@ async def test_a_damaged_store_is_set_aside_and_the_engine_takes_a_good_one(tmp_
         with held.store.read() as connection:
             titles = [row.title for row in connection.execute(select(Problem.title))]
         assert titles, "the operator is told"
+        assert held.prepared.recovered is not None
     finally:
         held.close()

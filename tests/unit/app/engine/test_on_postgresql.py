@@ -16,7 +16,9 @@ from adapters.errors import AuthFailed
 from adapters.records import Batch
 from app.clock import SystemClock
 from app.engine.commands import SYNC, give_command, outcome_of
-from app.engine.host import ENGINE_FACT, EngineHeld, EngineHost, HeldStore
+from app.engine.facts import ENGINE_FACT, EngineHeld
+from app.engine.held import HeldStore
+from app.engine.host import EngineHost
 from app.engine.phases import Phase
 from app.integrations.changes import Desk, add
 from app.paths import Paths

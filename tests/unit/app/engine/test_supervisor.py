@@ -14,7 +14,7 @@ from typing import Any
 import pytest_asyncio
 from sqlalchemy import select
 
-from app.engine.host import EngineFacts, read_facts
+from app.engine.facts import EngineFacts, read_facts
 from app.engine.supervisor import EngineStatus, EngineWord, Supervisor
 from app.paths import Paths
 from app.platform import is_process_alive, kill_process

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert
 from adapters.base import Identity, Layer
 from adapters.errors import AuthFailed, NotReady, SettingsInvalid, Unsupported
 from app.clock import SystemClock, utc_now
-from app.engine.host import ENGINE_FACT
+from app.engine.facts import ENGINE_FACT
 from app.integrations import Desk, add, check_saved, check_settings
 from app.security.redaction import redact_text
 from app.store.facts import set_fact

@@ -1,0 +1,88 @@
+"""The chores beside an engine: old rows deleted, the record of acts sealed, secrets of nobody forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import Connection
+
+from adapters.base import Clock
+from app.engine.journal import Issue, clear_problems, raise_problem
+from app.errors import OperatorError
+from app.integrations.changes import forget_orphans
+from app.security.audit import AuditReport
+from app.security.seal import Seal, keep_sealed
+from app.security.vault import Vault
+from app.store.errors import StoreError
+from app.store.retention import sweep
+from app.store.store import Store
+
+ROUND_S = 3600.0
+FIRST_ROUND_S = 180.0
+"""The start of a program has better things to do than to delete."""
+
+_ACTS = "acts"
+
+_log = logging.getLogger(__name__)
+
+Note = Callable[[Callable[[Connection], None]], None]
+"""Writes a job's words into the store soon, without anybody waiting for it."""
+
+
+async def keep_house(store: Store, clock: Clock) -> None:
+    """Delete what is older than its keeping time, once an hour, until cancelled."""
+    await clock.sleep(FIRST_ROUND_S)
+    while True:
+        try:
+            deleted = sum((await _swept(store, clock.now_ms())).values())
+        except StoreError as err:
+            _log.warning("old rows could not be deleted, trying again in an hour: %s", err)
+        else:
+            if deleted:
+                _log.info("%d rows older than their keeping time were deleted", deleted)
+        await clock.sleep(ROUND_S)
+
+
+async def _swept(store: Store, now_ms: int) -> dict[str, int]:
+    """One round in a thread; a cancelled one is over, its last batch stored, when this returns."""
+    stop = threading.Event()
+    sweeping = asyncio.get_running_loop().run_in_executor(None, sweep, store, now_ms, stop)
+    try:
+        return await asyncio.shield(sweeping)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({sweeping})
+        raise
+
+
+async def watch_acts(store: Store, vault: Vault, clock: Clock, note: Note) -> None:
+    """Seal the record of acts as it grows, and raise a problem where it was tampered with, until cancelled."""
+
+    def on_report(report: AuditReport) -> None:
+        if report.first_fault is None:
+            note(partial(clear_problems, integration_id=None, kinds=frozenset({_ACTS}), now_ms=clock.now_ms()))
+            return
+        detail = (
+            f"{report.first_fault} Find out who could write the store since the last good check, and compare with a "
+            "backup. New acts are recorded but no longer sealed."
+        )
+        _log.error("the record of acts does not hold: %s", report.first_fault)
+        issue = Issue(_ACTS, "The record of acts was changed outside this program", detail, "none")
+        note(partial(raise_problem, integration_id=None, issue=issue, now_ms=clock.now_ms()))
+
+    await keep_sealed(store, Seal(vault, store.url), clock, on_report)
+
+
+async def forget_lost_secrets(store: Store, vault: Vault) -> None:
+    """Delete secrets whose integration does not exist any more; a locked vault is left for the next start."""
+    try:
+        forgotten = await asyncio.to_thread(forget_orphans, store, vault)
+    except OperatorError as err:
+        _log.info("secrets of removed integrations are looked for at the next start: %s", err)
+    else:
+        if forgotten:
+            _log.info("secrets of %d integrations that do not exist any more were deleted", forgotten)
