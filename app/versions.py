@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGE = "biko-console"
+VERSION = "0.1.0"
+"""The one place where the program's version stands; packaging reads it from here."""
 
 
 def program_version() -> str:
-    """The installed version; from a source tree that was not installed, the one that the tree declares."""
-    try:
-        return version(PACKAGE)
-    except PackageNotFoundError:
-        return "0.1.0 (source)"
+    return VERSION
 
 
 def version_lines() -> list[str]:
-    from app.store.revision import HEAD
+    from app.store.head import HEAD
 
     qt = _version_of("PySide6-Essentials")
     return [
-        f"biko-console {program_version()}",
-        f"Python {sys.version.split()[0]}",
+        f"biko-console {VERSION}",
+        f"Python {platform.python_version()}",
         f"Qt {qt}" if qt else "Qt is not installed (the gateway does not need it)",
         f"Platform {platform.platform()}",
         f"Store revision {HEAD}",

@@ -25,7 +25,8 @@ def create(session: Session, file: Path, as_json: bool) -> None:
     """Write and verify a backup, also while a gateway or a window is running."""
     from app.store.backup import create_backup
 
-    _show({"ok": True, "file": str(file), **create_backup(session.database, file).as_json()}, as_json=as_json)
+    created = create_backup(session.database, file, password=session.database_password)
+    _show({"ok": True, "file": str(file), **created.as_json()}, as_json=as_json)
 
 
 @backup.command()
@@ -48,7 +49,10 @@ def restore(session: Session, file: Path, as_json: bool) -> None:
     from app.store.restore import restore_backup
 
     session.paths.create()
-    restored = restore_backup(file, session.database, lock_file=session.paths.engine_lock, copies=session.paths.backups)
+    paths, password = session.paths, session.database_password
+    restored = restore_backup(
+        file, session.database, lock_file=paths.engine_lock, copies=paths.backups, password=password
+    )
     replaced = str(restored.replaced) if restored.replaced is not None else None
     facts = {"ok": True, "file": str(file), "replaced_store": replaced, **restored.backup.as_json()}
     _show(facts, as_json=as_json)

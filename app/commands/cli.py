@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -66,22 +66,41 @@ class LazyGroup(click.Group):
             raise
         except Exception as err:
             session = ctx.find_object(Session)
-            sentence = expected_sentence(err)
-            if sentence is None or (session is not None and session.debug):
+            if session is not None and session.debug:
                 raise
-            raise Refused(sentence) from err
+            raise Refused(sentence_of(err)) from err
 
 
-def expected_sentence(err: BaseException) -> str | None:
-    """The operator's sentence of an error that is nobody's defect; None for a defect of ours."""
+def sentence_of(err: Exception) -> str:
+    """What the operator reads of an error: its own sentence, or that the program has a defect."""
     from adapters.errors import AdapterError
     from app.errors import OperatorError
+    from app.security.redaction import redact_text
 
     if isinstance(err, (AdapterError, OperatorError)):
         return err.why
     if isinstance(err, OSError):
         return f"The system refused: {err.strerror or err}{f' ({err.filename})' if err.filename else ''}."
-    return None
+    what = " ".join(redact_text(f"{type(err).__name__}: {err}").split())[:200]
+    return f"The program failed where it should not ({what}). Run it with --debug before the command, and report that."
+
+
+def _show_versions(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from app.versions import version_lines
+
+        click.echo("\n".join(version_lines()))
+        ctx.exit()
+
+
+_version_option = click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show versions and exit.",
+)
 
 
 def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Group:
@@ -92,7 +111,7 @@ def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Gro
     @click.option("--database", help="Database URL without a password (default: SQLite in the data folder).")
     @click.option("--vault-key-file", type=click.Path(dir_okay=False, path_type=Path), help="Key of the secrets' file.")
     @click.option("--debug", is_flag=True, help="Log more, and show where an error came from.")
-    @click.option("--version", is_flag=True, help="Show versions and exit.")
+    @_version_option
     @click.option("--demo", is_flag=True, help="Built-in peers and a data folder of its own.")
     @click.option("--keep", is_flag=True, help="With --demo: keep the last demo's data.")
     @click.option("--in-process", is_flag=True, help="Run the engine inside the window.")
@@ -108,7 +127,6 @@ def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Gro
         database: str | None,
         vault_key_file: Path | None,
         debug: bool,
-        version: bool,
         demo: bool,
         keep: bool,
         in_process: bool,
@@ -119,11 +137,6 @@ def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Gro
         pictures: Path | None,
     ) -> None:
         """Depot console for a medicines distribution fleet. Without a command the window opens."""
-        if version:
-            from app.versions import version_lines
-
-            click.echo("\n".join(version_lines()))
-            return
         paths = Paths(data_dir) if data_dir is not None else (Paths.of_demo() if demo else Paths.of_user())
         ctx.obj = Session(
             paths=paths,
@@ -150,6 +163,8 @@ def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tu
 
 def main(open_window: Callable[[Session, WindowOptions], int], arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 done, 1 refused or failed, 2 wrong usage."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        _speak_utf8(stream)
     try:
         status = build_cli(open_window).main(arguments, prog_name="biko-console", standalone_mode=False)
     except click.ClickException as err:
@@ -158,8 +173,10 @@ def main(open_window: Callable[[Session, WindowOptions], int], arguments: Sequen
     except click.Abort:
         click.echo("Stopped.", err=True)
         return 1
-    except BrokenPipeError:
-        # The reader has seen enough (“… | head”); Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return status if isinstance(status, int) else 0
+
+
+def _speak_utf8(stream: TextIO | None) -> None:
+    """Pipes and files carry UTF-8 on every system; a byte that is none never ends the program."""
+    if isinstance(stream, io.TextIOWrapper):  # none at all under pythonw, another kind in tests
+        stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")

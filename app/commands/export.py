@@ -13,6 +13,7 @@ import click
 from app.clock import to_ms
 from app.commands.output import Refused
 from app.commands.session import Session, moment
+from app.commands.words import read_pair
 
 
 @click.command()
@@ -37,12 +38,7 @@ def export(
     """Write TABLE as CSV, JSON lines or a spreadsheet."""
     from app.fleet.export import export_pieces
 
-    where: dict[str, str] = {}
-    for condition in conditions:
-        field, equals, value = condition.partition("=")
-        if not equals:
-            raise click.UsageError(f"“{condition}” is not of the form FIELD=VALUE.")
-        where[field] = value
+    where = dict(map(read_pair, conditions))
     with session.store() as store:
         pieces = export_pieces(
             store,

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import Connection, select
 
-from adapters.base import secret_names, settings_form
-from app.catalogue import Catalogue
 from app.commands.output import Refused, cell, iso, json_option, print_facts, print_json, print_rows
 from app.commands.session import Session, moment
+from app.commands.words import read_fields, read_secrets
 from app.integrations import COLUMNS, CheckReport, Desk
+from app.store.logs import LogFilter, LogLine, search_logs
 from app.store.store import Store
+from app.store.tables import Integration
 
 SYNC_WAIT_S = 600.0
 LOG_COLUMNS = ("id", "integration_id", "event_type", "payload", "created_at")
@@ -69,7 +68,8 @@ def add(
     from app.integrations import add as add_integration
     from app.integrations import check_settings, validate
 
-    values, hidden = read_fields(session.catalogue, key, sets), read_secrets(session.catalogue, key, secrets)
+    model = session.catalogue.manifest(key).settings
+    values, hidden = read_fields(model, sets), read_secrets(model, secrets)
     validate(session.catalogue, key, values, hidden)
     with session.store() as store:
         identity = None
@@ -115,8 +115,8 @@ def set_(
         desk = _desk(session, store)
         with store.read() as connection:
             old = configured(connection, integration_id)
-        values = read_fields(session.catalogue, old.type, sets)
-        hidden = read_secrets(session.catalogue, old.type, secrets)
+        model = session.catalogue.manifest(old.type).settings
+        values, hidden = read_fields(model, sets), read_secrets(model, secrets)
         identity = None
         if not no_check and (values or hidden):
             report = asyncio.run(check_saved(desk, integration_id, session.clock, values=values, secrets=hidden))
@@ -212,66 +212,33 @@ def sync(session: Session, integration_id: str, as_json: bool) -> None:
 @click.pass_obj
 def logs(session: Session, integration_id: str | None, since: datetime | None, text: str, as_json: bool) -> None:
     """The event log, newest first; with --json one object per line."""
-    from app.store.logs import LogFilter, search_logs
-
     wanted = LogFilter(text=text, integration_id=integration_id, since=since)
-    older_than: int | None = None
     with session.store() as store:
+        if integration_id is not None:
+            _require_known(store, integration_id)
+        older_than: int | None = None
         while True:
             with store.read() as connection:
                 page = search_logs(connection, wanted, older_than=older_than)
             for line in page.lines:
-                row = {name: getattr(line, name) for name in LOG_COLUMNS}
-                if as_json:
-                    print_json(row)
-                else:
-                    click.echo(f"{iso(line.created_at)}  {line.event_type:24} {cell(line.text)}")
+                _print_log_line(line, as_json=as_json)
             if page.older_than is None:
                 return
             older_than = page.older_than
 
 
-def read_fields(catalogue: Catalogue, key: str, sets: Sequence[str]) -> dict[str, Any]:
-    """Values from ``FIELD=VALUE`` words, typed as the settings model wants them. Raises UsageError, Unsupported."""
-    specs = {spec.name: spec for spec in settings_form(catalogue.manifest(key).settings)}
-    values: dict[str, Any] = {}
-    for word in sets:
-        field, equals, value = word.partition("=")
-        if not equals:
-            raise click.UsageError(f"“{word}” is not of the form FIELD=VALUE.")
-        if field not in specs:
-            raise click.UsageError(f"There is no setting “{field}”. There are: {', '.join(specs)}.")
-        if specs[field].is_secret:
-            raise click.UsageError(f"“{field}” is a secret: give it as --secret {field}=env:VARIABLE or file:PATH.")
-        is_list = isinstance(specs[field].default, (list, tuple)) or value.startswith("[")
-        values[field] = json.loads(value) if is_list and value.startswith("[") else value
-    return values
+def _require_known(store: Store, integration_id: str) -> None:
+    """Also one that was removed may be asked for: its lines stay. Raises Refused."""
+    with store.read() as connection:
+        if connection.execute(select(Integration.id).where(Integration.id == integration_id)).first() is None:
+            raise Refused(f"There is no integration with the id {integration_id}. “integrations list” shows them.")
 
 
-def read_secrets(catalogue: Catalogue, key: str, words: Sequence[str]) -> dict[str, str]:
-    """Secrets from where ``FIELD=env:VAR`` and ``FIELD=file:PATH`` say; never from the words themselves.
-
-    Raises UsageError, Unsupported.
-    """
-    known = secret_names(catalogue.manifest(key).settings)
-    found: dict[str, str] = {}
-    for word in words:
-        field, _, source = word.partition("=")
-        kind, _, place = source.partition(":")
-        if field not in known:
-            raise click.UsageError(f"There is no secret “{field}”. There are: {', '.join(sorted(known)) or 'none'}.")
-        if kind == "env" and place:
-            if place not in os.environ:
-                raise click.UsageError(f"The environment variable {place} is not set.")
-            found[field] = os.environ[place]
-        elif kind == "file" and place:
-            try:
-                found[field] = Path(place).read_text(encoding="utf-8").strip("\r\n")
-            except (OSError, UnicodeDecodeError) as err:
-                raise click.UsageError(f"The file {place} cannot be read: {err}.") from None
-        else:
-            raise click.UsageError(f"Give the secret “{field}” as env:VARIABLE or file:PATH.")
-    return found
+def _print_log_line(line: LogLine, *, as_json: bool) -> None:
+    if as_json:
+        print_json({name: getattr(line, name) for name in LOG_COLUMNS})
+    else:
+        click.echo(f"{iso(line.created_at)}  {line.event_type:24} {cell(line.text)}")
 
 
 def _desk(session: Session, store: Store) -> Desk:
@@ -290,13 +257,13 @@ def _print_layers(report: CheckReport) -> None:
         click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.layer.value.replace('_', ' '):12} {step.detail}")
 
 
-def _wait_for(store: Store, look: Any, session: Session) -> dict[str, Any]:
+def _wait_for(store: Store, look: Callable[[Connection], dict[str, Any] | None], session: Session) -> dict[str, Any]:
     from app.engine.running import require_engine
 
     ends = time.monotonic() + SYNC_WAIT_S
     while time.monotonic() < ends:
         with store.read() as connection:
-            outcome: dict[str, Any] | None = look(connection)
+            outcome = look(connection)
         if outcome is not None:
             return outcome
         require_engine(store, session.clock)

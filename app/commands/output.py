@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import click
 
-F = TypeVar("F", bound=Callable[..., Any])
+from app.fleet.times import iso
+
+__all__ = ["Refused", "cell", "iso", "json_option", "print_facts", "print_json", "print_rows"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 """Every subcommand takes it; the value arrives as ``as_json``."""
@@ -71,9 +73,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset, tuple)):
         return list(value)
     raise TypeError(f"{type(value).__name__} cannot be printed as JSON")
-
-
-def iso(moment: datetime) -> str:
-    """ISO 8601 UTC with Z, milliseconds only where there are any."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
-    return text.replace("+00:00", "Z")

@@ -1,4 +1,7 @@
-"""What one run of the program was asked for, and the parts of it that commands open when they need them."""
+"""What one run of the program was asked for, and the parts of it that commands open when they need them.
+
+Every part is imported where it is first used: ``--version`` and ``decode`` load neither the store nor the vault.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
-from sqlalchemy import Connection
 
 import app
-from app.catalogue import Catalogue
 from app.clock import SystemClock
-from app.commands.output import Refused
 from app.paths import Paths
-from app.security.vault import Vault, open_vault
-from app.store.errors import StoreNotMigrated
-from app.store.store import Store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from app.catalogue import Catalogue
+    from app.security.vault import Vault
+    from app.store.store import Store
 
 T = TypeVar("T")
 PROGRAM = Path(app.__file__).resolve().parents[1] / "main.py"
@@ -41,24 +45,36 @@ class Session:
 
     @cached_property
     def catalogue(self) -> Catalogue:
+        from app.catalogue import Catalogue
+
         return Catalogue.load()
 
     @cached_property
     def vault(self) -> Vault:
         """Raises VaultError when the secrets cannot be reached."""
+        from app.security.vault import open_vault
+
         return open_vault(
             self.paths, key_file=self.vault_key_file, passphrase=self.passphrase, file_only=self.file_vault_only
         )
 
+    @cached_property
+    def database_password(self) -> str | None:
+        """What the vault keeps for a database server; None where there is none to know. Raises VaultError."""
+        from app.security.database_password import kept_password
+
+        return kept_password(self.database, lambda: self.vault)
+
+    def open_store(self) -> Store:
+        """The store, never migrated by this. Raises StoreError, VaultError."""
+        from app.store.store import Store
+
+        return Store.open(self.database, password=self.database_password)
+
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """The store for a one-shot command, which never migrates. Raises StoreError with the next step."""
-        try:
-            store = Store.open(self.database)
-        except StoreNotMigrated as err:
-            raise Refused(
-                f"{err.why} Run the command “store upgrade” once, or start the gateway or the window."
-            ) from err
+        """The store for the time of a one-shot command. Raises like :meth:`open_store`."""
+        store = self.open_store()
         try:
             yield store
         finally:
@@ -94,7 +110,7 @@ class Session:
         """The store's revision as it stands, None where there is no store yet."""
         from app.store.migrate import stored_revision
 
-        return stored_revision(self.database)
+        return stored_revision(self.database, password=self.database_password)
 
 
 def moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from app.commands.output import json_option, print_facts
-from app.commands.secret_words import read_secret
 from app.commands.session import Session
+from app.commands.words import read_secret
 
 
 @click.group()
@@ -19,7 +19,7 @@ def store() -> None:
 @click.pass_obj
 def upgrade(session: Session, as_json: bool) -> None:
     """Create the store, or bring it to this program's revision after a verified copy."""
-    from app.engine.host import HeldStore
+    from app.engine.held import HeldStore
     from app.store.head import HEAD
 
     session.paths.create()

@@ -15,12 +15,14 @@ from typing import Any
 from app import platform
 from app.catalogue import Catalogue
 from app.clock import SystemClock
-from app.engine.host import EngineHost, HeldStore
+from app.engine.held import HeldStore
+from app.engine.host import EngineHost
 from app.engine.journal import State
 from app.engine.phases import Phase
 from app.errors import OperatorError
 from app.logs import Logs
 from app.paths import Paths
+from app.security.database_password import kept_password
 from app.security.vault import Vault, VaultError, open_vault
 from app.tasks import Tasks
 
@@ -38,13 +40,12 @@ class GatewayOptions:
     """What the gateway was asked for.
 
     ``passphrase_on_stdin``: the first line of standard input opens the vault file. ``started_by`` stands in
-    ``engine.json``: console for a child of the window, service for everything else. ``database_password`` comes from
-    the vault or the environment, never from the address.
+    ``engine.json``: console for a child of the window, service for everything else. A database server's password
+    comes from the vault or the environment, never from the address.
     """
 
     paths: Paths
     database_url: str | None = None
-    database_password: str | None = None
     vault_key_file: Path | None = None
     file_vault_only: bool = False
     passphrase: str | None = None
@@ -64,21 +65,21 @@ def run_gateway(options: GatewayOptions) -> int:
     lines = _InputLines()
     logs = Logs.open(options.paths, "gateway", debug=options.debug)
     try:
+        vault = open_vault(
+            options.paths,
+            key_file=options.vault_key_file,
+            passphrase=lines.first() if options.passphrase_on_stdin else options.passphrase,
+            file_only=options.file_vault_only,
+        )
+        database = options.database_url or options.paths.store_url
         held = HeldStore.take(
             options.paths,
             clock,
             started_by=options.started_by,
-            database_url=options.database_url,
-            password=options.database_password,
+            database_url=database,
+            password=kept_password(database, lambda: vault),
         )
         try:
-            passphrase = lines.first() if options.passphrase_on_stdin else options.passphrase
-            vault = open_vault(
-                options.paths,
-                key_file=options.vault_key_file,
-                passphrase=passphrase,
-                file_only=options.file_vault_only,
-            )
             return _run(_serve(held, vault, clock, lines))
         finally:
             held.close()

@@ -151,7 +151,7 @@ def _seal(part: Path, source: str) -> Backup:
             raise StoreNotMigrated("The store is empty: there is nothing to back up.")
         revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
         sums = {name: rawfile.sum_of(connection, name) for name in names}
-        manifest = Backup(revision, utc_now().isoformat(timespec="seconds"), source, sums)
+        manifest = Backup(revision, f"{utc_now():%Y-%m-%dT%H:%M:%SZ}", source, sums)
         connection.execute(f"CREATE TABLE {_MANIFEST} (content TEXT NOT NULL)")
         connection.execute(f"INSERT INTO {_MANIFEST} VALUES (?)", [json.dumps(manifest.as_json())])  # noqa: S608
     return manifest

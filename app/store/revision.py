@@ -6,9 +6,9 @@ from sqlalchemy import URL, Column, Connection, Engine, MetaData, String, Table,
 
 from app.store.connect import place_of, sqlite_path
 from app.store.errors import StoreNotMigrated, StoreTooNew
+from app.store.head import HEAD
 
-HEAD = "0001"
-"""The revision of this program's tables. Revisions are counted, so that older and newer can be told apart."""
+__all__ = ["HEAD", "current_revision", "require_current"]
 
 alembic_version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
 """Where the migration tools keep the revision."""
@@ -26,12 +26,12 @@ def require_current(engine: Engine, url: URL) -> None:
     path = sqlite_path(url)
     if path is not None and not path.is_file():
         raise StoreNotMigrated(
-            f"{place_of(url)} does not exist yet. Start the console or the gateway, which create it."
+            f"{place_of(url)} does not exist yet. Start the console or the gateway, or run “store upgrade”."
         )
     with engine.connect() as connection:
         revision = current_revision(connection)
     if revision is None:
-        raise StoreNotMigrated(f"{place_of(url)} is empty. Start the console or the gateway, which prepare it.")
+        raise StoreNotMigrated(f"{place_of(url)} is empty. Start the console or the gateway, or run “store upgrade”.")
     if revision > HEAD:
         raise StoreTooNew(
             f"{place_of(url)} was written by a newer program (revision {revision}, this one knows {HEAD}). "
