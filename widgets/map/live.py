@@ -55,17 +55,15 @@ def read_snapshot(connection: Connection, now_ms: int) -> Snapshot:
         for tracker in list_devices(connection, now_ms, states=frozenset({KNOWN}))
         if tracker.visible or tracker.vehicle_id is not None
     ]
-    names = connection.execute(select(Integration.id, Integration.name)).tuples().all()
-    return Snapshot(trackers, newest_id, dict(names))
+    names = {row.id: row.name for row in connection.execute(select(Integration.id, Integration.name))}
+    return Snapshot(trackers, newest_id, names)
 
 
-def read_states(
-    connection: Connection, now_ms: int, wanted: str | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[DeviceListing]]:
-    """Device keys and when each was last heard, by key; and all that is known of one tracker (its id)."""
+def read_heard(connection: Connection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Device keys and when each was last heard, by key."""
     query = select(DeviceState.device_key, DeviceState.last_seen_ms).order_by(DeviceState.device_key)
     rows = np.array([tuple(row) for row in connection.execute(query)], np.int64).reshape(-1, 2)
-    return rows[:, 0], rows[:, 1], list_devices(connection, now_ms, wanted=wanted) if wanted else []
+    return rows[:, 0], rows[:, 1]
 
 
 def read_track(connection: Connection, tracker: DeviceListing, start_ms: int, end_ms: int) -> Track:

@@ -128,11 +128,8 @@ class MapView(QWidget):
             return
         self._wanted = None
         left, bottom, right, top = bounds
-        metres_per_px = max(
-            (right - left) / (width - 2 * FIT_MARGIN_PX),
-            (top - bottom) / (height - 2 * FIT_MARGIN_PX),
-            FIT_CLOSEST_M_PX,
-        )
+        free = max(width - self.covered_px - 2 * FIT_MARGIN_PX, FIT_MARGIN_PX)
+        metres_per_px = max((right - left) / free, (top - bottom) / (height - 2 * FIT_MARGIN_PX), FIT_CLOSEST_M_PX)
         self.look_at((left + right) / 2, (bottom + top) / 2, metres_per_px)
 
     def fit_home(self) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.fleet import queries
+from app.fleet.listing import list_devices
 from resources import resource_path
 from resources.i18n import tr
 from widgets.context import ConsoleContext
@@ -198,15 +199,21 @@ class MapPage(Page):
                 return
 
     async def _read_states(self) -> None:
-        """What comes without positions, now and then; the chosen vehicle's whole state."""
+        """What comes without positions, now and then."""
         if time.monotonic() - self._states_read_at < STATES_EVERY_S:
             return
         self._states_read_at = time.monotonic()
-        chosen = self.fleet.trackers_of(self.selected)
-        query = partial(live.read_states, now_ms=self.now_ms(), wanted=chosen[0].id if chosen else None)
-        keys, heard_at_ms, trackers = await self.context.bridge.read(query)
-        self.fleet.hear(keys, heard_at_ms)
-        self.fleet.refresh_trackers(trackers)
+        self.fleet.hear(*await self.context.bridge.read(live.read_heard))
+        if self.selected:
+            await self._read_chosen()
+
+    async def _read_chosen(self) -> None:
+        """The chosen subject's battery, signal and the like, which come without a position."""
+        for tracker in self.fleet.trackers_of(self.selected):
+            query = partial(list_devices, now_ms=self.now_ms(), wanted=tracker.id)
+            self.fleet.refresh_trackers(await self.context.bridge.read(query))
+        if self.selected:
+            self._show_card()
 
     # What is shown
 
@@ -252,8 +259,8 @@ class MapPage(Page):
         if not self.selected:
             self.card.hide()
             return
-        self._states_read_at = 0.0
         self._show_card()
+        self.spawn(self._read_chosen(), "details")
         self._place_overlays()
         if centre:
             self._centre(self.selected, CENTRED_M_PX)

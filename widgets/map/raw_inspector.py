@@ -131,7 +131,7 @@ class RawInspector(QDialog):
         self.table.selectionModel().currentRowChanged.connect(lambda *_rows: self._mark_bytes())
 
     def _make_table(self) -> QTableView:
-        table = QTableView()
+        table = QTableView(self)  # a child from the start: without fields it never gets into the layout
         table.setModel(self.model)
         table.setShowGrid(False)
         table.verticalHeader().hide()

@@ -1,0 +1,433 @@
+"""The operator at the map: looking, choosing, filtering, following, replaying; and what an empty map says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from sqlalchemy import Connection, delete, insert
+
+from adapters.records import Batch, DeviceEvent, DeviceStatus
+from app.clock import utc_now
+from app.fleet.plausibility import Mark
+from app.fleet.telemetry import TelemetrySink
+from app.store.changes import raise_topic
+from app.store.tables import IntegrationState, RawFrameRow
+from dialogs.map_layers import LiveMapPage, MapLayersDialog
+from tests.helpers.fleet import Feed, add_integration
+from tests.helpers.map_fleet import MINUTE_MS, TOWNS, Truck, a_day, a_fix, a_truck, make_fleet, seat
+from tests.helpers.qt import Console, open_dialog, until
+from tests.unit.widgets.map.test_geojson import SQUARE, a_collection, a_feature
+from widgets.map.fleet import subject_key
+from widgets.map.layer_errors import LayerRefused
+from widgets.map.page import MapPage
+from widgets.map.palette import DARK, LIGHT
+from widgets.map.projection import to_degrees, to_world
+from widgets.map.raw_inspector import RawInspector
+from widgets.map.states import VehicleState
+from widgets.map.track import day_range_ms
+
+KANO = (*TOWNS["Kano"], 90.0)
+ENUGU = (*TOWNS["Enugu"], 0.0)
+
+
+@dataclass
+class Desk:
+    """The page on a real store with a small fleet, and the way new telemetry takes into it."""
+
+    console: Console
+    page: LiveMapPage
+    feed: Feed
+    trucks: list[Truck]
+    now_ms: int
+
+    def key(self, number: int) -> str:
+        return self.trucks[number].vehicle_id
+
+    async def arrive(self, *records: object) -> None:
+        await asyncio.to_thread(self.feed.batches, [Batch(tuple(records))], self.now_ms)  # type: ignore[arg-type]
+        # As the engine does every second; states are written at most that often.
+        await asyncio.wrap_future(
+            self.console.store.write(lambda connection: self.feed.sink.flush(connection, self.now_ms + 60_000))
+        )
+
+    def row(self, number: int) -> int:
+        return self.page.fleet.row_of(self.key(number))
+
+    def pixel(self, number: int) -> QPoint:
+        drawn = self.page.fleet.drawn
+        px, py = self.page.map.viewport().to_px(drawn.x[self.row(number)], drawn.y[self.row(number)])
+        return QPoint(round(float(px)), round(float(py)))
+
+    def click(self, at: QPoint) -> None:
+        QTest.mouseClick(self.page.map.plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+    def near(self, number: int, north: float, course: float = 90.0) -> tuple[float, float, float]:
+        """A place that many degrees north of where a truck is."""
+        row, drawn = self.row(number), self.page.fleet.drawn
+        lat, lon = to_degrees(drawn.x[row], drawn.y[row])
+        return float(lat) + north, float(lon), course
+
+    def look(self, lat: float, lon: float, metres_per_px: float) -> None:
+        x, y = to_world(lat, lon)
+        self.page.map.look_at(float(x), float(y), metres_per_px)
+        self.paint()
+
+    async def seat(self, truck: Truck, integration_id: str) -> None:
+        await seat_in(self.console, truck, integration_id)
+
+    def paint(self) -> None:
+        """Paint now. Never by processEvents: it would step other tasks inside the test's own."""
+        self.page.map.plot.viewport().repaint()
+
+
+async def seat_in(console: Console, truck: Truck, integration_id: str) -> None:
+    def job(connection: Connection) -> None:
+        seat(connection, [truck], integration_id, time.time_ns() // 1_000_000)
+
+    await asyncio.wrap_future(console.store.write(job))
+
+
+async def open_page(console: Console) -> LiveMapPage:
+    page = LiveMapPage(console.context)
+    page.resize(1072, 800)
+    page.show()
+    await until(lambda: page.refresh_count > 0 or console.failures)
+    assert console.failures == []
+    return page
+
+
+def close(page: MapPage) -> None:
+    page.hide()
+    page.close_page()
+    page.deleteLater()
+
+
+@pytest_asyncio.fixture
+async def desk(console: Console) -> AsyncIterator[Desk]:
+    now_ms = time.time_ns() // 1_000_000
+    feed, trucks = await asyncio.to_thread(make_fleet, console.store, 30, now_ms)
+    page = await open_page(console)
+    yield Desk(console, page, feed, trucks, now_ms)
+    close(page)
+
+
+async def test_the_fleet_is_there_and_fitted(desk: Desk) -> None:
+    page = desk.page
+    assert len(page.fleet.subjects) == 29  # the tracker without a vehicle waits in its inbox
+    assert page.list.model.rowCount() == 29
+    assert "29 vehicles" in page.list.summary.text()
+    desk.paint()
+    seen = page.map.markers.screen
+    on_map = int((page.fleet.state < VehicleState.UNKNOWN).sum())
+    assert len(seen.index) == on_map == 29
+    assert page.nothing.isHidden()
+    assert {mark.kind for mark in page.events.events} == {"sos"}
+    assert page.fences.count == 3
+    first = page.list.model.index(0).data()
+    assert first.endswith(", Alarm")
+
+
+async def test_a_click_on_a_vehicle_opens_its_details(desk: Desk) -> None:
+    page = desk.page
+    place = desk.near(0, 0.001)
+    await desk.arrive(a_fix(desk.trucks[0], desk.now_ms + 1_000, place, 61.0))
+    await until(lambda: page.fleet.fixed_at_ms[desk.row(0)] == desk.now_ms + 1_000)
+    await desk.arrive(
+        DeviceStatus(desk.trucks[0].imei, desk.now_ms + 2_000, "gt02", "heartbeat", power_level=2, gsm_level=4)
+    )
+    desk.look(*place[:2], 100.0)
+    desk.click(desk.pixel(0))
+    assert page.selected == desk.key(0)
+    card = page.card
+    assert card.isVisible()
+    assert card.name.text() == desk.trucks[0].plate
+    assert card.state_word.text() == "Moving"
+    assert card.facts["speed"].text() == "61 km/h"
+    assert card.facts["heading"].text() == "E 90°"
+    assert card.facts["source"].text() == "gt02-1"
+    assert desk.trucks[0].imei in card.facts["device"].text()
+    await until(lambda: card.facts["signal"].text().startswith("strong (4)"), 10.0)
+    assert card.facts["battery"].text() == "low, alarm (2)"
+    assert page.list.view.currentIndex().data().startswith(desk.trucks[0].plate)
+    QTest.keyClick(page, Qt.Key.Key_Escape)
+    assert page.card.isHidden()
+    assert page.selected == ""
+
+
+async def test_an_unknown_speed_is_unknown_not_zero(desk: Desk) -> None:
+    number = next(at for at, row in enumerate(desk.trucks) if at % 23 == 9)
+    desk.page.select(desk.key(number))
+    assert desk.page.card.facts["speed"].text() in {"–", "unknown"}
+    assert desk.page.card.state_word.text() == "Position only"
+
+
+async def test_the_list_filters_sorts_and_picks_by_keyboard(desk: Desk) -> None:
+    page = desk.page
+    page.list.search.setText(desk.trucks[4].imei)
+    page.list.search.returnPressed.emit()
+    assert page.list.model.rowCount() == 1
+    assert page.list.summary.text().startswith("1 of 29 vehicles")
+    page.list.search.clear()
+    page.list.states.setCurrentIndex(page.list.states.findData(int(VehicleState.STOPPED)))
+    words = {page.list.model.index(at).data().split(", ")[1] for at in range(page.list.model.rowCount())}
+    assert words == {"Stopped"}
+    page.list.states.setCurrentIndex(0)
+    page.list.sorts.setCurrentIndex(1)
+    names = [page.list.model.index(at).data().split(",")[0] for at in range(page.list.model.rowCount())]
+    assert names == sorted(names)
+    page.activateWindow()
+    page.list.view.setFocus()
+    page.list.view.setCurrentIndex(page.list.model.index(0))
+    QTest.keyClick(page.list.view, Qt.Key.Key_Down)
+    assert page.card.name.text() == names[1]
+    centre = page.map.viewport().center
+    drawn, row = page.fleet.drawn, page.fleet.row_of(page.selected)
+    assert abs(drawn.x[row] - centre[0]) * page.map.viewport().scale < page.map.width() / 2
+    page.list.search.setText("no such plate")
+    page.list.search.returnPressed.emit()
+    assert page.list.model.rowCount() == 0
+
+
+async def test_new_positions_move_the_marker_and_a_followed_vehicle_stays_in_the_middle(desk: Desk) -> None:
+    page = desk.page
+    page.select(desk.key(1))
+    page.card.follow.click()
+    assert page.card.follow.isChecked()
+    for step in (1, 2):
+        place = desk.near(1, 0.01)
+        await desk.arrive(a_fix(desk.trucks[1], desk.now_ms + step * 60_000, place, 40.0))
+        x, y = (float(value) for value in to_world(*place[:2]))
+        await until(lambda: page.fleet.fixed_at_ms[desk.row(1)] == desk.now_ms + step * 60_000)  # noqa: B023
+        await until(lambda: abs(page.map.viewport().center[1] - y) < 10)  # noqa: B023
+        assert abs(page.map.viewport().to_px(x, y)[0] - (page.map.width() - page.map.covered_px) / 2) < 2
+    QTest.keyClick(page.map.plot, Qt.Key.Key_Left)
+    assert not page.card.follow.isChecked()
+
+
+async def test_doubtful_positions_are_explained_in_the_details(desk: Desk) -> None:
+    page = desk.page
+    page.select(desk.key(2))
+    old = a_fix(desk.trucks[2], desk.now_ms + 30_000, desk.near(2, 0.001), 12.0)
+    desk.now_ms += 2 * 24 * 3_600_000
+    await desk.arrive(replace(old, received_at_ms=desk.now_ms, raw=None))
+    await until(lambda: page.fleet.trackers_of(desk.key(2))[0].marks == int(Mark.OLD))
+    await until(lambda: page.card._shown_notes)
+    assert "more than a day" in page.card._shown_notes[0][1]
+
+
+async def test_two_sources_that_disagree_are_said(desk: Desk) -> None:
+    page = desk.page
+    add_integration(desk.console.store, "traccar-1", "traccar")
+    other = Feed(desk.console.store, "traccar-1", desk.feed.sink)
+    await desk.arrive(a_fix(desk.trucks[3], desk.now_ms + 1_000, KANO, 40.0))
+    fix = a_fix(desk.trucks[3], desk.now_ms + 2_000, ENUGU, 40.0)
+    await asyncio.to_thread(other, fix, now_ms=desk.now_ms)
+    await desk.seat(desk.trucks[3], "traccar-1")
+    await until(lambda: len(page.fleet.trackers_of(desk.key(3))) == 2)
+    await until(lambda: page.fleet.disagreement(desk.key(3)) is not None)
+    page.select(desk.key(3))
+    assert "Two sources disagree: " in page.card._shown_notes[0][1]
+    assert "618" in page.card._shown_notes[0][1] or "km apart" in page.card._shown_notes[0][1]
+    await until(lambda: desk.key(3) in page.list.model.disagreeing)
+
+
+async def test_a_day_is_replayed_with_its_graph_on_one_clock(desk: Desk) -> None:
+    page = desk.page
+    yesterday = page.tracks.today() - timedelta(days=1)
+    start_ms, _end = day_range_ms(yesterday, page.context.formats.zone)
+    await asyncio.to_thread(desk.feed, *a_day(desk.trucks[0], start_ms, step_ms=60_000), now_ms=desk.now_ms)
+    page.select(desk.key(0))
+    page.card.track.click()
+    await until(lambda: page.tracks.track is not None)
+    today = page.tracks.track
+    page.tracks.before.click()
+    await until(lambda: page.tracks.track is not None and page.tracks.track is not today)
+    track = page.tracks.track
+    assert track is not None
+    assert page.tracks.shown_day == yesterday
+    assert len(track) == 601
+    assert int((~track.is_counted).sum()) == 1
+    assert "1 gap" in page.tracks.facts.text()
+    assert "1 doubtful" in page.tracks.facts.text()
+    assert 220 < track.distance_km < 260
+    page.tracks.slider.setValue(3 * 3600)
+    at_ms = start_ms + 9 * 3_600_000
+    assert page.tracks.replay.now_ms == at_ms
+    assert page.tracks.graph._cursor.value() == at_ms / 1000
+    assert page.track_item._moment is not None
+    page.tracks.graph.cursor_moved.emit(start_ms + int(12.5 * 3_600_000))
+    assert page.tracks.now.text().endswith("no positions")
+    assert page.track_item._moment.is_gap
+    page.tracks.play.click()
+    assert page.tracks.play.toolTip() == "Pause"
+    before = page.tracks.replay.now_ms
+    await until(lambda: page.tracks.replay.now_ms > before)
+    page.tracks.play.click()
+    assert not page.tracks.replay.is_playing
+    desk.paint()
+    page.tracks.before.click()
+    await until(lambda: not page.tracks.message.isHidden() and "No positions" in page.tracks.message.text())
+    page.tracks.close_button.click()
+    assert page.tracks.isHidden()
+
+
+async def test_the_raw_frame_is_one_click_away(desk: Desk) -> None:
+    page = desk.page
+    page.select(desk.key(6))
+    page.card.raw.click()
+    await until(lambda: page.frames.open)
+    inspector = page.frames.open[0]
+    assert desk.trucks[6].imei.encode() in inspector.frame.data
+    assert desk.trucks[6].plate in inspector.frame.title
+    assert isinstance(open_dialog(), RawInspector)
+    inspector.close()
+    await until(lambda: not page.frames.open)
+    await asyncio.wrap_future(desk.console.store.write(lambda connection: connection.execute(delete(RawFrameRow))))
+    page.card.raw.click()
+    await until(lambda: desk.console.notes)
+    assert "no bytes behind it" in desk.console.notes[0][1]
+
+
+async def test_an_event_on_the_map_is_an_alarm_and_leads_to_its_frame(desk: Desk) -> None:
+    page = desk.page
+    truck = desk.trucks[7]
+    fix = a_fix(truck, desk.now_ms + 1_000, KANO, 0.0)
+    away = (KANO[0] - 0.05, KANO[1])
+    sos = DeviceEvent(
+        truck.imei, desk.now_ms + 1_000, desk.now_ms + 1_200, "gt02", "sos", "sos", "SOS button", *away, raw=fix.raw
+    )
+    await desk.arrive(fix, sos)
+    await until(lambda: page.fleet.state[desk.row(7)] == VehicleState.ALARM)
+    desk.look(*away, 60.0)
+    px, py = page.map.viewport().to_px(*to_world(*away))
+    desk.click(QPoint(round(float(px)), round(float(py))))
+    await until(lambda: page.frames.open)
+    assert page.frames.open[0].frame.title == f"{truck.plate}: SOS button"
+    page.frames.close()
+
+
+async def test_the_theme_changes_while_it_is_shown(desk: Desk) -> None:
+    page = desk.page
+    page.select(desk.key(0))
+    desk.paint()
+    colors = []
+    for mode, palette in (("light", LIGHT), ("dark", DARK)):
+        desk.console.context.theme.set_mode(mode)  # type: ignore[arg-type]
+        desk.paint()
+        desk.look(3.0, 5.0, 500.0)
+        colors.append((page.map.plot.grab().toImage().pixelColor(100, 300).name(), palette.sea))
+    assert all(seen == wanted for seen, wanted in colors)
+
+
+async def test_ages_turn_vehicles_old_without_anything_arriving(desk: Desk) -> None:
+    page = desk.page
+    assert page.fleet.counts()[VehicleState.MOVING] > 5
+    page.now_ms = lambda: desk.now_ms + 30 * MINUTE_MS
+    await until(lambda: page.fleet.counts()[VehicleState.MOVING] == 0)
+    assert page.fleet.counts()[VehicleState.STALE] > 5
+
+
+async def test_the_palette_can_point_at_a_plate_an_imei_or_nothing(desk: Desk) -> None:
+    page = desk.page
+    page.show_item(imei=desk.trucks[8].imei)
+    await until(lambda: page.selected == desk.key(8))
+    page.show_item(plate=desk.trucks[9].plate.lower())
+    await until(lambda: page.selected == desk.key(9))
+    page.show_item(plate="XXX-000XX")
+    await until(lambda: desk.console.notes)
+    assert desk.console.notes == [("warn", "XXX-000XX is not on the map.")]
+
+
+async def test_a_tracker_taken_off_its_vehicle_leaves_and_an_adopted_one_comes(desk: Desk) -> None:
+    page = desk.page
+    page.select(desk.key(0))
+    await desk.seat(desk.trucks[29], "gt02-1")
+    await until(lambda: desk.row(29) >= 0)
+    assert page.selected == desk.key(0)
+    assert page.map.markers.selected == desk.row(0)
+    assert [subject_key(tracker) for tracker in page.fleet.trackers_of(desk.key(29))] == [desk.key(29)]
+
+
+async def test_parts_and_layers_are_chosen_and_remembered(console: Console, tmp_path: Path) -> None:
+    page = await open_page(console)
+    dialog = MapLayersDialog(console.context, page)
+    dialog.boxes["fences"].setChecked(False)
+    dialog.boxes["names"].setChecked(False)
+    assert not page.fences.isVisible()
+    assert not page.map.base.options.names
+    roads = tmp_path / "roads.geojson"
+    roads.write_text(a_collection(a_feature("LineString", SQUARE), a_feature("Point", [7, 9])))
+    depots = tmp_path / "depots.geojson"
+    depots.write_text(a_collection(a_feature("Point", [7, 9])))
+    first, second = await page.layers.add(roads), await page.layers.add(depots)
+    assert (first.about, second.about) == ("1 lines, 1 points", "1 points")
+    page.layers.set_visible(first, False)
+    page.layers.move(first, 1)
+    assert page.map.base.layers == [second.layer, first.layer]
+    with pytest.raises(LayerRefused, match="on the map already"):
+        await page.layers.add(roads)
+    with pytest.raises(LayerRefused, match="neither MBTiles nor GeoJSON"):
+        await page.layers.add(tmp_path / "roads.shp")
+    dialog._show_rows()
+    dialog.deleteLater()
+    close(page)
+    again = await open_page(console)
+    assert not again.fences.isVisible()
+    assert [(item.path, item.visible) for item in again.layers.items] == [(depots, True), (roads, False)]
+    again.layers.remove(again.layers.items[0])
+    assert len(again.map.base.layers) == 1
+    close(again)
+
+
+async def test_a_layer_that_has_gone_is_named_and_costs_nothing_else(console: Console, tmp_path: Path) -> None:
+    page = LiveMapPage(console.context)
+    page._give_state({"layers": [{"path": str(tmp_path / "away.mbtiles"), "visible": True}, 7], "shown": {"names": 3}})
+    page.show()
+    await until(lambda: page.layers.items)
+    assert "there is no such file" in page.layers.items[0].problem
+    assert page.shown.names is True
+    close(page)
+
+
+async def test_an_empty_map_says_what_to_do_next(console: Console) -> None:
+    page = await open_page(console)
+    assert page.nothing.isVisible()
+    assert "Add an integration" in page.nothing.words.text.text()
+    page.nothing.button.click()
+    assert console.opened == [("integrations", {})]
+    add_integration(console.store)
+
+    def listening(connection: Connection) -> None:
+        raise_topic(connection, "integration_states")
+        raise_topic(connection, "integrations")
+        connection.execute(
+            insert(IntegrationState).values(
+                integration_id="gt02-1",
+                phase="healthy",
+                since=utc_now(),
+                detail={"connected": "Listening on 10.0.0.5:5022 (TCP)."},
+            )
+        )
+
+    await asyncio.wrap_future(console.store.write(listening))
+    await until(lambda: "10.0.0.5:5022" in page.nothing.words.text.text())
+    truck = a_truck(1)
+    feed = Feed(console.store, "gt02-1", TelemetrySink(console.store))
+    now_ms = time.time_ns() // 1_000_000
+    await asyncio.to_thread(feed, a_fix(truck, now_ms, KANO, 10.0), now_ms=now_ms)
+    await until(lambda: page.nothing.words.title.text() == "1 tracker waits")
+    page.nothing.button.click()
+    assert console.opened[-1] == ("trackers", {})
+    await seat_in(console, truck, "gt02-1")
+    await until(page.nothing.isHidden)
+    assert page.fleet.labels == [truck.plate]
+    close(page)
