@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from app.platform import is_network_path
@@ -118,7 +118,32 @@ def _sqlite_engine(url: URL, *, pool_size: int, read_only: bool) -> Engine:
     arguments = {"isolation_level": None, "check_same_thread": False, "timeout": BUSY_MS / 1000}
     engine = create_engine(url, connect_args=arguments, **(pool if pool_size else {"poolclass": NullPool}))
     event.listen(engine, "connect", _pragmas(read_only=read_only))
+    _follow_file(engine, Path(str(url.database)))
     return engine
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """What tells one file from another that has taken its name; None where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _follow_file(engine: Engine, path: Path) -> None:
+    """Leave a file that another process has set aside: its connections are replaced by those of the recovered one."""
+
+    def remember(_connection: sqlite3.Connection, record: Any) -> None:
+        record.info["file"] = file_identity(path)
+
+    def compare(_connection: sqlite3.Connection, record: Any, _proxy: object) -> None:
+        now = file_identity(path)
+        if now is not None and now != record.info["file"]:
+            raise DisconnectionError("another file has taken the name of the store")
+
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", compare)
 
 
 def _pragmas(*, read_only: bool) -> Callable[[sqlite3.Connection, object], None]:

@@ -242,7 +242,7 @@ def _note(fresh: Path, work: Path, recovery: Recovery) -> None:
                 problem_key=f"store_recovered:{recovery.damaged.name}",
                 title="The store was damaged and has been recovered",
                 detail=text,
-                fix="none",
+                fix="noted",
                 since=utc_now(),
                 changed_version=raise_topic(connection, "problems"),
             )

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Table, delete, select, update
+from sqlalchemy import URL, Connection, Table, delete, insert, select, update
 
 from app.clock import utc_now
 from app.store import migrate, rawfile
@@ -20,7 +20,7 @@ from app.store.locks import EngineLock
 from app.store.portable import copy_rows, follow_keys
 from app.store.recovery import set_aside
 from app.store.revision import HEAD, current_revision
-from app.store.tables import Base, Change, Integration
+from app.store.tables import Base, Change, Integration, Problem
 
 FACT = "restored"
 """The fact that a restore leaves: ``at``, ``created_at`` of the backup, ``sign_in``: ids that need their secrets."""
@@ -70,7 +70,7 @@ def _restore(file: Path, url: URL, unpacked: Path, copies: Path, password: str |
     unpacked_url = URL.create("sqlite", database=str(unpacked))
     migrate.upgrade(unpacked_url.render_as_string(), copies)
     versions, replaced = _keep_present(url, copies, password)
-    _mark(unpacked_url, backup, versions)
+    _mark(unpacked_url, backup, versions, replaced)
     path = sqlite_path(url)
     if path is not None:
         _replace_file(unpacked, path)
@@ -103,7 +103,7 @@ def _keep_present(url: URL, copies: Path, password: str | None) -> tuple[dict[st
         engine.dispose()
 
 
-def _mark(unpacked: URL, backup: Backup, versions: dict[str, int]) -> None:
+def _mark(unpacked: URL, backup: Backup, versions: dict[str, int], replaced: Path | None) -> None:
     """Say in the restored store that it is one, and move every topic on, so that open windows read it anew."""
     engine = write_engine(unpacked)
     try:
@@ -112,15 +112,38 @@ def _mark(unpacked: URL, backup: Backup, versions: dict[str, int]) -> None:
                 version = raise_topic(connection, topic)
                 newer = max(version, versions.get(topic, 0) + 1)
                 connection.execute(update(Change).where(Change.topic == topic).values(version=newer))
-            configured = select(Integration.id).where(Integration.removed_at.is_(None)).order_by(Integration.key)
+            wanted = select(Integration.id, Integration.name).where(Integration.removed_at.is_(None))
+            configured = connection.execute(wanted.order_by(Integration.key)).all()
+            at = utc_now()
             fact = {
-                "at": utc_now().isoformat(timespec="seconds"),
+                "at": at.isoformat(timespec="seconds"),
                 "created_at": backup.created_at,
-                "sign_in": list(connection.execute(configured).scalars()),
+                "sign_in": [row.id for row in configured],
             }
             set_fact(connection, FACT, fact)
+            connection.execute(
+                insert(Problem).values(
+                    problem_key=f"store_restored:{at:%Y%m%dT%H%M%SZ}",
+                    title="The store was restored from a backup",
+                    detail=describe(backup, replaced, [row.name for row in configured]),
+                    fix="noted",
+                    since=at,
+                    changed_version=topic_versions(connection)["problems"],
+                )
+            )
     finally:
         engine.dispose()
+
+
+def describe(backup: Backup, replaced: Path | None, names: list[str]) -> str:
+    """What a restore means for the operator, and what is left to do, in a few sentences."""
+    kept = f" The store as it was is kept as {replaced}." if replaced is not None else ""
+    sign_in = (
+        f" Backups hold no secrets: sign in again to each of these that asks for it: {', '.join(names)}."
+        if names
+        else ""
+    )
+    return f"It holds what was known at {backup.created_at}; what was received later is not in it.{kept}{sign_in}"
 
 
 def _replace_file(unpacked: Path, path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.store.changes import CHANNEL, topic_versions
-from app.store.connect import single_engine, sqlite_path
+from app.store.connect import file_identity, single_engine, sqlite_path
 from app.store.store import Store
 
 POLL_S = 0.1
@@ -48,7 +50,8 @@ class ChangeWatcher:
 
     def _run(self) -> None:
         engine = single_engine(self._store.url, self._store.password)
-        watch = self._watch_file if sqlite_path(self._store.url) else self._watch_server
+        file = sqlite_path(self._store.url)
+        watch = partial(self._watch_file, file) if file is not None else self._watch_server
         lost = False
         try:
             while not self._stopping.is_set():
@@ -64,11 +67,17 @@ class ChangeWatcher:
         finally:
             engine.dispose()
 
-    def _watch_file(self, engine: Engine) -> None:
-        """SQLite: ``data_version`` moves on a connection that writes nothing itself when anybody commits."""
+    def _watch_file(self, file: Path, engine: Engine) -> None:
+        """SQLite: ``data_version`` moves on a connection that writes nothing itself when anybody commits.
+
+        Returns when a recovered file has taken the place of this one, to begin anew with that.
+        """
+        identity = file_identity(file)
         with engine.connect() as connection:
             seen = None
             while not self._stopping.is_set():
+                if (now := file_identity(file)) is not None and now != identity:
+                    return
                 version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
                 if version != seen:
                     seen = version

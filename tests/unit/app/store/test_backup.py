@@ -134,6 +134,8 @@ def test_a_backup_holds_every_row_and_a_restore_brings_each_back_on_either_datab
     versions = dict(after.pop("changes"))
     assert facts.pop("restored")["sign_in"] == ["01a00000-0000-7000-8000-00000000000a"]
     assert facts == dict(before.pop("store_facts"))
+    told = after["problems"].pop()
+    assert "sign in again to each of these that asks for it: Kano ✓." in " ".join(map(str, told))
     assert after == {name: rows for name, rows in before.items() if name != "changes"}
     assert versions["acts"] == 21, "open windows must see that every topic moved"
     assert versions["positions"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import random
 import sqlite3
 import threading
@@ -22,6 +23,7 @@ from app.store.recovery import FACT, finish_swap, is_damaged, recover
 from app.store.revision import alembic_version
 from app.store.store import Store, raise_topic, topic_versions
 from app.store.tables import Device, DeviceState, Integration, PositionRow, Problem, RawFrameRow, Vehicle
+from app.store.watch import ChangeWatcher
 from tests.helpers.stores import make_store_url
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -356,3 +358,31 @@ def test_a_recovery_cut_between_its_last_steps_is_completed(path: Path) -> None:
     finish_swap(path)
     assert path.read_bytes() == content
     assert not recovered.exists()
+
+
+def test_a_store_that_is_open_elsewhere_goes_on_with_the_recovered_file(path: Path) -> None:
+    window = Store.open(f"sqlite:///{path}")
+    told: queue.SimpleQueue[frozenset[str]] = queue.SimpleQueue()
+    watcher = ChangeWatcher(window, told.put)
+    watcher.start()
+    window.write(lambda c: raise_topic(c, "acts")).result(10)
+    while "acts" not in told.get(timeout=10):
+        pass
+    recovery = recover(path)
+    gateway = Store.open(f"sqlite:///{path}")
+    while "problems" not in told.get(timeout=10):  # the window is told without any commit of its own
+        pass
+    assert _count(window, Problem) == 1
+    window.write(lambda c: set_fact(c, "of the window", {"n": 1})).result(10)
+    with gateway.read() as connection:
+        assert get_fact(connection, "of the window") == {"n": 1}
+    gateway.write(lambda c: raise_topic(c, "vehicles")).result(10)
+    while "vehicles" not in told.get(timeout=10):
+        pass
+    watcher.stop()
+    window.close()
+    assert _count(gateway, RawFrameRow) == FRAMES
+    gateway.close()
+    with closing(sqlite3.connect(path)) as connection_after:
+        assert connection_after.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert recovery.damaged.exists()
