@@ -9,6 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +20,17 @@ from sqlalchemy import func, select
 from app import platform
 from app.catalogue import Catalogue
 from app.clock import from_ms
-from app.engine.facts import read_facts
+from app.engine.facts import EngineFacts, read_facts
 from app.errors import OperatorError
-from app.integrations import list_integrations
+from app.fleet.times import iso
+from app.integrations import IntegrationRow, configured, list_integrations
 from app.paths import Paths
+from app.security.database_password import kept_password
 from app.security.vault import Vault
 from app.store import rawfile
 from app.store.connect import parse_url, place_of, sqlite_path
+from app.store.head import HEAD
 from app.store.migrate import stored_revision
-from app.store.revision import HEAD
 from app.store.store import Store
 from app.store.tables import PositionRow
 
@@ -38,6 +41,10 @@ LATEST_BUILD = datetime(2026, 1, 1, tzinfo=UTC)
 """No clock is right that shows a day before this program was written."""
 DEFAULT_TRACKER_PORT = 5022
 _PROBE_ENTRY = "doctor-probe"
+_TROUBLED = frozenset({"error", "misconfigured", "needs_sign_in", "retrying"})
+
+_Connection = tuple[IntegrationRow, dict[str, Any]]
+"""A configured integration and its settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +72,10 @@ def examine(paths: Paths, database_url: str, open_vault: Callable[[], Vault], ca
         _disk(paths),
         _engine(paths),
     ]
-    findings += _store(database_url)
-    findings += _listening_ports(database_url)
-    findings += _integrations(catalogue)
+    about_store, rows = _store(database_url, open_vault)
+    findings += about_store
+    findings += _connections(rows, catalogue, engine_runs=_running_engine(paths) is not None)
+    findings += _packages(catalogue)
     return findings
 
 
@@ -132,39 +140,39 @@ def _disk(paths: Paths) -> Finding:
     return Finding("disk", True, detail)
 
 
-def _engine(paths: Paths) -> Finding:
+def _running_engine(paths: Paths) -> EngineFacts | None:
     facts = read_facts(paths.engine_json)
-    if facts is None or not platform.is_process_alive(facts.pid):
+    return facts if facts is not None and platform.is_process_alive(facts.pid) else None
+
+
+def _engine(paths: Paths) -> Finding:
+    facts = _running_engine(paths)
+    if facts is None:
         return Finding("engine", True, "No engine is running; the window or “gateway” starts one.")
     return Finding("engine", True, f"Running: {facts.spoken()}.")
 
 
-def _store(database_url: str) -> Iterator[Finding]:
+def _store(database_url: str, open_vault: Callable[[], Vault]) -> tuple[list[Finding], list[_Connection]]:
+    """What is to be said of the store, and the integrations in it."""
     try:
         url = parse_url(database_url)
-        revision = stored_revision(database_url)
-    except OperatorError as err:
-        yield Finding("store", False, "The store cannot be opened.", err.why)
-        return
-    if revision is None:
-        yield Finding("store", True, f"{place_of(url)} does not exist yet; the first start makes it.")
-        return
-    if revision != HEAD:
-        fix = "Run “store upgrade”." if revision < HEAD else "Install the newer program here."
-        yield Finding("store", False, f"Revision {revision}, this program needs {HEAD}.", fix)
-        return
-    yield _integrity(sqlite_path(url), place_of(url))
-    store = Store.open(database_url)
-    try:
-        with store.read() as connection:
+        password = kept_password(database_url, open_vault)
+        revision = stored_revision(database_url, password=password)
+        if revision is None:
+            return [Finding("store", True, f"{place_of(url)} does not exist yet; the first start makes it.")], []
+        if revision != HEAD:
+            fix = "Run “store upgrade”." if revision < HEAD else "Install the newer program here."
+            return [Finding("store", False, f"Revision {revision}, this program needs {HEAD}.", fix)], []
+        with closing(Store.open(database_url, password=password)) as store, store.read() as connection:
             newest = connection.execute(select(func.max(PositionRow.received_at_ms))).scalar_one_or_none()
-    finally:
-        store.close()
+            rows = [(row, configured(connection, row.id).config) for row in list_integrations(connection)]
+    except OperatorError as err:
+        return [Finding("store", False, "The store cannot be opened.", err.why)], []
+    findings = [_integrity(sqlite_path(url), place_of(url))]
     if newest is not None and from_ms(newest) > datetime.now(UTC):
-        fix = "Set date and time of this computer."
-        yield Finding(
-            "clock and store", False, f"The newest position arrived at {from_ms(newest):%c}, ahead of now.", fix
-        )
+        detail = f"The newest position arrived at {iso(from_ms(newest))}, ahead of now."
+        findings.append(Finding("clock and store", False, detail, "Set date and time of this computer."))
+    return findings, rows
 
 
 def _integrity(path: Path | None, place: str) -> Finding:
@@ -179,40 +187,43 @@ def _integrity(path: Path | None, place: str) -> Finding:
     return Finding("store", False, f"{detail}, damaged.", fix)
 
 
-def _listening_ports(database_url: str) -> Iterator[Finding]:
-    try:
-        if stored_revision(database_url) != HEAD:
-            return
-        store = Store.open(database_url)
-    except OperatorError:
-        return  # said by the store's own check
-    try:
-        with store.read() as connection:
-            rows = list_integrations(connection)
-    finally:
-        store.close()
-    for row in rows:
-        if row.phase in {"error", "misconfigured", "needs_sign_in"}:
-            yield Finding(f"integration {row.name}", False, f"{row.phase.replace('_', ' ')}: {row.reason}", row.reason)
-    if not any(row.type == "gt02_tracker" for row in rows):
-        yield _port_is_free(DEFAULT_TRACKER_PORT)
+def _connections(rows: list[_Connection], catalogue: Catalogue, *, engine_runs: bool) -> Iterator[Finding]:
+    """Integrations that need somebody, and the ports of those that listen."""
+    listeners = {entry.key for entry in catalogue.entries() if entry.manifest and "listen" in entry.manifest.modes}
+    ports = [(row, config) for row, config in rows if row.type in listeners and isinstance(config.get("port"), int)]
+    for row, _config in rows:
+        if row.phase in _TROUBLED:
+            detail = f"{row.phase.replace('_', ' ')} since {iso(row.since)}"
+            yield Finding(f"integration {row.name}", False, detail, row.reason)
+    if engine_runs:
+        for row, config in ports:
+            if row.phase not in _TROUBLED:
+                yield Finding(f"port of {row.name}", True, f"The engine has port {config['port']} ({row.phase}).")
+    elif ports:
+        for row, config in ports:
+            yield _free_port(f"port of {row.name}", str(config.get("host", "")), config["port"])
+    else:
+        yield _free_port("tracker port", "", DEFAULT_TRACKER_PORT)
 
 
-def _port_is_free(port: int) -> Finding:
+def _free_port(check: str, host: str, port: int) -> Finding:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # on Windows this option would share the port instead of finding it taken
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("", port))
+            probe.bind((host, port))
         except OSError as err:
             if err.errno == errno.EACCES:
-                fix = "Choose a port above 1023 for the trackers."
-                return Finding("tracker port", False, f"This user may not listen on port {port}.", fix)
-            fix = "Choose another port for the trackers, or end the program that holds it."
-            return Finding("tracker port", False, f"Port {port} is held by another program.", fix)
-    return Finding("tracker port", True, f"Port {port} is free for trackers.")
+                return Finding(check, False, f"This user may not listen on port {port}.", "Choose a port above 1023.")
+            if err.errno == errno.EADDRINUSE:
+                fix = "Choose another port, or end the program that holds it."
+                return Finding(check, False, f"Port {port} is held by another program.", fix)
+            fix = "Correct the address in the settings."
+            return Finding(check, False, f"Nothing can listen on {host} port {port}: {err.strerror or err}.", fix)
+    return Finding(check, True, f"Port {port} is free.")
 
 
-def _integrations(catalogue: Catalogue) -> Iterator[Finding]:
+def _packages(catalogue: Catalogue) -> Iterator[Finding]:
     for entry in catalogue.entries():
         if entry.problem is not None:
             yield Finding(f"integration package {entry.key}", False, "It cannot be loaded.", entry.problem)
