@@ -1,14 +1,15 @@
 """From an adapter to the store: everything that arrives while the writer is busy shares its next commit.
 
-A group stays open until the writer thread begins with it, so one job, one transaction and one future serve all
-batches of the meantime, however many connections they came from. The event loop pays for an append per batch and
-for one call from the writer thread per group (docs/decisions/0041).
+A group stays open until the writer thread begins with it, and groups begin some time apart, so one job, one
+transaction and one future serve all batches of the meantime, however many connections they came from. The event loop
+pays for an append per batch and for one call from the writer thread per group (docs/decisions/0041).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,9 @@ from app.store.store import Store
 
 GROUP_RECORDS = 2_000
 """Records after which a group is closed: a longer transaction would keep the other process waiting."""
+GATHER_S = 0.02
+"""Seconds between the beginnings of two groups: one commit costs as much as a hundred records, and the disk a write.
+Whoever delivers after a quiet moment is not kept waiting."""
 ROOM_RECORDS = 10_000
 """Records waiting for their commit above which an inlet calls itself full."""
 
@@ -105,6 +109,8 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()  # between the loop, which fills the open group, and the writer, which closes it
         self._open: _Group | None = None
+        self._gathering: asyncio.TimerHandle | None = None  # until the open group goes to the writer
+        self._submitted_s = -math.inf  # on the loop's clock
         self._under_way: set[asyncio.Future[None]] = set()
         self._waiting = 0
         self._room = asyncio.Event()
@@ -121,7 +127,9 @@ class Intake:
         if group is None:
             group = self._new_group()
             self._add(group, batch, size)
-            self._submit(group)
+            self._begin(group)
+        elif group.closed:
+            self._submit_gathering(group)
         self._waiting += size
         if self._waiting >= ROOM_RECORDS:
             self._room.clear()
@@ -156,6 +164,8 @@ class Intake:
 
     async def drain(self, seconds: float) -> bool:
         """Wait until everything delivered is stored, or refused by the store; False when that takes longer."""
+        if self._open is not None:
+            self._submit_gathering(self._open)
         self.flush_counters()
         until_s = self._loop.time() + seconds
         while True:
@@ -183,7 +193,24 @@ class Intake:
         if self._open is group:
             self._open = None
 
+    def _begin(self, group: _Group) -> None:
+        """Give the group to the writer, at once where the last one is some time ago."""
+        wait_s = self._submitted_s + GATHER_S - self._loop.time()
+        if wait_s <= 0 or group.closed:
+            self._submit(group)
+        else:
+            self._open = group
+            self._gathering = self._loop.call_later(wait_s, self._submit, group)
+
+    def _submit_gathering(self, group: _Group) -> None:
+        """Give the group to the writer now, unless it has it already."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._submit(group)
+
     def _submit(self, group: _Group) -> None:
+        self._gathering = None
+        self._submitted_s = self._loop.time()
         group.counters, self._counters = self._counters, {}
         if not group.closed:
             self._open = group

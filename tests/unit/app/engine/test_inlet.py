@@ -10,6 +10,7 @@ import pytest_asyncio
 from sqlalchemy import func, select
 
 from adapters.records import Batch
+from app.engine import inlet
 from app.engine.inlet import GROUP_RECORDS, ROOM_RECORDS, Intake, Stored
 from app.store.errors import StoreError, StoreFull
 from app.store.tables import Cursor, IntegrationDay, PositionRow, RawFrameRow, RejectedRecord
@@ -83,6 +84,31 @@ async def test_what_arrives_while_the_writer_is_busy_shares_one_commit(rig: Rig,
     await asyncio.wait(futures)
     assert len(watched.stored) == 1
     assert stored_positions(rig) == 500
+
+
+async def test_groups_begin_some_time_apart(rig: Rig, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inlet, "GATHER_S", 3_600)
+    await watched.intake.deliver(positions(1))  # after a quiet moment at once
+    waiting = watched.intake.deliver(positions(2))
+    assert watched.intake.deliver(positions(3)) is waiting
+    await rig.written()
+    assert not waiting.done()
+    full = watched.intake.deliver(positions(*range(4, 4 + GROUP_RECORDS)))
+    assert full is waiting
+    await waiting  # a full group waits no longer
+    last = watched.intake.deliver(positions(1_000_000))
+    assert await watched.intake.drain(30)  # nor does anything at the end
+    assert last.done()
+    assert stored_positions(rig) == GROUP_RECORDS + 4
+
+
+async def test_what_gathers_is_given_to_the_writer_in_time(rig: Rig, watched: Watched) -> None:
+    first = watched.intake.deliver(positions(1))
+    await first
+    second = watched.intake.deliver(positions(2))
+    await second
+    assert second is not first
+    assert stored_positions(rig) == 2
 
 
 async def test_a_group_is_closed_before_it_grows_too_long(rig: Rig, watched: Watched) -> None:
