@@ -11,6 +11,8 @@ import sys
 
 BENCHES = {
     "ingest": "tests.bench.bench_ingest:run",
+    "load": "tests.bench.bench_load:run",
+    "map": "tests.bench.bench_map:run",
     "history": "tests.bench.bench_queries:run",
 }
 

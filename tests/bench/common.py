@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 CACHE = Path(__file__).parents[2] / ".bench"
 """Kept between runs: what takes long to build. On the disk of the project, because /tmp is often memory."""
 
@@ -30,3 +32,13 @@ def report(what: str, figures: Sequence[float], unit: str, *, target: str = "") 
     spread = f"{min(figures):,.4g} … {max(figures):,.4g}" if len(figures) > 1 else "one run"
     print(f"{what:<46} {median:>12,.4g} {unit:<14} ({spread}){'  target ' + target if target else ''}", flush=True)
     return median
+
+
+def percentile(figures: Sequence[float], percent: float) -> float:
+    """The figure below which ``percent`` of all lie; the greatest ones stay in."""
+    return float(np.percentile(figures, percent, method="higher"))
+
+
+def unmet(why: str) -> RuntimeError:
+    """The error of a run that cannot give a figure."""
+    return RuntimeError(why)

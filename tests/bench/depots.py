@@ -1,0 +1,77 @@
+"""A depot with a real gateway process and a known fleet, for benchmarks; and what the system says of a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from adapters.records import Batch
+from app.fleet.devices import adopt
+from app.fleet.telemetry import TelemetrySink
+from app.store.store import Store
+from app.store.tables import Device, PositionRow
+from tests.bench.sender import imei
+from tests.helpers.depot import ROOT
+from tests.helpers.fleet import a_position
+
+
+def know_fleet(store: Store, integration_id: str, count: int, *, adopted: bool = False) -> None:
+    """Trackers that were heard an hour ago, as in any depot after its first day; ``adopted`` gives each a vehicle."""
+    sink = TelemetrySink(store)
+    hour_ago_ms = (time.time_ns() // 1_000_000_000 - 3_600) * 1000
+    batch = Batch(tuple(a_position(imei(number), hour_ago_ms) for number in range(count)))
+
+    def adopt_all(connection: Connection) -> None:
+        for number in range(count):
+            adopt(connection, imei(number), f"TRK-{number:04d}", now_ms=hour_ago_ms)
+
+    def learn(connection: Connection) -> None:
+        sink.ingest(connection, integration_id, [batch], hour_ago_ms)
+        sink.flush(connection, hour_ago_ms)
+
+    store.write(learn, on_rollback=sink.forget).result()
+    if adopted:
+        store.write(adopt_all).result()
+
+
+def compare(store: Store, fixes: list[int]) -> tuple[int, int]:
+    """Lost and doubled positions: tracker ``n`` has sent the serials 1 … ``fixes[n]``, the older
+    ones of :func:`know_fleet` none."""
+    with store.read() as connection:
+        keys = {row.unique_id: row.key for row in connection.execute(select(Device.unique_id, Device.key))}
+        query = select(PositionRow.device_key, PositionRow.serial).where(PositionRow.serial.is_not(None))
+        stored = Counter((row.device_key, row.serial) for row in connection.execute(query))
+    sent = Counter((keys[imei(n)], serial & 0xFFFF) for n, count in enumerate(fixes) for serial in range(1, count + 1))
+    lost = sum((sent - stored).values())
+    doubled = sum((stored - sent).values())
+    return lost, doubled
+
+
+def rss_mb(pid: int, *, peak: bool = False) -> float:
+    """Resident memory of a process in MB, 0 where the system does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    wanted = "VmHWM:" if peak else "VmRSS:"
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(wanted))
+
+
+@contextmanager
+def echo_server() -> Iterator[int]:
+    """The baseline's port."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.echo"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        if process.stdout is None:
+            raise RuntimeError("the echo server has no output")
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
