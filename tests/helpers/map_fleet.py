@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -72,7 +72,7 @@ def a_truck(number: int) -> Truck:
 
 def a_tracker(key: int, **other: Any) -> DeviceListing:
     """A known tracker as the store lists it, without a position; ``other`` replaces what is said here."""
-    values: dict[str, Any] = dict.fromkeys(DeviceListing.__dataclass_fields__)
+    values: dict[str, Any] = dict.fromkeys(field.name for field in fields(DeviceListing))
     values |= {"key": key, "id": f"d{key}", "integration_id": "gt02-1", "unique_id": f"imei{key}", "state": "known"}
     values |= {"name": "", "model": "", "phone": "", "group": "", "visible": True, "first_seen_ms": 0, "last_kind": ""}
     values |= {"marks": 0, "frames": 0, "blocked_frames": 0, "source": "gt02", "now_ms": 0}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.i18n import tr
+from resources.i18n import tr, trn
 from widgets.map.base_map import BaseMapItem
 from widgets.map.geojson import GeoJsonLayer, read_geojson
 from widgets.map.labels import TextSprites
@@ -103,8 +103,12 @@ class UserLayers:
             return UserLayer(path, visible, layer, about)
         if kind == "shapes":
             shapes = await asyncio.to_thread(read_geojson, path)
-            counts = {"lines": len(shapes.lines), "areas": len(shapes.areas), "points": len(shapes.point_x)}
-            about = ", ".join(f"{number:,} {tr(what)}" for what, number in counts.items() if number)
+            counts = (
+                (len(shapes.lines), "{count} line", "{count} lines"),
+                (len(shapes.areas), "{count} area", "{count} areas"),
+                (len(shapes.point_x), "{count} point", "{count} points"),
+            )
+            about = ", ".join(trn(one, many, number) for number, one, many in counts if number)
             if shapes.left_out:
                 about += tr("; {n} without a place left out", n=shapes.left_out)
             return UserLayer(path, visible, GeoJsonLayer(shapes, self._sprites), about)

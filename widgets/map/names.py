@@ -25,7 +25,7 @@ def least_town(metres_per_px: float) -> float:
     """The weight from which towns are named: about twenty over the whole country, all of them from 60 m/px on."""
     if metres_per_px <= 60:
         return 0.0
-    return min(520.0 * float((metres_per_px / 10) ** 1.5), 2.4 * float((metres_per_px / 3) ** 2.4))
+    return min(520.0 * float((metres_per_px / 10) ** 1.5), 0.0159 * float(metres_per_px**2.51))
 
 
 @dataclass

@@ -52,6 +52,7 @@ class NothingYet(QFrame):
         self._page = "integrations"
         self.button.clicked.connect(lambda: context.open_page(self._page))
         self.words = EmptyState(context.theme, "satellite-dish", "", "", self.button)
+        self.words.text.setMinimumWidth(EMPTY_WIDTH_PX - 80)
         self.words.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -160,7 +160,9 @@ class RawInspector(QDialog):
         split.addWidget(self.bytes)
         if self.fields:
             split.addWidget(self.table)
-            split.setSizes([200, 320])
+            lines = min(self.bytes.blockCount(), 10)
+            bytes_px = lines * self.bytes.fontMetrics().lineSpacing() + 36
+            split.setSizes([bytes_px, 520 - bytes_px])
         else:
             self.table.hide()
             column.addWidget(text_label(tr("No decoder for {name} is installed.", name=self.frame.protocol), "muted"))

@@ -369,7 +369,7 @@ async def test_parts_and_layers_are_chosen_and_remembered(console: Console, tmp_
     depots = tmp_path / "depots.geojson"
     depots.write_text(a_collection(a_feature("Point", [7, 9])))
     first, second = await page.layers.add(roads), await page.layers.add(depots)
-    assert (first.about, second.about) == ("1 lines, 1 points", "1 points")
+    assert (first.about, second.about) == ("1 line, 1 point", "1 point")
     page.layers.set_visible(first, False)
     page.layers.move(first, 1)
     assert page.map.base.layers == [second.layer, first.layer]
