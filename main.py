@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,7 +141,7 @@ class Console:
             tasks=self.tasks,
             paths=paths,
             services=Services(paths, self.store, SystemClock(), lambda: self.session.vault),
-            doors=Doors(),
+            doors=Doors(dialogs=DIALOGS()),
         )
         self.window = ConsoleWindow(
             self.context, PAGES(), fixes=self._fixes(), log_lines=self.logs.recent, is_demo=self.options.demo
@@ -349,6 +349,22 @@ def PAGES() -> Sequence[PageSpec]:
             ("settings", tr("Settings"), "settings", "widgets.settings.page:SettingsPage"),
         )
     ]
+
+
+def DIALOGS() -> Mapping[str, Callable[..., Awaitable[Any]]]:
+    """The dialogs that pages open by name, each imported when it is first asked for."""
+    from importlib import import_module
+
+    async def opened(module: str, name: str, *arguments: Any, **named: Any) -> Any:
+        return await getattr(import_module(module), name)(*arguments, **named)
+
+    return {
+        name: partial(opened, module, name)
+        for module, name in (
+            ("dialogs.adopt_tracker", "adopt_tracker"),
+            ("dialogs.tracker_settings", "tracker_settings"),
+        )
+    }
 
 
 def run() -> int:
