@@ -314,4 +314,6 @@ class Simulator(Protocol):
     integration needs to reach the peer (settings by name, secrets among them).
     """
 
-    def __call__(self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]) -> Coroutine[Any, Any, None]: ...
+    def __call__(
+        self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]
+    ) -> Coroutine[Any, Any, None]: ...
