@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import os
 import re
 import socket
@@ -16,6 +17,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from adapters.base import CheckStep, Layer
 from adapters.errors import AdapterError, NotReady, SettingsInvalid
@@ -76,6 +78,23 @@ def parse_address(url: str, field: str = "url") -> Address:
 EXAMPLE = "Example: https://gps.example.org"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this very machine."""
+    try:
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def proxy_for(address: Address) -> str | None:
+    """The proxy of this computer's settings through which requests to ``address`` go; None for the direct way."""
+    if is_loopback(address.host) or proxy_bypass(f"{address.host}:{address.port}"):
+        return None
+    found = getproxies()
+    proxy = found.get("https" if address.secure else "http") or found.get("all")
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+
+
 def _is_ip(host: str | None) -> bool:
     return host is not None and (":" in host or host.replace(".", "").isdigit())
 
@@ -94,6 +113,10 @@ async def walk(
     ``tls`` verifies as the integration's requests do; ``fingerprint`` is what the operator pinned, "" for nothing.
     Raises NotReady where trying again may help, SettingsInvalid where an entry must change.
     """
+    proxy = proxy_for(address)
+    if proxy is not None:
+        await _walk_to_proxy(proxy, address, step, peer, timeout_s)
+        return
     found = await _resolve(address, peer, timeout_s)
     step(CheckStep(Layer.NAME, ok=True, detail=f"{address.host} is {found}."))
     await _connect(address, peer, timeout_s)
@@ -103,6 +126,25 @@ async def walk(
         return
     detail = await _handshake(address, tls, peer, fingerprint, timeout_s)
     step(CheckStep(Layer.TLS, ok=True, detail=detail))
+
+
+async def _walk_to_proxy(
+    proxy: str, address: Address, step: Callable[[CheckStep], None], peer: str, timeout_s: float
+) -> None:
+    """Where a proxy leads outside, this computer may know neither the peer's name nor a way to it: the proxy does."""
+    try:
+        parts = urlsplit(proxy)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise NotReady(f"The proxy on the way to {peer} has no usable address. Correct this computer's proxy settings.")
+    place = f"{host}:{port}"  # never the whole address: it may hold a password
+    step(CheckStep(Layer.NAME, ok=True, detail=f"Left to the proxy {place}, which finds {address.host}."))
+    await _connect(Address(host, port, False), f"the proxy {place}", timeout_s)
+    step(CheckStep(Layer.ROUTE, ok=True, detail=f"The proxy {place} answers."))
+    secured = "Verified through the proxy, with each request." if address.secure else "Not encrypted: http://."
+    step(CheckStep(Layer.TLS, ok=True, detail=secured))
 
 
 async def _resolve(address: Address, peer: str, timeout_s: float) -> str:

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from adapters.base import Inlet, Kit
+from adapters.connect import proxy_for
 from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady
 from adapters.exchange import WEBSOCKET_ERRORS, websocket_error
 from adapters.records import Batch, Record
@@ -34,6 +35,14 @@ _SILENT.disabled = True
 
 # Answers to the upgrade that mean “no session”: 503 in practice, others behind proxies.
 _NO_SESSION = frozenset({401, 403, 503})
+
+
+class _Connect(connect):
+    """A connection to the address of the settings and no other: credentials and trust belong to it alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Never follow; the refusal then says where the peer sends us."""
+        return exc
 
 
 class Live:
@@ -91,7 +100,7 @@ class Live:
 
     async def _connect(self) -> ClientConnection:
         url, headers = await self._client.socket_access()
-        return await connect(
+        return await _Connect(
             url,
             ssl=self._kit.tls if self._client.address.secure else None,
             additional_headers=headers,
@@ -101,6 +110,7 @@ class Live:
             ping_interval=None,  # the server's own keep-alive is watched
             max_size=LARGEST_MESSAGE,
             logger=_SILENT,
+            proxy=proxy_for(self._client.address),
         )
 
     async def _receive(self, connection: ClientConnection, inlet: Inlet) -> None:

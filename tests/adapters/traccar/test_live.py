@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -237,3 +238,38 @@ def test_other_messages_are_bad_replies(text: str | bytes) -> None:
 
 def test_unknown_parts_of_a_message_are_tolerated() -> None:
     assert read_message('{"positions": [1], "logs": [], "new": 7}', "the server") == {"positions": [1], "logs": []}
+
+
+@pytest.mark.parametrize("location", ["http://portal.example.org/login", "ws://127.0.0.1:{port}/elsewhere", "nonsense"])
+async def test_a_redirect_of_the_upgrade_is_not_followed_and_passes(location: str) -> None:
+    """A hotspot sends every request to its sign-in page: an outage, and never a reason to follow with credentials."""
+    heads: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        target = location.format(port=hotspot.sockets[0].getsockname()[1])
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with running(world()) as server, adapter_for(server) as adapter:
+        await pull(adapter, Memory())
+        hotspot = await asyncio.start_server(redirect, "127.0.0.1", 0)
+        async with hotspot:
+            port = hotspot.sockets[0].getsockname()[1]
+            adapter._client.address = replace(adapter._client.address, port=port)
+            with pytest.raises(BadReply, match="sends us to another address"):
+                await adapter._live.run(TestInlet(Memory()))
+    assert len(heads) == 1
+    assert b"Upgrade: websocket" in heads[0]
+
+
+async def test_a_proxy_of_the_environment_never_sees_what_goes_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "SOCKS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with running(world()) as server, adapter_for(server) as adapter:
+        inlet = TestInlet(Memory())
+        async with listening(adapter, inlet):
+            await inlet.until(lambda: inlet.greetings)

@@ -7,13 +7,14 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.base import CheckStep, Layer
-from adapters.connect import Address, format_fingerprint, os_error, parse_address, tls_error, walk
+from adapters.connect import Address, format_fingerprint, os_error, parse_address, proxy_for, tls_error, walk
 from adapters.errors import NotReady, SettingsInvalid
 
 PEER = "the server"
@@ -101,6 +102,53 @@ async def test_walk_over_an_open_port_without_encryption() -> None:
         await ended.wait()
     assert [(step.layer, step.ok) for step in steps] == [(Layer.NAME, True), (Layer.ROUTE, True), (Layer.TLS, True)]
     assert "Not encrypted" in steps[2].detail
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    for name in ("HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    def use(address: str) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", address)
+
+    return use
+
+
+async def test_walk_goes_as_far_as_the_proxy_that_leads_outside(proxied: Callable[[str], None]) -> None:
+    """Behind a proxy this computer may neither know the peer's name nor reach it, and all works nevertheless."""
+    ended = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as proxy:
+        proxied(f"http://ada:planted-proxy-password@127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+        steps: list[CheckStep] = []
+        await walk(parse_address("https://gps.invalid"), ssl.create_default_context(), steps.append, peer=PEER)
+        await ended.wait()
+    assert [step.layer for step in steps] == [Layer.NAME, Layer.ROUTE, Layer.TLS]
+    assert "planted" not in repr(steps)
+
+
+async def test_a_dead_proxy_is_named_without_its_password(proxied: Callable[[str], None]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{bound.getsockname()[1]}"
+        proxied(f"ada:planted-proxy-password@{place}")
+        with pytest.raises(NotReady, match=f"connection to the proxy {place} was refused") as dead:
+            await walk(parse_address("https://gps.invalid"), ssl.create_default_context(), lambda _: None, peer=PEER)
+    assert "planted" not in dead.value.why
+
+
+async def test_loopback_needs_no_proxy(proxied: Callable[[str], None]) -> None:
+    proxied("http://127.0.0.1:1")
+    assert proxy_for(parse_address("https://gps.example.org")) == "http://127.0.0.1:1"
+    assert proxy_for(parse_address("https://127.0.0.1:8443")) is None
+    assert proxy_for(parse_address("https://localhost")) is None
+    assert proxy_for(parse_address("http://gps.example.org")) is None
 
 
 async def test_peer_that_never_begins_encryption_is_given_up() -> None:

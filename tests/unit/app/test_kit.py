@@ -13,7 +13,7 @@ import pytest
 import websockets
 
 from adapters.base import Adapter, CheckStep, Identity, Kit, Manifest, Settings, setting
-from adapters.errors import SettingsInvalid
+from adapters.errors import NotReady, SettingsInvalid
 from app.clock import SystemClock
 from app.kit import is_loopback, make_kit
 from app.security.pinning import CertificateChanged, show_fingerprint
@@ -144,6 +144,14 @@ async def test_loopback_goes_past_a_proxy_of_the_environment(monkeypatch: pytest
             await kit.http.get("http://gps.depot.example/")
         assert len(peer.heads) == 1
         assert b"GET http://gps.depot.example/" in proxy.heads[0]
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "ftp://ada:planted@proxy", "http://ada:planted@x:y"])
+def test_a_proxy_that_cannot_be_used_is_no_defect(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(NotReady, match="proxy settings cannot be used") as refused:
+        make_kit("id", PeerAdapter.manifest, PeerSettings(url="https://gps.example.org"), SystemClock())
+    assert "planted" not in refused.value.why
 
 
 @pytest.mark.parametrize(
