@@ -60,10 +60,7 @@ def _read_input(text: str) -> tuple[bytes, Mapping[str, Any]]:
         raise ValueError(f"This line is not a complete JSON object: {err}.") from err
     if isinstance(context.get("text"), str) and "hex" not in context:
         return context["text"].encode("latin-1", "replace"), context
-    digits = context.get("hex", "")
-    if not isinstance(digits, str):
-        raise ValueError("The field “hex” must be text.")
-    return _bytes_of(digits), context
+    return _bytes_of(str(context.get("hex", ""))), context
 
 
 def _bytes_of(text: str) -> bytes:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from app.commands.session import Session
+
+if TYPE_CHECKING:
+    from app.demo import Demo
+    from app.engine.supervisor import Supervisor
+    from app.store.store import Store
 
 STATUS_EVERY_S = 5.0
 
@@ -23,64 +30,88 @@ def demo(ctx: click.Context, keep: bool, peers: int | None) -> None:
 
     session = ctx.ensure_object(Session)
     if peers is not None:
-        ctx.exit(asyncio.run(_peers(session, peers)))
+        asyncio.run(_peers(session, peers))
+        return
     if session.paths == Paths.of_user():
+        was_default = session.database == session.paths.store_url
         session.paths = Paths.of_demo()
-        session.database = session.paths.store_url
+        session.database = session.paths.store_url if was_default else session.database
     session.file_vault_only = True
-    ctx.exit(asyncio.run(_demo(session, keep=keep)))
+    asyncio.run(_demo(session, keep=keep))
 
 
-async def _peers(session: Session, port: int) -> int:
+async def _peers(session: Session, port: int) -> None:
     """Until the process that started us closes our standard input, by its own end at the latest."""
     from app.demo import run_peers
 
-    def say(line: str) -> None:
-        click.echo(line)
-        sys.stdout.flush()
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
+    def watch_input() -> None:
+        sys.stdin.buffer.read()
+        loop.call_soon_threadsafe(ended.set)
+
+    # A daemon: nobody can leave a read, and the peers' own failure must end this process all the same.
+    threading.Thread(target=watch_input, name="parent", daemon=True).start()
     async with asyncio.TaskGroup() as group:
-        peers = group.create_task(run_peers(session.catalogue, port, say))
-        await asyncio.to_thread(sys.stdin.read)
+        peers = group.create_task(run_peers(session.catalogue, port, click.echo))
+        await ended.wait()
         peers.cancel()
-    return 0
 
 
-async def _demo(session: Session, *, keep: bool) -> int:
-    from app import platform
+async def _demo(session: Session, *, keep: bool) -> None:
     from app.demo import Demo
-    from app.engine.supervisor import EngineStatus, Supervisor
     from app.logs import Logs
     from app.opening import open_for_window
-    from app.services import Services
-    from app.tasks import Tasks
 
     the_demo = Demo(session, keep=keep)
     await asyncio.to_thread(the_demo.prepare)
     logs = Logs.open(session.paths, "demo", debug=session.debug)
-    store = await asyncio.to_thread(open_for_window, session.paths, session.database, session.clock)
-    services = Services(session.paths, store, session.clock, lambda: session.vault)
-    tasks, stop = Tasks(), asyncio.Event()
-    status: list[EngineStatus] = []
+    try:
+        store = await asyncio.to_thread(open_for_window, session.paths, session.database, session.clock)
+        try:
+            await _serve(session, the_demo, store)
+        finally:
+            await asyncio.to_thread(store.close)
+    finally:
+        logs.close()
+        the_demo.close()
+
+
+async def _serve(session: Session, the_demo: Demo, store: Store) -> None:
+    """Until a signal. Raises what ended the demo before."""
+    from app import platform
+    from app.engine.supervisor import Supervisor
+    from app.services import Services
+    from app.tasks import Tasks
+
+    stop = asyncio.Event()
+    failures: list[BaseException] = []
+
+    def on_failure(_name: str, failure: BaseException) -> None:
+        failures.append(failure)
+        stop.set()
+
+    tasks = Tasks(on_failure)
     supervisor = Supervisor(
-        session.gateway_command(), session.paths, clock=session.clock, tasks=tasks, on_change=status.append
+        session.gateway_command(), session.paths, clock=session.clock, tasks=tasks, on_change=lambda _status: None
     )
     platform.on_stop_signal(asyncio.get_running_loop(), stop.set)
     try:
         supervisor.start()
+        services = Services(session.paths, store, session.clock, lambda: session.vault)
         tasks.start(the_demo.run(services), name="demo", owner=the_demo)
         await _first_of(the_demo.connected, stop)
-        click.echo("ready")
+        if not stop.is_set():
+            click.echo("ready")
         while not stop.is_set():
-            click.echo(await asyncio.to_thread(_status_line, services))
+            click.echo(await asyncio.to_thread(_status_line, store, supervisor))
             await _sleep_or(stop, STATUS_EVERY_S)
     finally:
         await tasks.cancel_owner(the_demo)
         await supervisor.stop()
         await tasks.close()
-        await asyncio.to_thread(store.close)
-        logs.close()
-    return 0
+    if failures:
+        raise failures[0]
 
 
 async def _first_of(*events: asyncio.Event) -> None:
@@ -100,16 +131,15 @@ async def _sleep_or(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _status_line(services: object) -> str:
+def _status_line(store: Store, supervisor: Supervisor) -> str:
     from sqlalchemy import func, select
 
     from app.integrations import list_integrations
-    from app.services import Services
     from app.store.tables import PositionRow
 
-    assert isinstance(services, Services)  # noqa: S101
-    with services.store.read() as connection:
+    with store.read() as connection:
         rows = list_integrations(connection)
         positions = connection.execute(select(func.count()).select_from(PositionRow)).scalar_one()
-    states = ", ".join(f"{row.name}: {row.phase}" for row in rows) or "nothing connected yet"
-    return f"{time.strftime('%H:%M:%S')}  {states}; {positions} positions stored"
+    states = ", ".join(f"{row.name}: {row.phase}" for row in rows)
+    engine = supervisor.status.word.value.replace("_", " ")
+    return f"{time.strftime('%H:%M:%S')}  engine {engine}; {states}; {positions} positions stored"

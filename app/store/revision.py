@@ -31,7 +31,7 @@ def require_current(engine: Engine, url: URL) -> None:
     with engine.connect() as connection:
         revision = current_revision(connection)
     if revision is None:
-        raise StoreNotMigrated(f"{place_of(url)} is empty. Start the console or the gateway, or run “store upgrade”.")
+        raise StoreNotMigrated(f"{place_of(url)} is empty. Start the gateway, or run “store upgrade”.")
     if revision > HEAD:
         raise StoreTooNew(
             f"{place_of(url)} was written by a newer program (revision {revision}, this one knows {HEAD}). "
