@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.commands.cli import WindowOptions, main
+from app.commands.output import Refused
 from app.commands.session import Session
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ PICTURE_EVERY_S = 5.0
 
 def open_window(session: Session, options: WindowOptions) -> int:
     """Build the window, run it until it is closed, and end everything it began. Returns the exit status."""
+    require_window(for_picture=options.screenshot is not None)
     # Qt is imported here and nowhere before: the gateway and the commands run without it.
     from widgets.app import make_application
     from widgets.single_instance import SingleInstance
@@ -46,6 +49,28 @@ def open_window(session: Session, options: WindowOptions) -> int:
             return int(loop.run_until_complete(Console(session, options, app, instance).run()))
     finally:
         instance.release()
+
+
+def require_window(*, for_picture: bool) -> None:
+    """Raises Refused where no window can be shown; a picture needs no display, only Qt."""
+    from importlib.util import find_spec
+
+    from app import platform
+
+    missing = [name for name in ("PySide6", "qasync") if find_spec(name) is None]
+    if missing:
+        raise Refused(
+            f"The window needs {' and '.join(missing)}, which this Python does not have. Install the program with all "
+            "its libraries; “gateway” and the other commands work without."
+        )
+    if platform.has_display() or "QT_QPA_PLATFORM" in os.environ:
+        return
+    if not for_picture:
+        raise Refused(
+            "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set). Sign in at a desktop, or run "
+            "“gateway”, which needs none."
+        )
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
 class Console:
@@ -258,12 +283,13 @@ class ChildEngine(EngineSide):
         from app.opening import open_for_window
 
         session = self.console.session
-        self.store = await asyncio.to_thread(open_for_window, session.paths, session.database, session.clock)
+        password = await asyncio.to_thread(lambda: session.database_password)
+        open_store = partial(open_for_window, session.paths, session.database, session.clock, password=password)
+        self.store = await asyncio.to_thread(open_store)
         return self.store
 
     def start(self) -> None:
         from app.engine.supervisor import Supervisor
-        from app.store.store import Store
 
         session = self.console.session
         self.supervisor = Supervisor(
@@ -273,7 +299,7 @@ class ChildEngine(EngineSide):
             tasks=self.console.tasks,
             on_change=self.console.show_engine,
             passphrase=session.passphrase,
-            open_store=partial(Store.open, session.database),
+            open_store=session.open_store,
         )
         self.supervisor.start()
 
@@ -294,7 +320,8 @@ class InProcessEngine(EngineSide):
         from app.engine.held import HeldStore
 
         session = self.console.session
-        take = partial(HeldStore.take, started_by="in-process", database_url=session.database)
+        password = await asyncio.to_thread(lambda: session.database_password)
+        take = partial(HeldStore.take, started_by="in-process", database_url=session.database, password=password)
         self.held = await asyncio.to_thread(take, session.paths, session.clock)
         return self.held.store
 
@@ -363,6 +390,7 @@ def DIALOGS() -> Mapping[str, Callable[..., Awaitable[Any]]]:
         for module, name in (
             ("dialogs.adopt_tracker", "adopt_tracker"),
             ("dialogs.tracker_settings", "tracker_settings"),
+            ("dialogs.map_layers", "map_layers"),
         )
     }
 

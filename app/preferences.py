@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from app import platform
 
@@ -36,8 +36,6 @@ class Preferences(BaseModel):
     time_zone: str = ""
     units: Literal["metric", "imperial"] = "metric"
     keep_engine_running: bool = False
-    coordinates: Literal["degrees", "minutes"] = "degrees"
-    map_layers: tuple[str, ...] = Field(default=(), max_length=100)
 
     @field_validator("time_zone")
     @classmethod

@@ -139,8 +139,6 @@ class MapLayersDialog(QDialog):
         self._show_rows()
 
 
-class LiveMapPage(MapPage):
-    """The map page as the window shows it, with the dialog it opens."""
-
-    async def choose_layers(self) -> None:
-        await ask.run(MapLayersDialog(self.context, self))
+async def map_layers(context: ConsoleContext, page: MapPage) -> None:
+    """Let the operator choose what the map shows besides vehicles; returns when the dialog is closed."""
+    await ask.run(MapLayersDialog(context, page))

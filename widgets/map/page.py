@@ -58,7 +58,7 @@ class Shown:
 
 
 class MapPage(Page):
-    """The map without the dialogs it opens; the window shows :class:`dialogs.map_layers.LiveMapPage`."""
+    """Vehicles on the map, the list beside it, details, tracks and replay."""
 
     key = "map"
     title = "Live map"
@@ -362,7 +362,7 @@ class MapPage(Page):
 
     async def choose_layers(self) -> None:
         """Ask which layers are shown."""
-        raise NotImplementedError("the map page of the window opens this dialog")
+        await self.context.doors.dialogs["map_layers"](self.context, self)
 
     def close_page(self) -> None:
         self.context.ui_state.unregister("map")

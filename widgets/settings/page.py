@@ -117,12 +117,6 @@ class SettingsPage(Page):
         self.zone_box.currentIndexChanged.connect(lambda: self._prefer(time_zone=self.zone_box.currentData()))
         self.units_box = choice((("metric", tr("Kilometres, km/h")), ("imperial", tr("Miles, mph"))), choices.units)
         self.units_box.currentIndexChanged.connect(lambda: self._prefer(units=self.units_box.currentData()))
-        self.coordinates_box = choice(
-            (("degrees", tr("Decimal degrees")), ("minutes", tr("Degrees and minutes"))), choices.coordinates
-        )
-        self.coordinates_box.currentIndexChanged.connect(
-            lambda: self._prefer(coordinates=self.coordinates_box.currentData())
-        )
         zone_text = tr("Times are stored in UTC and shown in this zone, which is always named.")
         return card_of(
             tr("Time and units"),
@@ -131,7 +125,6 @@ class SettingsPage(Page):
                 SettingRow(
                     tr("Units"), tr("Distances and speeds on every page and in every export as seen."), self.units_box
                 ),
-                SettingRow(tr("Coordinates"), tr("How places are written."), self.coordinates_box),
             ],
         )
 
@@ -222,7 +215,6 @@ class SettingsPage(Page):
             (self.theme_box, choices.theme),
             (self.zone_box, choices.time_zone),
             (self.units_box, choices.units),
-            (self.coordinates_box, choices.coordinates),
         ):
             box.blockSignals(True)
             box.setCurrentIndex(max(0, box.findData(value)))

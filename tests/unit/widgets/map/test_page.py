@@ -21,7 +21,7 @@ from app.fleet.plausibility import Mark
 from app.fleet.telemetry import TelemetrySink
 from app.store.changes import raise_topic
 from app.store.tables import IntegrationState, RawFrameRow
-from dialogs.map_layers import LiveMapPage, MapLayersDialog
+from dialogs.map_layers import MapLayersDialog
 from tests.helpers.fleet import Feed, add_integration
 from tests.helpers.map_fleet import MINUTE_MS, TOWNS, Truck, a_day, a_fix, a_truck, make_fleet, seat
 from tests.helpers.qt import Console, open_dialog, until
@@ -44,7 +44,7 @@ class Desk:
     """The page on a real store with a small fleet, and the way new telemetry takes into it."""
 
     console: Console
-    page: LiveMapPage
+    page: MapPage
     feed: Feed
     trucks: list[Truck]
     now_ms: int
@@ -96,8 +96,9 @@ async def seat_in(console: Console, truck: Truck, integration_id: str) -> None:
     await asyncio.wrap_future(console.store.write(job))
 
 
-async def open_page(console: Console) -> LiveMapPage:
-    page = LiveMapPage(console.context)
+async def open_page(console: Console) -> MapPage:
+    console.context.doors.dialogs = {"map_layers": map_layers}
+    page = MapPage(console.context)
     page.resize(1072, 800)
     page.show()
     await until(lambda: page.refresh_count > 0 or console.failures)
@@ -389,7 +390,7 @@ async def test_parts_and_layers_are_chosen_and_remembered(console: Console, tmp_
 
 
 async def test_a_layer_that_has_gone_is_named_and_costs_nothing_else(console: Console, tmp_path: Path) -> None:
-    page = LiveMapPage(console.context)
+    page = MapPage(console.context)
     page._give_state({"layers": [{"path": str(tmp_path / "away.mbtiles"), "visible": True}, 7], "shown": {"names": 3}})
     page.show()
     await until(lambda: page.layers.items)
