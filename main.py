@@ -285,7 +285,7 @@ class ChildEngine(EngineSide):
         session = self.console.session
         password = await asyncio.to_thread(lambda: session.database_password)
         open_store = partial(open_for_window, session.paths, session.database, session.clock, password=password)
-        self.store = await asyncio.to_thread(open_store)
+        self.store = (await asyncio.to_thread(open_store)).store
         return self.store
 
     def start(self) -> None:

@@ -67,7 +67,7 @@ async def _demo(session: Session, *, keep: bool) -> None:
     await asyncio.to_thread(the_demo.prepare)
     logs = Logs.open(session.paths, "demo", debug=session.debug)
     try:
-        store = await asyncio.to_thread(open_for_window, session.paths, session.database, session.clock)
+        store = (await asyncio.to_thread(open_for_window, session.paths, session.database, session.clock)).store
         try:
             await _serve(session, the_demo, store)
         finally:
