@@ -120,23 +120,8 @@ class Page(QWidget):
         """The layout of a page that scrolls; its content is centred and not wider than is easy to scan."""
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area, column = scroll_area()
         outer.addWidget(area)
-        host = ScrollHost()
-        area.setWidget(host)
-        row = QHBoxLayout(host)
-        row.setContentsMargins(PAGE_MARGIN, PAGE_MARGIN, PAGE_MARGIN, PAGE_MARGIN)
-        content = QWidget()
-        content.setMaximumWidth(CONTENT_WIDTH_MAX)
-        row.addWidget(content, 1)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(BLOCK_GAP)
-        column.setAlignment(Qt.AlignmentFlag.AlignTop)
         return column
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -175,6 +160,27 @@ class Page(QWidget):
             self._retry.start()
         finally:
             self._is_refreshing = False
+
+
+def scroll_area(margin: int = PAGE_MARGIN) -> tuple[QScrollArea, QVBoxLayout]:
+    """A scrolling surface and the layout of its content: see :meth:`Page.scroll_column`."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    host = ScrollHost()
+    area.setWidget(host)
+    row = QHBoxLayout(host)
+    row.setContentsMargins(margin, margin, margin, margin)
+    content = QWidget()
+    content.setMaximumWidth(CONTENT_WIDTH_MAX)
+    row.addWidget(content, 1)
+    column = QVBoxLayout(content)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(BLOCK_GAP)
+    column.setAlignment(Qt.AlignmentFlag.AlignTop)
+    return area, column
 
 
 class PageHeader(QWidget):

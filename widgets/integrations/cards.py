@@ -1,0 +1,138 @@
+"""One card of the catalogue, updated in place as the state behind it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+
+from app.catalogue import Entry
+from app.integrations import IntegrationRow
+from resources.i18n import tr
+from widgets.integrations.words import CardBadge, badge_of
+from widgets.primitives import Badge, Card, IconTile, outline_button, paragraph, primary_button, text_label
+from widgets.theme import Theme, restyle
+
+DESCRIPTION_HEIGHT = 40
+CAPABILITIES_SHOWN = 3
+TILE = 48  # with an icon of half its side
+BADGE_ICON = 12
+
+
+class IntegrationCard(Card):
+    """``add_wanted`` carries the catalogue's key, ``configure_wanted`` the id of a configured integration."""
+
+    add_wanted = Signal(str)
+    configure_wanted = Signal(str)
+
+    def __init__(self, theme: Theme, entry: Entry) -> None:
+        super().__init__()
+        self.entry = entry
+        self._theme = theme
+        self._rows: list[IntegrationRow] = []
+        self.setObjectName(f"card-{entry.key}")
+        self.setAccessibleName(entry.name)
+        self.setAccessibleDescription(entry.problem or entry.description)
+        self.badge = _IconBadge(theme)
+        self.add = primary_button(theme, tr("Add Integration"), "plus")
+        self.configure = outline_button(theme, tr("Configure"), "settings")
+        self._lay_out()
+        self.add.clicked.connect(lambda: self.add_wanted.emit(entry.key))
+        self.configure.clicked.connect(self._on_configure_clicked)
+        self.show_rows([])
+
+    @property
+    def button(self) -> QPushButton | None:
+        """The one that is shown; None for what cannot be added."""
+        shown = [button for button in (self.add, self.configure) if not button.isHidden()]
+        return shown[0] if shown else None
+
+    def show_rows(self, rows: Sequence[IntegrationRow]) -> None:
+        """The configured integrations of this type, oldest first."""
+        self._rows = list(rows)
+        can_be_added = self.entry.manifest is not None
+        self.add.setVisible(can_be_added and not rows)
+        self.configure.setVisible(bool(rows))
+        self.set_highlighted(bool(rows))
+        self.badge.show_badge(badge_of(self.entry, rows))
+        names = ", ".join(row.name for row in rows)
+        for button, act in ((self.add, tr("Add {name}", name=self.entry.name)), (self.configure, names)):
+            button.setAccessibleName(act if button is self.add else tr("Configure {name}", name=act))
+
+    def _lay_out(self) -> None:
+        entry = self.entry
+        head = QHBoxLayout()
+        head.addWidget(IconTile(self._theme, entry.icon, "warn" if entry.problem else "primary", TILE))
+        head.addStretch(1)
+        head.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignTop)
+        self.body.addLayout(head)
+        name = text_label(entry.name, "heading", wrap=True)
+        self.body.addWidget(name)
+        self.body.setSpacing(10)
+        description = paragraph(entry.description)
+        description.setMinimumHeight(DESCRIPTION_HEIGHT)
+        description.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.body.addWidget(description)
+        if entry.problem:
+            self.body.addWidget(text_label(entry.problem, "error", wrap=True, selectable=True))
+        self.body.addLayout(_dotted(self._theme, entry.capabilities[:CAPABILITIES_SHOWN]))
+        self.body.addStretch(1)
+        self.body.addSpacing(2)
+        self.body.addWidget(self.add)
+        self.body.addWidget(self.configure)
+
+    def _on_configure_clicked(self) -> None:
+        if len(self._rows) == 1:
+            self.configure_wanted.emit(self._rows[0].id)
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for row in self._rows:
+            menu.addAction(row.name.replace("&", "&&")).triggered.connect(partial(self.configure_wanted.emit, row.id))
+        menu.popup(self.configure.mapToGlobal(self.configure.rect().bottomLeft()))
+
+
+class _IconBadge(QWidget):
+    """At most one badge: the word, and where it says how things are, its shape."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setProperty("badgeHost", "true")
+        self.words = Badge("", "neutral")
+        self._icon = QLabel()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(5)
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.words, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    @property
+    def text(self) -> str:
+        return "" if self.isHidden() else self.words.text()
+
+    def show_badge(self, badge: CardBadge | None) -> None:
+        self.setVisible(badge is not None)
+        if badge is None:
+            return
+        self.words.set_badge(badge.text, badge.level)
+        self._icon.setVisible(bool(badge.icon))
+        if badge.icon:
+            self._theme.follow(self._icon, badge.icon, badge.level, BADGE_ICON + 2)
+        restyle(self.words)
+
+
+def _dotted(theme: Theme, lines: Sequence[str]) -> QVBoxLayout:
+    column = QVBoxLayout()
+    column.setSpacing(5)
+    for text in lines:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        dot = QLabel()
+        theme.follow(dot, "circle-dot", "primary", 10)
+        row.addWidget(dot, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(text_label(text, "muted"), 1)
+        column.addLayout(row)
+    return column
