@@ -21,7 +21,7 @@ from app.fleet.plausibility import Mark
 from app.fleet.telemetry import TelemetrySink
 from app.store.changes import raise_topic
 from app.store.tables import IntegrationState, RawFrameRow
-from dialogs.map_layers import MapLayersDialog
+from dialogs.map_layers import MapLayersDialog, map_layers
 from tests.helpers.fleet import Feed, add_integration
 from tests.helpers.map_fleet import MINUTE_MS, TOWNS, Truck, a_day, a_fix, a_truck, make_fleet, seat
 from tests.helpers.qt import Console, open_dialog, until
