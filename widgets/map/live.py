@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from app.fleet import queries
+from app.fleet.alarms import ALARM_KINDS
 from app.fleet.listing import DeviceListing, list_devices
 from app.fleet.registry import KNOWN, WAITING
 from app.fleet.states import UPTO
@@ -23,9 +24,6 @@ from widgets.map.track import Track
 
 MOST_EVENTS = 500
 MOST_TO_CATCH_UP = 20_000  # positions that states may lag behind; only a store without its facts lags more
-_ALARMS = "sos power_cut power_off tamper tampering collision accident fall tow jamming fuel_leak alarm"
-ALARM_KINDS = frozenset(_ALARMS.split(" "))
-"""Events that a person must see to; everything else is only an event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def columns_of(state: str, reader: Reader) -> list[Column[DeviceListing]]:
 def _identity(reader: Reader) -> list[Column[DeviceListing]]:
     formats, now_ms = reader.context.formats, reader.now_ms
     return [
-        Column("vehicle", tr("Vehicle"), lambda row: row.vehicle or NOTHING, lambda row: row.vehicle, width=118),
+        Column("vehicle", tr("Vehicle or name"), _called, _called_order, width=140),
         Column("device", tr("IMEI or id"), lambda row: row.unique_id, is_mono=True, width=158),
         Column(
             "state",
@@ -164,7 +164,7 @@ def _measured(reader: Reader) -> list[Column[DeviceListing]]:
             words.battery,
             _power,
             tooltip=lambda row: plain_tip(words.battery_tip(row)),
-            width=142,
+            width=172,
         ),
         Column(
             "satellites",
@@ -195,6 +195,16 @@ def _served(_reader: Reader) -> list[Column[DeviceListing]]:
         Column("group", tr("Group"), lambda row: row.group, width=120),
         Column("protocol", tr("Protocol"), lambda row: row.source, width=90),
     ]
+
+
+def _called(row: DeviceListing) -> str:
+    return row.vehicle or row.name or NOTHING
+
+
+def _called_order(row: DeviceListing) -> tuple[bool, str] | None:
+    """Those on vehicles first, by plate; then by name."""
+    name = row.vehicle or row.name
+    return (row.vehicle is None, name.casefold()) if name else None
 
 
 def _power(row: DeviceListing) -> float | None:
