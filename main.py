@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
     from app.demo import Demo
-    from app.engine.supervisor import EngineStatus
+    from app.engine.status import EngineStatus
     from app.store.store import Store
     from widgets.window import PageSpec
 
@@ -345,7 +345,7 @@ class InProcessEngine(EngineSide):
         await asyncio.to_thread(self.held.close)
 
     async def _serve(self) -> None:
-        from app.engine.supervisor import EngineStatus, EngineWord
+        from app.engine.status import EngineStatus, EngineWord
 
         self._ended = asyncio.Event()
         self.console.show_engine(EngineStatus(EngineWord.RUNNING, "In this window.", self.held.facts, own=True))

@@ -32,9 +32,7 @@ class Opened:
     recovered: Recovery | None = None
 
 
-def open_for_window(
-    paths: Paths, database_url: str, clock: SystemClock, *, password: str | None = None
-) -> Opened:
+def open_for_window(paths: Paths, database_url: str, clock: SystemClock, *, password: str | None = None) -> Opened:
     """The store, brought to this program's revision where that is needed and allowed. Blocks.
 
     Only the holder of the engine lock upgrades or recovers, so a console's engine of an older program is asked to

@@ -8,13 +8,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from adapters.base import Clock, Decoder
-from app.catalogue import Catalogue
-from app.integrations.changes import Desk
-from app.paths import Paths
-from app.security.vault import Vault
-from app.store.store import Store
+# Catalogue and desk bring every adapter's library with them, which a window has no use for before it stands.
+if TYPE_CHECKING:
+    from adapters.base import Clock, Decoder
+    from app.catalogue import Catalogue
+    from app.integrations.changes import Desk
+    from app.paths import Paths
+    from app.security.vault import Vault
+    from app.store.store import Store
 
 
 class Services:
@@ -41,6 +44,8 @@ class Services:
     @property
     def desk(self) -> Desk:
         """Raises VaultError like :attr:`vault`."""
+        from app.integrations.changes import Desk
+
         return Desk(self.store, self.catalogue, self.vault)
 
     @property
@@ -50,6 +55,8 @@ class Services:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
+        from app.catalogue import Catalogue
+
         return Catalogue.load()
 
     @cached_property

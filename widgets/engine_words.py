@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.engine.supervisor import EngineStatus, EngineWord
+from app.engine.status import EngineStatus, EngineWord
 from resources.i18n import tr
 from widgets.theme import Level
 

@@ -13,21 +13,13 @@ from adapters.base import Identity, Manifest
 from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady, SettingsInvalid
 from app.engine.building import Built, build
 from app.engine.inlet import Stored
-from app.engine.journal import (
-    DayCounts,
-    Issue,
-    State,
-    add_to_day,
-    clear_problems,
-    raise_problem,
-    save_state,
-    write_log,
-)
+from app.engine.journal import DayCounts, State, add_to_day, save_state, write_log
 from app.engine.legs import Leg, Verdict, judge, spoken
 from app.engine.phases import Phase, check_move
 from app.engine.ports import Ports, rings_within
 from app.engine.session import Run, Session
 from app.integrations.rows import Configured
+from app.problems import Issue, clear_problems, raise_problem
 from app.store.errors import StoreError
 
 DRAIN_S = 2.5

@@ -17,7 +17,7 @@ from app.catalogue import Catalogue
 from app.engine.commands import CHECK, STOP, SYNC, Wish, close_left_over, finish_command, take_commands
 from app.engine.coordinator import PROBLEM_KINDS, Coordinator
 from app.engine.inlet import Sink
-from app.engine.journal import State, clear_problems, load_integrations, load_states, save_state
+from app.engine.journal import State, load_integrations, load_states, save_state
 from app.engine.phases import Phase
 from app.engine.ports import KitMaker, Ports, read
 from app.engine.scribe import Scribe
@@ -25,6 +25,7 @@ from app.integrations.checks import check_settings
 from app.integrations.rows import Configured
 from app.integrations.settings import stored_secrets
 from app.kit import make_kit as make_real_kit
+from app.problems import clear_problems
 from app.security.vault import Vault, VaultError
 from app.store.errors import StoreError
 from app.store.store import Store

@@ -1,4 +1,4 @@
-"""Who runs the engine of a data folder: what stands in ``engine.json`` beside the lock."""
+"""Who runs the engine of a data folder, as ``engine.json`` beside the lock says, and the words on its streams."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from app.errors import OperatorError
 
 ENGINE_FACT = "engine"
 """The store's fact with the same words and the heartbeat, for readers that do not see the data folder."""
+
+READY_LINE = "ready"
+"""A gateway's standard output, once every enabled integration was tried once."""
+STOP_LINE = "stop"
+"""A gateway's standard input: end cleanly."""
 
 _log = logging.getLogger(__name__)
 

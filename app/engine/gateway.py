@@ -15,6 +15,7 @@ from typing import Any
 from app import platform
 from app.catalogue import Catalogue
 from app.clock import SystemClock
+from app.engine.facts import READY_LINE, STOP_LINE
 from app.engine.held import HeldStore
 from app.engine.host import EngineHost
 from app.engine.journal import State
@@ -25,9 +26,6 @@ from app.paths import Paths
 from app.security.database_password import kept_password
 from app.security.vault import Vault, VaultError, open_vault
 from app.tasks import Tasks
-
-READY = "ready"
-STOP = "stop"
 
 _LONGEST_LINE = 65_536
 _TROUBLED = frozenset({Phase.RETRYING, Phase.NEEDS_SIGN_IN, Phase.MISCONFIGURED, Phase.ERROR})
@@ -101,7 +99,7 @@ async def _serve(held: HeldStore, vault: Vault, clock: SystemClock, lines: _Inpu
     catalogue = await asyncio.to_thread(Catalogue.load)
     host = EngineHost(held, catalogue, vault, clock=clock, tasks=tasks)
     platform.on_stop_signal(loop, host.stop)
-    lines.follow(loop, lambda line: host.stop() if line == STOP else None)
+    lines.follow(loop, lambda line: host.stop() if line == STOP_LINE else None)
     _log.info("gateway %s starts: %s, open files up to %s", held.facts.version, held.store.place, limit)
     try:
         await host.run(_announce)
@@ -118,7 +116,7 @@ def _announce(states: Mapping[str, State]) -> None:
     for name, state in states.items():
         if state.phase in _TROUBLED:
             _say(f"{name}: {state.reason}", sys.stderr)
-    _say(READY, sys.stdout)
+    _say(READY_LINE, sys.stdout)
 
 
 def _say(line: str, stream: Any) -> None:

@@ -17,11 +17,12 @@ from app.catalogue import Catalogue
 from app.engine.engine import Engine
 from app.engine.facts import ENGINE_FACT, touch_facts
 from app.engine.held import HeldStore
-from app.engine.journal import Issue, State, clear_problems, raise_problem, write_log
+from app.engine.journal import State, write_log
 from app.engine.ports import KitMaker, read
 from app.engine.upkeep import forget_lost_secrets, keep_house, watch_acts
 from app.fleet.telemetry import TelemetrySink
 from app.kit import make_kit as make_real_kit
+from app.problems import Issue, clear_problems, raise_problem
 from app.security.vault import Vault
 from app.store.changes import raise_topic
 from app.store.errors import StoreDamaged, StoreError

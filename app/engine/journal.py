@@ -1,4 +1,4 @@
-"""What the engine writes down about integrations: states, the event log, the days, problems.
+"""What the engine writes down about integrations: states, the event log, the days.
 
 All are functions of a connection inside a ``Store.write`` job. Each raises the topics it touches first.
 """
@@ -23,7 +23,6 @@ from app.store.tables import (
     Integration,
     IntegrationDay,
     IntegrationState,
-    Problem,
 )
 
 
@@ -52,16 +51,6 @@ class DayCounts:
     duration_ms: int = 0
     delay_ms: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """A problem to raise: something that only a person can fix. ``kind`` is the first part of its key."""
-
-    kind: str
-    title: str
-    detail: str
-    fix: str
 
 
 def load_integrations(connection: Connection) -> dict[str, Configured]:
@@ -157,45 +146,6 @@ def add_to_day(connection: Connection, integration_id: str, now_ms: int, counts:
             "counters": dict(counts.counters),
         }
         connection.execute(insert(IntegrationDay).values(integration_id=integration_id, day=day, **first))
-
-
-def raise_problem(connection: Connection, integration_id: str | None, issue: Issue, now_ms: int) -> None:
-    """Raise a problem, or renew the text of the one that stands; its ``since`` stays."""
-    key = problem_key(issue.kind, integration_id)
-    open_one = (Problem.problem_key == key) & Problem.cleared_at.is_(None)
-    texts = {"title": _clean(issue.title), "detail": _clean(issue.detail), "fix": issue.fix}
-    query = select(Problem.id, Problem.title, Problem.detail, Problem.fix).where(open_one)
-    standing = connection.execute(query).first()
-    if standing is not None and (standing.title, standing.detail, standing.fix) == tuple(texts.values()):
-        return
-    version = raise_topic(connection, "problems")
-    if standing is not None:
-        connection.execute(update(Problem).where(open_one).values(**texts, changed_version=version))
-        return
-    connection.execute(
-        insert(Problem).values(
-            problem_key=key,
-            integration_id=integration_id,
-            since=from_ms(now_ms),
-            changed_version=version,
-            **texts,
-        )
-    )
-
-
-def clear_problems(connection: Connection, integration_id: str | None, kinds: frozenset[str], now_ms: int) -> None:
-    """Mark the open problems of these kinds as over; nothing is written where there are none."""
-    keys = [problem_key(kind, integration_id) for kind in sorted(kinds)]
-    open_ones = Problem.problem_key.in_(keys) & Problem.cleared_at.is_(None)
-    if connection.execute(select(Problem.id).where(open_ones).limit(1)).first() is None:
-        return
-    version = raise_topic(connection, "problems")
-    change = {"cleared_at": from_ms(now_ms), "changed_version": version}
-    connection.execute(update(Problem).where(open_ones).values(change))
-
-
-def problem_key(kind: str, integration_id: str | None) -> str:
-    return kind if integration_id is None else f"{kind}:{integration_id}"
 
 
 def _state(row: Any) -> State:

@@ -12,8 +12,6 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +20,10 @@ from sqlalchemy import Connection
 from adapters.base import Clock
 from app import platform
 from app.engine.commands import STOP, give_command
-from app.engine.facts import EngineFacts, read_facts
-from app.engine.gateway import READY
-from app.engine.gateway import STOP as STOP_LINE
-from app.engine.journal import Issue, clear_problems, raise_problem
+from app.engine.facts import READY_LINE, STOP_LINE, EngineFacts, read_facts
+from app.engine.status import EngineStatus, EngineWord
 from app.paths import Paths
+from app.problems import Issue, clear_problems, raise_problem
 from app.security.redaction import redact_text
 from app.store.errors import StoreError
 from app.store.store import Store
@@ -50,32 +47,12 @@ _KINDS = frozenset({"engine"})
 _log = logging.getLogger(__name__)
 
 
-class EngineWord(StrEnum):
-    STOPPED = "stopped"
-    STARTING = "starting"
-    RUNNING = "running"
-    NOT_ANSWERING = "not_answering"
-    RESTARTING = "restarting"
-    HELD = "held"
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """What the window shows of the engine. ``restart_at_ms`` only while restarting; ``own`` False: not our child."""
-
-    word: EngineWord
-    detail: str = ""
-    facts: EngineFacts | None = None
-    restart_at_ms: int | None = None
-    own: bool = False
-
-
 class Supervisor:
     """Keeps one engine running for the data folder. Everything happens on the loop that calls :meth:`start`.
 
     ``command`` starts the gateway of this data folder as a console's child, e.g. ``[python, "main.py", "--data-dir",
-    …, "gateway", "--started-by", "console"]``; with a ``passphrase`` it must also tell the gateway to read one line
-    of it from its standard input.
+    …, "gateway", "--started-by", "console"]``. A ``passphrase`` is written to the child's standard input as its first
+    line; the command must tell the gateway to expect it there.
     """
 
     def __init__(
@@ -117,8 +94,10 @@ class Supervisor:
         if not self._tasks.of(self):
             self._tasks.start(self._run(), name="engine supervisor", owner=self)
 
-    def start_again(self) -> None:
-        """The operator's button after too many exits, or while a restart is awaited."""
+    def start_again(self, passphrase: str | None = None) -> None:
+        """The operator's button after too many exits, or while a restart is awaited; with what opens the vault."""
+        if passphrase is not None:
+            self._passphrase = passphrase
         self._exits.clear()
         self._quick_exits = 0
         self._wish.set()
@@ -190,7 +169,7 @@ class Supervisor:
             child.kill()
         elif silent_s >= SILENT_S:
             self._show(EngineStatus(EngineWord.NOT_ANSWERING, _silence(KILL_S), facts, own=True))
-        elif self._status.word is not EngineWord.STARTING or READY in self._output():
+        elif self._status.word is not EngineWord.STARTING or READY_LINE in self._output():
             if self._status.word is EngineWord.STARTING:
                 self._tasks.start(self._clear_problem(), name="engine problem", owner=self)
             self._show(EngineStatus(EngineWord.RUNNING, facts=facts, own=True))
@@ -222,7 +201,7 @@ class Supervisor:
         """The last lines that the child printed, without its ``ready``; or why there is no child."""
         if self._refusal:
             return self._refusal
-        lines = [line for line in self._output() if line != READY]
+        lines = [line for line in self._output() if line != READY_LINE]
         return redact_text("\n".join(lines[-_LAST_LINES:]))
 
     def _output(self) -> list[str]:

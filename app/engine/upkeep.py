@@ -11,9 +11,9 @@ from functools import partial
 from sqlalchemy import Connection
 
 from adapters.base import Clock
-from app.engine.journal import Issue, clear_problems, raise_problem
 from app.errors import OperatorError
 from app.integrations.changes import forget_orphans
+from app.problems import Issue, clear_problems, raise_problem
 from app.security.audit import AuditReport
 from app.security.seal import Seal, keep_sealed
 from app.security.vault import Vault

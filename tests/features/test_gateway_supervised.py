@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.clock import SystemClock
-from app.engine.supervisor import EngineStatus, EngineWord, Supervisor
+from app.engine.status import EngineStatus, EngineWord
+from app.engine.supervisor import Supervisor
 from app.platform import is_process_alive, kill_process
 from app.tasks import Tasks
 from tests.helpers.depot import Depot, Tracker

@@ -4,18 +4,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.engine.journal import (
-    DayCounts,
-    Issue,
-    State,
-    add_to_day,
-    clear_problems,
-    load_states,
-    raise_problem,
-    save_state,
-    write_log,
-)
+from app.engine.journal import DayCounts, State, add_to_day, load_states, save_state, write_log
 from app.engine.phases import Phase
+from app.problems import Issue, clear_problems, raise_problem
 from app.security.redaction import register_secret
 from app.store.changes import topic_versions
 from app.store.tables import Integration, IntegrationDay, IntegrationLog, Problem

@@ -15,7 +15,8 @@ import pytest_asyncio
 from sqlalchemy import select
 
 from app.engine.facts import EngineFacts, read_facts
-from app.engine.supervisor import EngineStatus, EngineWord, Supervisor
+from app.engine.status import EngineStatus, EngineWord
+from app.engine.supervisor import Supervisor
 from app.paths import Paths
 from app.platform import is_process_alive, kill_process
 from app.store.store import Store
