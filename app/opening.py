@@ -85,7 +85,8 @@ def _take_once(paths: Paths, database_url: str, clock: SystemClock) -> Recovery 
     except EngineHeld as err:
         if err.holder is None or err.holder.started_by != "console":
             raise
-        platform.end_process(err.holder.pid)
+        if not end_engine(err.holder):
+            raise
         ends = time.monotonic() + GIVE_WAY_S
         while platform.is_process_alive(err.holder.pid) and time.monotonic() < ends:
             time.sleep(0.05)

@@ -85,6 +85,24 @@ def is_process_alive(pid: int) -> bool:
     return not _is_zombie(pid)
 
 
+def command_of(pid: int) -> tuple[str, ...]:
+    """The command line of a process, on Windows its program's file alone; empty where that cannot be told."""
+    if pid <= 0:
+        return ()
+    if sys.platform == "win32":
+        return _windows_program(pid)
+    told = Path(f"/proc/{pid}/cmdline")
+    try:
+        if told.parent.parent.joinpath("self").exists():
+            return tuple(told.read_bytes().rstrip(b"\0").decode(errors="replace").split("\0"))
+        listing = subprocess.run(
+            ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(listing.stdout.split())
+
+
 def end_process(pid: int) -> None:
     """Ask a process to end cleanly (SIGTERM; on Windows it is ended at once). No error when it is gone."""
     _signal(pid, signal.SIGTERM)
@@ -282,6 +300,22 @@ def _is_windows_process_alive(pid: int) -> bool:
         code = ctypes.c_ulong()
         known = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
         return bool(known) and code.value == _WINDOWS_STILL_ACTIVE
+    finally:
+        kernel.CloseHandle(handle)
+
+
+def _windows_program(pid: int) -> tuple[str, ...]:
+    import ctypes
+
+    kernel = _kernel32()
+    handle = kernel.OpenProcess(_WINDOWS_QUERY_LIMITED, False, pid)
+    if not handle:
+        return ()
+    try:
+        name = ctypes.create_unicode_buffer(32_768)
+        length = ctypes.c_ulong(len(name))
+        known = kernel.QueryFullProcessImageNameW(handle, 0, name, ctypes.byref(length))
+        return (name.value,) if known else ()
     finally:
         kernel.CloseHandle(handle)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ READY_LINE = "ready"
 """A gateway's standard output, once every enabled integration was tried once."""
 STOP_LINE = "stop"
 """A gateway's standard input: end cleanly."""
+
+_OUR_WORDS = frozenset({"gateway", "demo"})
+"""One of them stands in the command line of every process that runs an engine for a console or the demo."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,9 +54,29 @@ class EngineHeld(OperatorError):
 def read_facts(path: Path) -> EngineFacts | None:
     """The facts beside the lock; None where there are none, or none that can be read."""
     try:
-        return EngineFacts(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        facts = EngineFacts(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    texts = (facts.version, facts.store_revision, facts.started_by, facts.host)
+    is_sound = type(facts.pid) is int and 0 < facts.pid < 2**31 and type(facts.started_at_ms) is int
+    return facts if is_sound and all(isinstance(text, str) for text in texts) else None
+
+
+def end_engine(facts: EngineFacts) -> bool:
+    """Ask the engine of these facts to end; False, and nothing is touched, where its process is another program.
+
+    A number is given again after its process has ended, and a file can say anything.
+    """
+    command = platform.command_of(facts.pid)
+    if len(command) > 1:
+        is_ours = any(word.lstrip("-") in _OUR_WORDS for word in command)
+    else:  # Windows tells the program's file only
+        is_ours = any(Path(name).name.lower() == Path(sys.executable).name.lower() for name in command)
+    if not is_ours:
+        _log.warning("process %d is no engine of this program and is left alone", facts.pid)
+        return False
+    platform.end_process(facts.pid)
+    return True
 
 
 def write_facts(path: Path, facts: EngineFacts) -> None:

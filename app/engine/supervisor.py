@@ -241,7 +241,8 @@ class Supervisor:
             await asyncio.to_thread(self._write, partial(give_command, name=STOP, now_ms=self._clock.now_ms()))
         except StoreError as err:
             _log.warning("the running engine cannot be asked to stop through the store: %s", err)
-            platform.end_process(facts.pid)
+            if not end_engine(facts):
+                return
         until_s = self._clock.monotonic() + STOP_S
         while platform.is_process_alive(facts.pid):
             if self._clock.monotonic() > until_s:
