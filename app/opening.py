@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app import platform
 from app.clock import SystemClock
-from app.engine.facts import EngineFacts, EngineHeld
+from app.engine.facts import EngineFacts, EngineHeld, end_engine
 from app.paths import Paths
 from app.store.connect import parse_url, sqlite_path
 from app.store.errors import StoreDamaged, StoreError, StoreNotMigrated

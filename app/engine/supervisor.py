@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from sqlalchemy import Connection
 from adapters.base import Clock
 from app import platform
 from app.engine.commands import STOP, give_command
-from app.engine.facts import READY_LINE, STOP_LINE, EngineFacts, read_facts
+from app.engine.facts import READY_LINE, STOP_LINE, EngineFacts, end_engine, read_facts
 from app.engine.status import EngineStatus, EngineWord
 from app.paths import Paths
 from app.problems import Issue, clear_problems, raise_problem
@@ -51,8 +52,8 @@ class Supervisor:
     """Keeps one engine running for the data folder. Everything happens on the loop that calls :meth:`start`.
 
     ``command`` starts the gateway of this data folder as a console's child, e.g. ``[python, "main.py", "--data-dir",
-    …, "gateway", "--started-by", "console"]``. A ``passphrase`` is written to the child's standard input as its first
-    line; the command must tell the gateway to expect it there.
+    …, "gateway", "--started-by", "console", "--passphrase-on-stdin"]``: the first line on the child's standard input
+    is the ``passphrase``, empty where the vault opens without.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Supervisor:
         clock: Clock,
         tasks: Tasks,
         on_change: Callable[[EngineStatus], None],
-        passphrase: str | None = None,
+        passphrase: str = "",
         open_store: Callable[[], Store] | None = None,
     ) -> None:
         self._command = list(command)
@@ -158,9 +159,10 @@ class Supervisor:
             child = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=output, stderr=output, **platform.own_group()
             )
-        if self._passphrase is not None and child.stdin is not None:
-            child.stdin.write(self._passphrase.encode() + b"\n")
-            child.stdin.flush()
+        if child.stdin is not None:
+            with suppress(BrokenPipeError):  # it has ended already; its last words say why
+                child.stdin.write(self._passphrase.encode() + b"\n")
+                child.stdin.flush()
         return child
 
     def _judge_child(self, child: subprocess.Popen[bytes], facts: EngineFacts, silent_s: float) -> None:

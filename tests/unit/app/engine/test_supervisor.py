@@ -240,6 +240,23 @@ async def test_facts_of_an_engine_that_was_killed_long_ago_do_not_count(desk: De
     assert watch.supervisor.status.own
 
 
+async def test_a_foreign_process_under_the_engines_number_is_never_ended(desk: Desk) -> None:
+    """The file is young and names a living process, and the store cannot carry the wish: still it is not ours."""
+    stranger = await asyncio.create_subprocess_exec(
+        *desk.command("serve"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+    )
+    await until(lambda: read_facts(desk.folder / "engine.json"))
+    watch = desk.watch()
+    await until(lambda: watch.supervisor.status.word is EngineWord.RUNNING)
+    assert not watch.supervisor.status.own
+    desk.url = f"sqlite:///{desk.folder}/nowhere/store.db"
+    await watch.supervisor.stop()
+    assert stranger.returncode is None
+    assert stranger.stdin is not None
+    stranger.stdin.write(b"stop\n")
+    assert await stranger.wait() == 0
+
+
 async def test_a_passphrase_reaches_the_child_over_its_input(desk: Desk) -> None:
     watch = desk.watch("passphrase", passphrase="correct horse")
     await until(lambda: watch.supervisor.status.word is EngineWord.RUNNING)
