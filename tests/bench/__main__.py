@@ -13,6 +13,7 @@ BENCHES = {
     "ingest": "tests.bench.bench_ingest:run",
     "load": "tests.bench.bench_load:run",
     "map": "tests.bench.bench_map:run",
+    "flood": "tests.bench.bench_flood:run",
     "history": "tests.bench.bench_queries:run",
 }
 

@@ -66,7 +66,7 @@ def _sqlite(positions: list[Position]) -> None:
     ours, bare = [], []
     for _ in range(RUNS):
         with scratch() as folder:
-            bare.append(_bare_sqlite(folder, positions))
+            bare.append(bare_sqlite(folder, *_rows(positions)))
         with scratch() as folder:
             ours.append(_through_sink(make_store_url(folder), positions))
     _print("SQLite", ours, "executemany", bare)
@@ -77,8 +77,8 @@ def _postgresql(positions: list[Position]) -> None:
     ours, bare = [], []
     for _ in range(RUNS):
         with scratch() as folder:
-            bare.append(_bare_copy(_fresh(server, folder), positions))
-            ours.append(_through_sink(_fresh(server, folder), positions))
+            bare.append(bare_copy(fresh_database(server, folder), *_rows(positions)))
+            ours.append(_through_sink(fresh_database(server, folder), positions))
     _print("PostgreSQL", ours, "COPY", bare)
 
 
@@ -131,16 +131,16 @@ def _rows(positions: list[Position]) -> tuple[list[tuple[Any, ...]], list[tuple[
     return frames, fixes
 
 
-def _bare_sqlite(folder: Path, positions: list[Position]) -> float:
+def bare_sqlite(folder: Path, frames: Rows, fixes: Rows) -> float:
+    """Positions per second of the bare driver into a fresh store in ``folder``."""
     url = make_url(make_store_url(folder))
-    frames, fixes = _rows(positions)
     engine = write_engine(url)
     raw = engine.raw_connection()
     connection: Any = raw.driver_connection
     if not isinstance(connection, sqlite3.Connection):
         raise TypeError("not a SQLite store")
     started = time.perf_counter()
-    for start in range(0, len(positions), PER_COMMIT):
+    for start in range(0, len(fixes), PER_COMMIT):
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(_values("raw_frames", RAW_COLUMNS), frames[start : start + PER_COMMIT])
         connection.executemany(_values("positions", POSITION_COLUMNS), fixes[start : start + PER_COMMIT])
@@ -148,7 +148,7 @@ def _bare_sqlite(folder: Path, positions: list[Position]) -> float:
     seconds = time.perf_counter() - started
     raw.close()
     engine.dispose()
-    return len(positions) / seconds
+    return len(fixes) / seconds
 
 
 def _values(table: str, columns: Sequence[str]) -> str:
@@ -156,16 +156,16 @@ def _values(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks})"  # noqa: S608 - the baseline is the bare driver
 
 
-def _bare_copy(url: str, positions: list[Position]) -> float:
-    frames, fixes = _rows(positions)
+def bare_copy(url: str, frames: Rows, fixes: Rows) -> float:
+    """Positions per second of plain COPY into the fresh PostgreSQL store at ``url``."""
     address = make_url(url)
     with psycopg.connect(host=str(address.query["host"]), user=address.username, dbname=address.database) as connection:
         started = time.perf_counter()
-        for start in range(0, len(positions), PER_COMMIT):
+        for start in range(0, len(fixes), PER_COMMIT):
             _copy(connection, "raw_frames", RAW_COLUMNS, frames[start : start + PER_COMMIT])
             _copy(connection, "positions", POSITION_COLUMNS, fixes[start : start + PER_COMMIT])
             connection.commit()
-        return len(positions) / (time.perf_counter() - started)
+        return len(fixes) / (time.perf_counter() - started)
 
 
 def _copy(connection: psycopg.Connection[Any], table: str, columns: Sequence[str], rows: Rows) -> None:
@@ -176,7 +176,8 @@ def _copy(connection: psycopg.Connection[Any], table: str, columns: Sequence[str
             copy.write_row(row)
 
 
-def _fresh(server: str, folder: Path) -> str:
+def fresh_database(server: str, folder: Path) -> str:
+    """The address of an empty, migrated store on the PostgreSQL server."""
     url = make_postgresql_url(server)
     migrate.upgrade(url, folder)
     return url

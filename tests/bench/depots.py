@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,11 +15,30 @@ from sqlalchemy import Connection, select
 from adapters.records import Batch
 from app.fleet.devices import adopt
 from app.fleet.telemetry import TelemetrySink
+from app.integrations.changes import Desk
+from app.security.vault import MemoryVault
 from app.store.store import Store
 from app.store.tables import Device, PositionRow
 from tests.bench.sender import imei
-from tests.helpers.depot import ROOT
+from tests.helpers.depot import ROOT, Depot
 from tests.helpers.fleet import a_position
+
+
+class BenchDepot(Depot):
+    """A depot whose store may be a database on a server."""
+
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
+        super().__init__(folder)
+        self._options = [] if database_url is None else ["--database", database_url]
+        if database_url is not None:
+            self.store.close()
+            self.store = Store.open(database_url)
+            self.desk = Desk(self.store, self.catalogue, MemoryVault())
+
+    def gateway_command(self, *options: str, before: Sequence[str] = ()) -> list[str]:
+        command = super().gateway_command(*options, before=before)
+        at = command.index("gateway")
+        return [*command[:at], *self._options, *command[at:]]
 
 
 def know_fleet(store: Store, integration_id: str, count: int, *, adopted: bool = False) -> None:

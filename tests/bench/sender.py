@@ -28,7 +28,7 @@ HEARTBEAT_EVERY = 10
 TICK_S = 0.005
 CONNECTING = 200
 """Connections opened at a time, as the listener's backlog allows."""
-ANSWER_S = 30.0
+ANSWER_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
