@@ -99,7 +99,7 @@ async def _serve(held: HeldStore, vault: Vault, clock: SystemClock, lines: _Inpu
     catalogue = await asyncio.to_thread(Catalogue.load)
     host = EngineHost(held, catalogue, vault, clock=clock, tasks=tasks)
     platform.on_stop_signal(loop, host.stop)
-    lines.follow(loop, lambda line: host.stop() if line == STOP_LINE else None)
+    lines.follow(loop, lambda line: host.stop() if line.strip() == STOP_LINE else None)
     _log.info("gateway %s starts: %s, open files up to %s", held.facts.version, held.store.place, limit)
     try:
         await host.run(_announce)
@@ -149,7 +149,7 @@ class _InputLines:
         self._ended = False
 
     def first(self) -> str | None:
-        """The first line, waited for; None at the end of the input."""
+        """The first line, waited for, blanks and all; None at the end of the input."""
         return self._next()
 
     def follow(self, loop: asyncio.AbstractEventLoop, on_line: Callable[[str], object]) -> None:
@@ -158,7 +158,7 @@ class _InputLines:
         def read() -> None:
             while (line := self._next()) is not None:
                 try:
-                    loop.call_soon_threadsafe(on_line, line)
+                    loop.call_soon_threadsafe(on_line, line.strip())
                 except RuntimeError:  # the loop has ended
                     return
 
@@ -175,4 +175,4 @@ class _InputLines:
         line, found, self._rest = self._rest.partition(b"\n")
         if not found and not line:
             return None
-        return line.decode("utf-8", errors="replace").strip()
+        return line.decode("utf-8", errors="replace").rstrip("\r")

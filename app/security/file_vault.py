@@ -8,7 +8,6 @@ read again when another process has replaced it.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -36,8 +35,8 @@ _LOCK_WAIT_S = 10
 _SALT_BYTES = 16
 _NONCE_BYTES = 12  # RFC 8439, 2.8
 _KEY_BYTES = 32
-_LARGEST_COST = 2**20
-"""A forged header must not make us take more than a gigabyte (scrypt needs 128·r·n bytes)."""
+_MOST_BYTES = 2**28
+"""A forged header must not make us take more than this (scrypt needs 128·r·n bytes); ours take 32 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class KeySource:
     def material(self, *, may_create: bool) -> bytes:
         """What scrypt derives the key from. Raises VaultLocked when it is missing."""
         if self._passphrase is not None:
-            return self._passphrase.encode()
+            return self._passphrase.encode("utf-8", "surrogateescape")  # as bytes of the environment come to Python
         assert self.path is not None  # noqa: S101 - only a passphrase has no path
         try:
             found = self.path.read_bytes().strip()
@@ -195,11 +194,11 @@ class FileVault:
             cost = tuple(int(number) for number in header["scrypt"])
             salt, nonce = (base64.b64decode(header[name], validate=True) for name in ("salt", "nonce"))
             check = str(header["check"])
-        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as err:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as err:
             raise VaultError(self._damaged()) from err
         if version != _VERSION:
             raise VaultError(f"The secrets file {self._path} was written by a newer release: update this program.")
-        if len(cost) != 3 or not (1 < cost[0] <= _LARGEST_COST and 0 < cost[1] <= 16 and 0 < cost[2] <= 16):
+        if len(cost) != 3 or min(cost) < 1 or cost[2] > 16 or 128 * cost[0] * cost[1] > _MOST_BYTES:
             raise VaultError(self._damaged())
         try:
             key = self._key(salt, (cost[0], cost[1], cost[2]), may_create=False)

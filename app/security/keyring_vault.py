@@ -109,6 +109,12 @@ class KeyringVault:
             raise VaultError(
                 f"The system's key store would not {verb} a secret: {reason}. Check it, then try again."
             ) from err
+        except Exception as err:  # noqa: BLE001 - backends let through what their system raises (D-Bus, COM, …)
+            _log.warning("The key store %s failed: %s", self._backend.name, err)
+            raise VaultError(
+                f"The system's key store ({self._backend.name}) does not answer ({type(err).__name__}). Check that it "
+                f"runs, then try again; without one, restart this program with a key file (--vault-key-file)."
+            ) from err
 
 
 def _is_unreal(backend: KeyringBackend) -> bool:

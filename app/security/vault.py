@@ -6,6 +6,7 @@ All calls may block (a key store can ask its user): call them off the event loop
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Mapping
@@ -77,6 +78,19 @@ class MemoryVault:
 
     def describe(self) -> str:
         return "Secrets are kept in memory and are lost when the program ends."
+
+
+def wants_passphrase(
+    paths: Paths, *, key_file: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> bool:
+    """Whether the secrets' file opens with a passphrase that nobody gave. A look at its header; the file stays shut."""
+    if key_file is not None or environment.get(PASSPHRASE_VARIABLE):
+        return False
+    try:
+        header = json.loads(paths.vault_file.read_bytes())
+    except (OSError, ValueError):  # opening it gives the reason, where there is anything to open
+        return False
+    return isinstance(header, dict) and header.get("key_from") == "passphrase"
 
 
 def open_vault(

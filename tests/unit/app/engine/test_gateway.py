@@ -36,6 +36,14 @@ async def test_lines_arrive_however_they_were_cut(keyboard: int) -> None:
     await until(lambda: seen == ["stop", "more", "la"])
 
 
+async def test_a_passphrase_keeps_its_blanks_and_its_bytes(keyboard: int) -> None:
+    """Else the window would open the vault and its gateway would not."""
+    os.write(keyboard, b"  correct horse \xff\n")
+    first = _InputLines().first()
+    assert first is not None
+    assert first.encode("utf-8", "surrogateescape") == b"  correct horse \xff"
+
+
 async def test_the_end_of_the_input_is_no_line(keyboard: int) -> None:
     os.close(keyboard)
     assert _InputLines().first() is None

@@ -165,6 +165,12 @@ class TestFile:
         with pytest.raises(VaultLocked, match="key to the saved secrets is missing"):
             own_key_vault(paths)
 
+    @pytest.mark.parametrize("passphrase", [" with blanks ", "pässe", "\udcff\udcfe bytes of no encoding"])
+    def test_every_passphrase_the_environment_can_hold_opens_it(self, paths: Paths, passphrase: str) -> None:
+        environment = {"BIKO_CONSOLE_VAULT_PASSPHRASE": passphrase}
+        open_vault(paths, environment=environment).set("one", "token", SECRET)
+        assert open_vault(paths, environment=environment).get("one", "token") == SECRET
+
     def test_a_key_file_opens_it(self, paths: Paths, tmp_path: Path) -> None:
         key_file = tmp_path / "depot.key"
         key_file.write_text("a long enough key file\n", encoding="utf-8")
@@ -206,6 +212,9 @@ class TestFile:
             json.dumps({**facts, "secrets": facts["secrets"][:-8] + "AAAAAAA="}).encode(),
             json.dumps({**facts, "key_from": "passphrase"}).encode(),
             json.dumps(huge).encode(),
+            json.dumps({**facts, "scrypt": [2**20, 16, 16]}).encode(),
+            json.dumps({**facts, "scrypt": [0, 0, 0]}).encode(),
+            b"[" * 100_000,
             json.dumps({**facts, "scrypt": [2**12 + 1, 8, 1]}).encode(),
         ]
         for content in spoiled:
@@ -271,6 +280,18 @@ class TestKeyStore:
         backend.fails_on = "/token"
         with pytest.raises(VaultError, match="would not keep a secret: the entry is too long"):
             KeyringVault(backend).set("one", "token", SECRET)
+
+    def test_one_whose_system_fails_is_explained_like_any_other(self) -> None:
+        """Backends let the errors of D-Bus or Windows through; those must not look like a defect of ours."""
+
+        class Broken(StoreInMemory):
+            def _must_be_open(self) -> None:
+                raise RuntimeError("org.freedesktop.DBus.Error.NoReply")
+
+        vault = KeyringVault(Broken())
+        for act in (lambda: vault.get("a", "b"), lambda: vault.set("a", "b", SECRET), lambda: vault.delete("a")):
+            with pytest.raises(VaultError, match=r"does not answer \(RuntimeError\)\. Check that it runs"):
+                act()
 
     def test_nothing_is_left_in_it_after_forgetting(self) -> None:
         backend = StoreInMemory()
