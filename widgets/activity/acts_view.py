@@ -1,0 +1,161 @@
+"""The record of what operators did: who, what, to what, and what it changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Text, cast, or_, select
+
+from app.store.tables import Act
+from resources.i18n import tr
+from widgets.activity.view import Batch, Detail, View
+from widgets.activity.wanted import Wanted
+from widgets.activity.words import act_word, as_json, change_lines, change_summary, moment
+from widgets.rows_model import Column
+from widgets.side_panel import plain_tip
+from widgets.theme import Level
+
+_LOSING = ("remove", "block", "forget", "forget_silent", "disable", "release")
+
+
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """One entry of the chain of acts."""
+
+    id: int
+    at: datetime
+    who: str
+    host: str
+    what: str
+    subject: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    hash: str
+
+
+_COLUMNS = (Act.id, Act.at, Act.who, Act.host, Act.what, Act.subject, Act.before, Act.after, Act.hash)
+
+
+class ActsView(View[ActRow]):
+    key = "acts"
+    title = tr("Acts")
+    topics = frozenset({"acts"})
+    kinds = (
+        ("", tr("Every kind")),
+        ("integration", tr("Integrations")),
+        ("device", tr("Trackers")),
+        ("vehicle", tr("Vehicles")),
+    )
+    empty = (
+        "clipboard-list",
+        tr("No acts yet"),
+        tr("Everything that operators change is recorded here, each entry linked to the one before."),
+    )
+
+    def columns(self) -> Sequence[Column[ActRow]]:
+        formats = self.formats
+        return (
+            Column(
+                "time",
+                tr("Time"),
+                lambda act: moment(formats, act.at),
+                lambda act: act.id,
+                tooltip=lambda act: formats.time(act.at),
+                export=lambda act: formats.time(act.at),
+                width=132,
+            ),
+            Column("who", tr("Who"), lambda act: act.who, width=120),
+            Column("what", tr("What"), lambda act: act_word(act.what), badge=_badge, width=212),
+            Column(
+                "subject",
+                tr("Subject"),
+                lambda act: act.subject,
+                tooltip=lambda act: plain_tip(act.subject),
+                width=230,
+            ),
+            Column("host", tr("Computer"), lambda act: act.host, is_shown=False, width=130),
+            Column("id", tr("Number"), lambda act: f"#{act.id}", align="right", is_shown=False, width=90),
+            Column(
+                "change",
+                tr("Change"),
+                lambda act: change_summary(act.before, act.after),
+                tooltip=lambda act: plain_tip(change_summary(act.before, act.after)),
+                width=320,
+            ),
+        )
+
+    def key_of(self, row: ActRow) -> int:
+        return row.id
+
+    def older_than(self, row: ActRow) -> int:
+        return row.id
+
+    def read(
+        self, connection: Connection, wanted: Wanted, *, limit: int, older: Any = None, newest: ActRow | None = None
+    ) -> Batch[ActRow]:
+        query = select(*_COLUMNS).order_by(Act.id.desc()).limit(limit)
+        if older is not None:
+            query = query.where(Act.id < older)
+        if newest is not None:
+            query = query.where(Act.id > newest.id)
+        for condition in _conditions(wanted):
+            query = query.where(condition)
+        rows = [ActRow(*row) for row in connection.execute(query)]
+        return Batch(rows, rows[-1].id if len(rows) == limit else None)
+
+    def detail(self, row: ActRow) -> Detail:
+        level, word = _badge(row)
+        changes = change_lines(row.before, row.after)
+        whole = [
+            (name, as_json(value)) for name, value in ((tr("Before"), row.before), (tr("After"), row.after)) if value
+        ]
+        return Detail(
+            heading=row.subject,
+            subtitle="",
+            level=level,
+            word=word,
+            facts=(
+                (tr("Time"), self.formats.time(row.at)),
+                (tr("Who"), row.who),
+                (tr("Computer"), row.host),
+                (tr("Act"), row.what),
+                (tr("Number"), f"#{row.id}"),
+                (tr("Link"), f"{row.hash[:16]}…"),
+            ),
+            texts=([(tr("Changes"), changes)] if changes else []) + whole,
+        )
+
+
+def _badge(act: ActRow) -> tuple[Level, str]:
+    verb = act.what.rpartition(".")[2]
+    return "warn" if verb in _LOSING else "info", act_word(act.what)
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [_holds(word) for word in wanted.words]
+    if wanted.number is not None:
+        conditions.append(Act.id == wanted.number)
+    if wanted.integration_id is not None:
+        # The subject of an act on an integration is its name and id; "" are acts on the console's own things.
+        is_of = Act.what.startswith("integration.")
+        mine = Act.subject.contains(wanted.integration_id, autoescape=True)
+        conditions.append(mine if wanted.integration_id else ~is_of)
+    if wanted.kind:
+        conditions.append(Act.what.startswith(f"{wanted.kind}."))
+    if wanted.since is not None:
+        conditions.append(Act.at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(Act.at < wanted.until)
+    return conditions
+
+
+def _holds(word: str) -> ColumnElement[bool]:
+    """The word stands in who, what, subject or in what changed. JSON is stored with letters beyond ASCII escaped."""
+    escaped = json.dumps(word)[1:-1]
+    plain = [column.icontains(word, autoescape=True) for column in (Act.who, Act.host, Act.what, Act.subject)]
+    texts = [cast(column, Text).icontains(escaped, autoescape=True) for column in (Act.before, Act.after)]
+    return or_(*plain, *texts)
