@@ -6,6 +6,8 @@ from enum import StrEnum
 
 STALE_AFTER_MS = 10 * 60_000  # two heartbeat periods (3 to 5 min) and a fix were missed
 SILENT_AFTER_MS = 60 * 60_000
+CLOCKS_APART_MS = 5 * 60_000
+"""What was heard later than this from now was heard by a clock that has been set back since."""
 
 CLOCK_STEP_S = 15 * 60  # zones differ by multiples of a quarter of an hour
 CLOCK_TOLERANCE_S = 120
@@ -26,7 +28,7 @@ def freshness(last_seen_ms: int | None, now_ms: int) -> Freshness:
     if last_seen_ms is None:
         return Freshness.NEVER
     age_ms = now_ms - last_seen_ms
-    if age_ms < STALE_AFTER_MS:
+    if -CLOCKS_APART_MS <= age_ms < STALE_AFTER_MS:
         return Freshness.ONLINE
     return Freshness.STALE if age_ms < SILENT_AFTER_MS else Freshness.SILENT
 

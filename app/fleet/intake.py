@@ -15,11 +15,12 @@ from adapters.records import DeviceEvent, DeviceInfo, DeviceStatus, Geofence, Po
 from app.fleet import rows
 from app.fleet.plausibility import NOT_A_REFERENCE, Mark, static_marks
 from app.fleet.registry import BLOCKED, Registry, Tracker, neighbours
-from app.fleet.states import LiveState, StateBook
+from app.fleet.states import ALIVE_VERDICTS, LiveState, StateBook
+from app.fleet.strays import StrayFrames
 
 _JUMP = Mark.JUMP.value
 _Source = tuple[Tracker, LiveState]
-_ALIVE = frozenset({"ok", "unknown_type"})
+_CLOCKS_APART_MS = 60_000
 
 
 class Intake:
@@ -32,13 +33,17 @@ class Intake:
         devices: Mapping[str, Tracker],
         registry: Registry,
         states: StateBook,
+        strays: StrayFrames,
         next_ids: tuple[int, int],
+        now_ms: int,
     ) -> None:
         self._connection = connection
         self._integration_key = integration_key
         self._devices = devices
         self._registry = registry
         self._states = states
+        self._strays = strays
+        self._now_ms = now_ms
         self.next_position, self.next_raw = next_ids
         self._raw_ids: dict[int, int] = {}
         self._sources: dict[str, _Source] = {}
@@ -48,7 +53,7 @@ class Intake:
         self.position_rows: list[rows.PositionTuple] = []
         self.event_rows: list[rows.EventTuple] = []
         self.rejected: list[Rejected] = []
-        self.statuses = self.infos = self.blocked = self.unattributed = 0
+        self.statuses = self.infos = self.blocked = self.unattributed = self.unkept = 0
         self.newest_data_ms = 0
         self._take: Mapping[type[Record], Callable[[Any], None]] = {
             Position: self._position,
@@ -111,15 +116,17 @@ class Intake:
         self.newest_data_ms = max(self.newest_data_ms, status.received_at_ms)
 
     def _event(self, event: DeviceEvent) -> None:
+        """What a server says about a device, by itself, is no sign of life of it: its silence is reported as well."""
         source = self._sources.get(event.device) or self._source(event)
         if source is None:
             return
         tracker = source[0]
         offset_s = tracker.clock_offset_s if tracker.clock_offset_s is not None else event.declared_offset_s
-        raw_id = self._heard(source, event, event.kind)
+        raw_id = None if event.raw is None else self._heard(source, event, event.kind)
         row = rows.event_row(tracker.key, event, offset_s, raw_id)
         self.event_rows.append(row)
-        self.newest_data_ms = max(self.newest_data_ms, min(row[1], event.received_at_ms))
+        if event.raw is not None:
+            self.newest_data_ms = max(self.newest_data_ms, min(row[1], event.received_at_ms))
 
     def _info(self, info: DeviceInfo) -> None:
         self.infos += 1
@@ -127,18 +134,22 @@ class Intake:
         if tracker is None or info.last_update_ms is None or tracker.state == BLOCKED:
             return
         state = self._touch(tracker)
-        state.last_seen_ms = max(state.last_seen_ms, info.last_update_ms)
-        self.newest_data_ms = max(self.newest_data_ms, info.last_update_ms)
+        at_ms = min(info.last_update_ms, self._now_ms)  # the server's clock may be ahead of ours
+        state.last_seen_ms = max(state.last_seen_ms, at_ms)
+        self.newest_data_ms = max(self.newest_data_ms, at_ms)
 
     def _lone_frame(self, raw: RawFrame) -> None:
         """A frame without a record: kept. It proves a device alive only if it was well formed, and creates none."""
         tracker = self._devices.get(raw.device) if raw.device is not None else None
-        if tracker is not None and tracker.state == BLOCKED:
+        if tracker is None:
+            self._stray(raw)
+            return
+        if tracker.state == BLOCKED:
             self._count_blocked(tracker, raw, raw.received_at_ms)
             return
         is_known = id(raw) in self._raw_ids
-        raw_id = self._raw_id(raw, tracker.key if tracker is not None else None)
-        if tracker is not None and raw.verdict in _ALIVE and not is_known:
+        raw_id = self._raw_id(raw, tracker.key)
+        if raw.verdict in ALIVE_VERDICTS and not is_known:
             self._touch(tracker).heard(raw.received_at_ms, "frame", raw.protocol, raw_id)
 
     def _source(self, record: Position | DeviceStatus | DeviceEvent) -> _Source | None:
@@ -147,7 +158,7 @@ class Intake:
         if tracker is None:
             self.unattributed += 1
             if record.raw is not None:
-                self._raw_id(record.raw, None)
+                self._stray(record.raw)
             return None
         if tracker.state == BLOCKED:
             self._count_blocked(tracker, record.raw, record.received_at_ms)
@@ -157,6 +168,16 @@ class Intake:
             tracker.offset_is_new = False
             source[1].clock_lag_s = None  # what was measured with another offset says nothing now
         return source
+
+    def _stray(self, raw: RawFrame) -> None:
+        """Keep a frame of no device that we know, unless more of them came in this hour than are worth keeping."""
+        if id(raw) in self._raw_ids:
+            return
+        if self._strays.is_kept(self._integration_key, raw.received_at_ms):
+            self._raw_id(raw, None)
+        else:
+            self._raw_ids[id(raw)] = 0
+            self.unkept += 1
 
     def _count_blocked(self, tracker: Tracker, raw: RawFrame | None, received_at_ms: int) -> None:
         """Count one frame of a blocked device, once however many records it gave."""
@@ -183,7 +204,10 @@ class Intake:
         return raw_id
 
     def _touch(self, tracker: Tracker) -> LiveState:
-        return self._states.touch(tracker.key, *self._ids_at_start)
+        state = self._states.touch(tracker.key, *self._ids_at_start)
+        if state.last_seen_ms > self._now_ms + _CLOCKS_APART_MS:
+            state.last_seen_ms = 0  # our clock was ahead then and was set right; nobody is heard tomorrow
+        return state
 
     def _raw_id(self, raw: RawFrame, device_key: int | None) -> int:
         # Records of one frame share the object, so its identity is the frame's; the batch keeps it alive.

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, func, not_, or_, select
 
-from app.fleet.freshness import SILENT_AFTER_MS, STALE_AFTER_MS, Freshness, freshness
+from app.fleet.freshness import CLOCKS_APART_MS, SILENT_AFTER_MS, STALE_AFTER_MS, Freshness, freshness
 from app.fleet.geo import distance_m
 from app.fleet.listing import DeviceListing, list_devices
 from app.fleet.registry import BLOCKED, KNOWN, WAITING
@@ -119,10 +119,11 @@ def fleet_statistics(connection: Connection, now_ms: int) -> FleetStatistics:
     by_state = connection.execute(select(Device.state, func.count()).group_by(Device.state))
     counts: dict[str, int] = {state: int(count) for state, count in by_state}
     seen = func.nullif(DeviceState.last_seen_ms, 0)
+    is_fresh = and_(seen > now_ms - STALE_AFTER_MS, seen <= now_ms + CLOCKS_APART_MS)
     fresh, stale, silent = connection.execute(
         select(
-            func.count().filter(seen > now_ms - STALE_AFTER_MS),
-            func.count().filter(seen <= now_ms - STALE_AFTER_MS, seen > now_ms - SILENT_AFTER_MS),
+            func.count().filter(is_fresh),
+            func.count().filter(not_(is_fresh), seen > now_ms - SILENT_AFTER_MS),
             func.count().filter(seen <= now_ms - SILENT_AFTER_MS),
         )
         .join_from(DeviceState, Device, Device.key == DeviceState.device_key)

@@ -1,9 +1,10 @@
 """The newest of everything about each device, coalesced in memory and written at most once a second per device.
 
 ``device_states`` is a convenience that can always be derived again: the fact ``device_states_upto`` names the
-position and the raw frame up to which its rows are true, and :meth:`StateBook.recover` adds what was stored after
+position and the raw frame up to which all its rows are true, and :meth:`StateBook.recover` adds what was stored after
 those, so that rows are right after kill -9 too. Power and signal levels of the last second before a kill come back
-with the device's next heartbeat.
+with the device's next heartbeat. Where the fact was lost, each device's newest fix is looked up instead: a store of
+millions of positions must not be walked at a start.
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from adapters.records import DeviceStatus
 from app.fleet.bulk import compile_for
 from app.fleet.freshness import smoothed_lag_s
-from app.fleet.plausibility import NOT_LIVE, Mark
+from app.fleet.plausibility import NOT_LIVE, OLD_AFTER_MS, Mark
 from app.store.facts import get_fact, set_fact
 from app.store.tables import Device, DeviceState, PositionRow, RawFrameRow
 
 UPTO = "device_states_upto"
 FLUSH_EVERY_MS = 1_000
+ALIVE_VERDICTS = frozenset({"ok", "unknown_type"})
+"""Verdicts of frames that prove their device alive, also without a record; others may be anybody's."""
+KIND_LENGTH = 32
 
 COLUMNS = tuple(column.name for column in DeviceState.__table__.columns if column.name != "changed_version")
 _values = attrgetter(*COLUMNS)
 _NO_LAG = (Mark.NO_DEVICE_TIME | Mark.OLD | Mark.ABSURD_DATE).value
+_MOVING = tuple(column for column in PositionRow.__table__.columns if column.name != "attributes")
 _PAGE_ROWS = 5_000
 _KEYS_PER_QUERY = 500
 
@@ -75,12 +80,12 @@ class LiveState:
     def heard(self, at_ms: int, kind: str, source: str, raw_frame_id: int | None) -> None:
         """A frame of any kind arrived."""
         self.frames += 1
+        if raw_frame_id is not None:
+            self.raw_frame_id = raw_frame_id  # also the last one counted, by which a recovery counts on
         if at_ms >= self.last_seen_ms:
             self.last_seen_ms = at_ms
-            self.last_kind = kind
+            self.last_kind = kind[:KIND_LENGTH]
             self.source = source
-            if raw_frame_id is not None:
-                self.raw_frame_id = raw_frame_id
 
     def moved(self, row: Sequence[Any]) -> None:
         """A position was stored; ``row`` is its tuple. Kept if it is live and newer than the one we have.
@@ -88,7 +93,7 @@ class LiveState:
         A fix that claims to come from the future counts from its arrival, so that it cannot hold the vehicle there.
         """
         fixed_at_ms, received_at_ms, marks = row[2], row[3], row[11]
-        if not marks & _NO_LAG:
+        if not marks & _NO_LAG and fixed_at_ms - received_at_ms < OLD_AFTER_MS:
             self.clock_lag_s = smoothed_lag_s(self.clock_lag_s, (fixed_at_ms - received_at_ms) // 1000)
         if marks & NOT_LIVE:
             return
@@ -194,37 +199,56 @@ class StateBook:
 
     def recover(self, connection: Connection) -> None:
         """Add to the states what was stored after they were last written; they are then dirty."""
-        upto = get_fact(connection, UPTO) or {}
-        self._recover_positions(connection, int(upto.get("position_id", 0)))
-        self._recover_frames(connection, int(upto.get("frame_id", 0)))
+        upto = get_fact(connection, UPTO)
+        if upto is None:
+            self._look_up_newest(connection)
+            return
+        self._recover_positions(connection, int(upto["position_id"]))
+        self._recover_frames(connection, int(upto["frame_id"]))
+
+    def _look_up_newest(self, connection: Connection) -> None:
+        """The newest live fix of every device, found by the index of the natural key."""
+        keys = connection.execute(select(Device.key)).scalars().all()
+        self.load(connection, keys)
+        live = PositionRow.marks.bitwise_and(NOT_LIVE | Mark.AHEAD.value) == 0
+        newest = select(*_MOVING).where(live).order_by(PositionRow.fixed_at_ms.desc()).limit(1)
+        for key in keys:
+            row = connection.execute(newest.where(PositionRow.device_key == key)).first()
+            if row is not None:
+                self._add_position(row)
 
     def _recover_positions(self, connection: Connection, upto: int) -> None:
-        columns = [column for column in PositionRow.__table__.columns if column.name != "attributes"]
         while True:
             page = connection.execute(
-                select(*columns).where(PositionRow.id > upto).order_by(PositionRow.id).limit(_PAGE_ROWS)
+                select(*_MOVING).where(PositionRow.id > upto).order_by(PositionRow.id).limit(_PAGE_ROWS)
             ).all()
             if not page:
                 return
             self.load(connection, {row[1] for row in page})
             for row in page:
-                state = self.touch(row[1], row[0], 1)
-                state.moved(row)
-                if row[17] is None:  # positions of servers have no raw frame that would count them
-                    state.heard(row[3], "position", row[13], None)
+                self._add_position(row)
             upto = page[-1][0]
 
+    def _add_position(self, row: Sequence[Any]) -> None:
+        state = self.touch(row[1], row[0], 1)
+        state.moved(row)
+        if row[3] > state.last_seen_ms:  # frames are counted by their own rows
+            state.last_seen_ms, state.last_kind, state.source = row[3], "position", row[13]
+
     def _recover_frames(self, connection: Connection, upto: int) -> None:
+        """Count the frames that came after the last one that each state has counted."""
         frame = RawFrameRow
+        is_new = frame.id > func.coalesce(DeviceState.raw_frame_id, 0)
         rows = connection.execute(
             select(Device.key, func.count(), func.max(frame.received_at_ms), func.max(frame.id))
             .join(frame, frame.device_key == Device.key)
-            .where(frame.id > upto)
+            .outerjoin(DeviceState, DeviceState.device_key == Device.key)
+            .where(frame.id > upto, frame.verdict.in_(ALIVE_VERDICTS), is_new)
             .group_by(Device.key)
         ).all()
         self.load(connection, [row[0] for row in rows])
         for key, count, newest_ms, newest_id in rows:
             state = self.touch(key, 1, newest_id)
             state.frames += count
-            if newest_ms >= state.last_seen_ms:
-                state.last_seen_ms, state.raw_frame_id = newest_ms, newest_id
+            state.raw_frame_id = newest_id
+            state.last_seen_ms = max(state.last_seen_ms, newest_ms)

@@ -33,6 +33,7 @@ from app.fleet.rows import (
     PositionTuple,
 )
 from app.fleet.states import UPTO, StateBook
+from app.fleet.strays import StrayFrames
 from app.fleet.text import storable
 from app.store.changes import raise_topic
 from app.store.facts import get_fact
@@ -48,7 +49,8 @@ class Ingested:
     """What became of the batches of one call, by kind of record.
 
     ``positions`` and ``events`` count new rows, ``duplicates`` records that were stored before. ``unattributed``
-    records belong to devices for which the inbox had no room. ``newest_data_ms`` is the newest time for which the
+    records belong to devices for which the inbox had no room, ``unkept`` frames to no device that we know, beyond the
+    number of them that is kept in an hour. ``newest_data_ms`` is the newest time for which the
     data speaks, never later than its arrival, None when the batches held no data; ``delay_ms_sum`` adds up arrival
     minus fix over the ``timed`` new positions whose time can be believed.
     """
@@ -63,6 +65,7 @@ class Ingested:
     duplicates: int = 0
     blocked: int = 0
     unattributed: int = 0
+    unkept: int = 0
     newest_data_ms: int | None = None
     delay_ms_sum: int = 0
     timed: int = 0
@@ -82,6 +85,7 @@ class TelemetrySink:
         self._insert_positions = BulkInsert(dialect, _table(PositionRow), POSITION_COLUMNS, POSITION_KEY)
         self._insert_events = BulkInsert(dialect, _table(DeviceEventRow), EVENT_COLUMNS, EVENT_KEY)
         self._dialect = dialect
+        self._strays = StrayFrames()
         self.forget()
 
     def forget(self) -> None:
@@ -146,7 +150,7 @@ class TelemetrySink:
             registry.apply(connection, integration_id, plan, versions["devices"])
             states.load(connection, [devices[unique_id].key for unique_id in plan.create])
 
-        intake = Intake(connection, integration_key, devices, registry, states, next_ids)
+        intake = Intake(connection, integration_key, devices, registry, states, self._strays, next_ids, now_ms)
         intake.take(records)
         done = self._write(connection, integration_id, intake, now_ms)
         write_fences(connection, changed, versions.get("geofences", 0))
@@ -187,6 +191,7 @@ class TelemetrySink:
             "duplicates": len(intake.position_rows) - len(stored) + len(intake.event_rows) - events,
             "blocked": intake.blocked,
             "unattributed": intake.unattributed,
+            "unkept": intake.unkept,
             "newest_data_ms": intake.newest_data_ms or None,
             "delay_ms_sum": sum(row[3] - row[2] for row in timed),
             "timed": len(timed),
