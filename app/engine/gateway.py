@@ -158,7 +158,7 @@ class _InputLines:
         def read() -> None:
             while (line := self._next()) is not None:
                 try:
-                    loop.call_soon_threadsafe(on_line, line.strip())
+                    loop.call_soon_threadsafe(on_line, line)
                 except RuntimeError:  # the loop has ended
                     return
 
@@ -175,4 +175,4 @@ class _InputLines:
         line, found, self._rest = self._rest.partition(b"\n")
         if not found and not line:
             return None
-        return line.decode("utf-8", errors="replace").rstrip("\r")
+        return line.decode("utf-8", errors="surrogateescape").rstrip("\r")

@@ -109,7 +109,7 @@ class KeyringVault:
             raise VaultError(
                 f"The system's key store would not {verb} a secret: {reason}. Check it, then try again."
             ) from err
-        except Exception as err:  # noqa: BLE001 - backends let through what their system raises (D-Bus, COM, …)
+        except Exception as err:  # backends let through what their system raises (D-Bus, COM, …)
             _log.warning("The key store %s failed: %s", self._backend.name, err)
             raise VaultError(
                 f"The system's key store ({self._backend.name}) does not answer ({type(err).__name__}). Check that it "

@@ -289,6 +289,7 @@ class TestKeyStore:
                 raise RuntimeError("org.freedesktop.DBus.Error.NoReply")
 
         vault = KeyringVault(Broken())
+        act: Callable[[], object]
         for act in (lambda: vault.get("a", "b"), lambda: vault.set("a", "b", SECRET), lambda: vault.delete("a")):
             with pytest.raises(VaultError, match=r"does not answer \(RuntimeError\)\. Check that it runs"):
                 act()
