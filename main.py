@@ -1,196 +1,309 @@
-"""The program: the command line, and the window as the one place where its parts are put together."""
+"""The program: the command line, and the window as the one place where its parts are put together.
+
+Qt is imported inside functions and by nothing that a command needs: the gateway and the commands run without it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app import platform
 from app.commands.cli import WindowOptions, main
 from app.commands.output import Refused
 from app.commands.session import Session
+from app.errors import OperatorError
+from app.logs import Logs
+from app.security.redaction import redact_text
+from app.tasks import Tasks
+from resources.i18n import tr
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QApplication
+    from PySide6.QtWidgets import QApplication, QWidget
 
     from app.demo import Demo
-    from app.engine.status import EngineStatus
+    from app.engine.held import HeldStore
+    from app.engine.status import WindowEngine
+    from app.store.recovery import Recovery
     from app.store.store import Store
-    from widgets.window import PageSpec
+    from widgets.context import ConsoleContext
+    from widgets.crash import CrashReporter
+    from widgets.engine_words import EngineLine
+    from widgets.preferences import Preferences
+    from widgets.problems_panel import Fix, OpenProblem
+    from widgets.single_instance import SingleInstance
+    from widgets.theme import Theme
+    from widgets.window import ConsoleWindow, PageSpec
 
 PICTURE_EVERY_S = 5.0
+CLOSING_S = 10.0
+"""How long a new start waits for a window that is just being closed."""
+
+_log = logging.getLogger(__name__)
 
 
 def open_window(session: Session, options: WindowOptions) -> int:
     """Build the window, run it until it is closed, and end everything it began. Returns the exit status."""
-    require_window(for_picture=options.screenshot is not None)
-    # Qt is imported here and nowhere before: the gateway and the commands run without it.
+    _require_qt(options)
     from widgets.app import make_application
-    from widgets.single_instance import SingleInstance
 
     app = make_application()
-    session.paths.create()
-    instance = SingleInstance(session.paths.data_dir)
-    if not instance.acquire():
-        if instance.raise_first():
-            return 0
-        sys.stderr.write(f"Another window (process {instance.holder()}) uses this data folder and does not answer.\n")
-        return 1
-    from qasync import QEventLoop
+    from qasync import QEventLoop  # after the application, which says which Qt it must take
 
     loop = QEventLoop(app)
     asyncio.set_event_loop(loop)
+    with loop:
+        return int(loop.run_until_complete(Console(session, options, app).run()))
+
+
+def _require_qt(options: WindowOptions) -> None:
+    """Raises Refused, with what to do, where no window can be. Qt itself would only end the process."""
     try:
-        with loop:
-            return int(loop.run_until_complete(Console(session, options, app, instance).run()))
-    finally:
-        instance.release()
-
-
-def require_window(*, for_picture: bool) -> None:
-    """Raises Refused where no window can be shown; a picture needs no display, only Qt."""
-    from importlib.util import find_spec
-
-    from app import platform
-
-    missing = [name for name in ("PySide6", "qasync") if find_spec(name) is None]
-    if missing:
+        import PySide6.QtNetwork
+        import PySide6.QtSvg
+        import PySide6.QtWidgets  # noqa: F401 - found or not is the question
+    except ImportError as err:
         raise Refused(
-            f"The window needs {' and '.join(missing)}, which this Python does not have. Install the program with all "
-            "its libraries; “gateway” and the other commands work without."
-        )
-    if platform.has_display() or "QT_QPA_PLATFORM" in os.environ:
-        return
-    if not for_picture:
-        raise Refused(
-            "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set). Sign in at a desktop, or run "
-            "“gateway”, which needs none."
-        )
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+            f"The window needs Qt, which cannot be loaded ({err}). Install the program again with its window, and on "
+            "Linux the system's libraries that README names. The gateway and every other command work without."
+        ) from err
+    if not platform.has_display() and "QT_QPA_PLATFORM" not in os.environ:
+        if options.screenshot is None:
+            raise Refused(
+                "There is no display here for the window. Start it from a desktop, or under a virtual display "
+                "(xvfb-run). The gateway and every other command work without one."
+            )
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
 class Console:
-    """The parts of one window and who listens to whom."""
+    """One window from its start to its end. ``standing`` is set once it is shown and looks after its engine."""
 
-    def __init__(self, session: Session, options: WindowOptions, app: QApplication, instance: Any) -> None:
+    logs: Logs
+    reporter: CrashReporter
+    tasks: Tasks
+    preferences: Preferences
+    theme: Theme
+    demo: Demo | None
+    context: ConsoleContext
+    window: ConsoleWindow
+    engine: WindowEngine
+    engine_line: EngineLine
+
+    def __init__(self, session: Session, options: WindowOptions, app: QApplication) -> None:
         self.session = session
         self.options = options
         self.app = app
-        self.instance = instance
+        self.standing = asyncio.Event()
 
     async def run(self) -> int:
-        from app.logs import Logs
-        from app.tasks import Tasks
+        """Everything begun here is ended in the reverse order, however far it came. Returns the exit status."""
+        async with AsyncExitStack() as end:
+            self._look()
+            try:
+                self.session.paths.create()
+                instance = await self._instance(end)
+                if instance is None:
+                    return 0
+                self._open_doors_for_errors(end)
+                return await self._run_window(instance)
+            except (OperatorError, OSError) as err:
+                return await self._refuse(_sentence(err))
+            except Exception as err:  # noqa: BLE001 - a window that cannot be built is told like any other defect
+                _log.critical("the window cannot be opened", exc_info=err)
+                what, where = redact_text(f"{type(err).__name__}: {err}"), self.session.paths.logs
+                return await self._refuse(
+                    tr(
+                        "A defect of this program ends the window: {what}. The logs in {where} tell more.",
+                        what=what,
+                        where=where,
+                    )
+                )
+
+    # Before the window
+
+    def _look(self) -> None:
+        """How everything looks, the refusals too."""
+        from app.preferences import PreferencesFile
+        from widgets.preferences import Preferences
+        from widgets.theme import Theme
+
+        self.preferences = preferences = Preferences(PreferencesFile(self.session.paths.preferences))
+        self.theme = theme = Theme(self.app, preferences.choices.theme)
+        preferences.changed.connect(lambda: theme.set_mode(preferences.choices.theme))
+
+    async def _instance(self, end: AsyncExitStack) -> SingleInstance | None:
+        """The claim on the data folder; None when another window has it, which was brought to the front."""
+        from widgets.single_instance import SingleInstance
+
+        instance = SingleInstance(self.session.paths.data_dir)
+        end.callback(instance.release)
+        until_s = self.session.clock.monotonic() + CLOSING_S
+        while not instance.acquire():
+            if instance.raise_first():
+                return None
+            if self.session.clock.monotonic() > until_s:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            return instance
+        raise OperatorError(
+            tr(
+                "Another window (process {pid}) uses this data folder and does not answer. Wait until it does, or end "
+                "that process and start again.",
+                pid=instance.holder() or "?",
+            )
+        )
+
+    def _open_doors_for_errors(self, end: AsyncExitStack) -> None:
+        """A slot's error reaches sys.excepthook, a lost task's the loop: both lead to the same report."""
         from widgets.crash import CrashReporter
 
-        self.demo = self._new_demo()
-        self.logs = Logs.open(self.session.paths, "console", debug=self.session.debug)
-        self.reporter = CrashReporter(self.logs.recent)
-        self.tasks = Tasks(self.reporter.report)
         loop = asyncio.get_running_loop()
+        self.logs = Logs.open(self.session.paths, "console", debug=self.session.debug)
+        end.callback(self.logs.close)
+        self.reporter = CrashReporter(self.logs.recent)
         self.reporter.install(loop)
-        try:
-            engine = await self._open_engine_side()
-            if engine is None:
-                return 1
-            try:
-                return await self._run_window()
-            finally:
-                await engine.close()
-        finally:
-            await self.tasks.close()
-            self.reporter.uninstall(loop)
-            self.logs.close()
+        end.callback(self.reporter.uninstall, loop)
+        self.tasks = Tasks(self.reporter.report)
+        end.push_async_callback(self._end_tasks)
 
-    def _new_demo(self) -> Demo | None:
+    async def _end_tasks(self) -> None:
+        await self.tasks.close()
+
+    async def _refuse(self, why: str) -> int:
+        """Say why there is no window; on the terminal too, for those who started it there."""
+        from dialogs.refusal import RefusalDialog
+        from widgets import ask
+
+        sys.stderr.write(f"{why}\n")
+        if self.options.screenshot is None:
+            await ask.run(RefusalDialog(self.theme, why))
+        return 1
+
+    async def _unlock(self, parent: QWidget | None = None) -> None:
+        """Ask for the passphrase of the secrets' file where nobody gave it; the operator may go on without."""
+        from app.security.vault import open_vault, wants_passphrase
+
+        session = self.session
+        if session.passphrase is not None or self.options.screenshot is not None:
+            return
+        if not await asyncio.to_thread(wants_passphrase, session.paths, key_file=session.vault_key_file):
+            return
+        from dialogs.unlock import ask_passphrase
+
+        open_with = lambda passphrase: open_vault(session.paths, passphrase=passphrase)  # noqa: E731
+        session.passphrase = await ask_passphrase(self.theme, self.tasks, open_with, parent)
+
+    async def _take_place(self) -> Place:
+        """The store, held where the engine runs in this process. Raises StoreError, VaultError, EngineHeld, OSError."""
+        session = self.session
+        password = await asyncio.to_thread(lambda: session.database_password)
+        if self.options.in_process:
+            from app.engine.held import HeldStore
+
+            take = partial(HeldStore.take, started_by="in-process", database_url=session.database, password=password)
+            held = await asyncio.to_thread(take, session.paths, session.clock)
+            return Place(held.store, held.prepared.recovered, held.close, partial(self._own_engine, held))
+        from app.opening import open_for_window
+
+        open_store = partial(open_for_window, session.paths, session.database, session.clock, password=password)
+        opened = await asyncio.to_thread(open_store)
+        return Place(opened.store, opened.recovered, opened.store.close, self._child_engine)
+
+    def _own_engine(self, held: HeldStore) -> WindowEngine:
+        """On this window's loop, for small sites and PCs that forbid child processes."""
+        from app.engine.own import OwnEngine
+
+        services, clock, show = self.context.services, self.session.clock, self.engine_line.show
+        return OwnEngine(held, services, clock=clock, tasks=self.tasks, on_change=show)
+
+    def _child_engine(self) -> WindowEngine:
+        """A gateway as child process: started, adopted, restarted by the supervisor."""
+        from app.engine.supervisor import Supervisor
+
+        session = self.session
+        return Supervisor(
+            session.gateway_command(),
+            session.paths,
+            clock=session.clock,
+            tasks=self.tasks,
+            on_change=self.engine_line.show,
+            passphrase=session.passphrase or "",
+            open_store=session.open_store,
+        )
+
+    # The window and what surrounds it
+
+    async def _run_window(self, instance: SingleInstance) -> int:
+        async with AsyncExitStack() as end:
+            self.demo = await self._new_demo()
+            await self._unlock()
+            place = await self._take_place()
+            end.push_async_callback(asyncio.to_thread, place.close)
+            self._build(place.store, end)
+            self._wire(instance)
+            self.engine = place.new_engine()
+            end.push_async_callback(self._stop_engine)
+            end.push_async_callback(self._close_window, instance)
+            self._begin()
+            self._tell_of_the_past(place.recovered)
+            if self.options.screenshot is not None:
+                return await self._take_screenshot(self.options.screenshot)
+            await self.window.exit_event.wait()
+            return 0
+
+    async def _new_demo(self) -> Demo | None:
         """The demo, its folder emptied before anything is written there."""
         if not self.options.demo:
             return None
         from app.demo import Demo
 
         demo = Demo(self.session, keep=self.options.keep)
-        demo.prepare()
+        await asyncio.to_thread(demo.prepare)
         return demo
 
-    async def _open_engine_side(self) -> EngineSide | None:
-        """The store and whoever runs the engine on it; None after telling why that cannot be."""
-        from app.errors import OperatorError
-
-        side = InProcessEngine(self) if self.options.in_process else ChildEngine(self)
-        try:
-            self.store = await side.open()
-        except (OperatorError, OSError) as err:
-            await self._refuse(getattr(err, "why", str(err)))
-            return None
-        self.side = side
-        return side
-
-    async def _refuse(self, why: str) -> None:
-        """Say why there is no window; on the terminal too, for those who started it there."""
-        from dialogs.refusal import RefusalDialog
-        from widgets import ask
-        from widgets.theme import Theme
-
-        sys.stderr.write(f"{why}\n")
-        if self.options.screenshot is None:
-            await ask.run(RefusalDialog(Theme(self.app), why))
-
-    async def _run_window(self) -> int:
-        from app.clock import SystemClock
-        from app.preferences import JsonFile, PreferencesFile
+    def _build(self, store: Store, end: AsyncExitStack) -> None:
+        from app.preferences import JsonFile
         from app.services import Services
         from widgets.context import ConsoleContext, Doors
+        from widgets.engine_words import EngineLine
         from widgets.formats import Formats
-        from widgets.preferences import Preferences
         from widgets.store_bridge import StoreBridge
-        from widgets.theme import Theme
         from widgets.ui_state import UiState
         from widgets.window import ConsoleWindow
 
-        paths = self.session.paths
-        preferences = Preferences(PreferencesFile(paths.preferences))
-        theme = Theme(self.app, preferences.choices.theme)
-        preferences.changed.connect(lambda: theme.set_mode(preferences.choices.theme))
-        bridge = StoreBridge(self.store)
-        self.preferences = preferences
+        session, paths = self.session, self.session.paths
+        bridge = StoreBridge(store)
+        end.push_async_callback(asyncio.to_thread, bridge.close)
         self.context = ConsoleContext(
             bridge=bridge,
-            theme=theme,
-            preferences=preferences,
-            formats=Formats(preferences),
+            theme=self.theme,
+            preferences=self.preferences,
+            formats=Formats(self.preferences),
             ui_state=UiState(JsonFile(paths.window_state)),
             tasks=self.tasks,
             paths=paths,
-            services=Services(paths, self.store, SystemClock(), lambda: self.session.vault),
-            doors=Doors(dialogs=DIALOGS()),
+            services=Services(paths, store, session.clock, lambda: session.vault),
+            doors=Doors(dialogs=dialogs()),
         )
+        end.callback(self.context.ui_state.close)
         self.window = ConsoleWindow(
-            self.context, PAGES(), fixes=self._fixes(), log_lines=self.logs.recent, is_demo=self.options.demo
+            self.context, pages(), fixes=self._fixes(), log_lines=self.logs.recent, is_demo=self.options.demo
         )
-        self._wire()
-        bridge.start()
-        self.window.start(self.options.page)
-        try:
-            self.side.start()
-            if self.demo is not None:
-                self.tasks.start(self.demo.run(self.context.services), name="demo", owner=self)
-            if self.options.screenshot is not None:
-                return await self._take_screenshot(self.options.screenshot)
-            if self.options.pictures is not None:
-                self.tasks.start(self._take_pictures(self.options.pictures), name="pictures", owner=self)
-            await self.window.exit_event.wait()
-            return 0
-        finally:
-            await self.tasks.cancel_owner(self)
-            self.window.close_parts()
-            self.window.hide()
-            await asyncio.to_thread(bridge.close)
+        self.engine_line = EngineLine(self.window, session.clock)
 
-    def _wire(self) -> None:
+    def _wire(self, instance: SingleInstance) -> None:
+        """Who listens to whom, as far as the parts do not say so themselves."""
         from app.versions import version_lines
         from dialogs.about import AboutDialog
         from dialogs.crash_report import CrashReportDialog
@@ -198,36 +311,80 @@ class Console:
         from widgets.palette_entries import fleet_entries
 
         window, context = self.window, self.context
-        self.instance.raise_wanted.connect(window.bring_to_front)
+        instance.raise_wanted.connect(window.bring_to_front)
         self.reporter.reported.connect(lambda report: CrashReportDialog(context, report, window).open())
         window.help_wanted.connect(lambda: ShortcutsHelp(context.theme, window).open())
         window.about_wanted.connect(lambda: AboutDialog(context.theme, version_lines(), window).open())
         window.palette_box.add_provider(partial(fleet_entries, context))
-        from app import platform
-
         platform.on_stop_signal(asyncio.get_running_loop(), window.exit_event.set)
 
-    def _fixes(self) -> dict[str, Any]:
-        from resources.i18n import tr
+    def _begin(self) -> None:
+        """Show the window, then start what it looks after: the first picture comes before everything else."""
+        self.context.bridge.start()
+        self.window.start(self.options.page)
+        self.engine.start()
+        if self.demo is not None:
+            self.tasks.start(self.demo.run(self.context.services), name="demo", owner=self)
+        if self.options.pictures is not None:
+            self.tasks.start(self._take_pictures(self.options.pictures), name="pictures", owner=self)
+        self.standing.set()
+
+    def _tell_of_the_past(self, recovered: Recovery | None) -> None:
+        """What happened before this window stood, in its strip; the details are in Problems and in the logs."""
+        if recovered is not None:
+            self.window.notify("warn", tr("The store file was damaged and has been recovered. Problems tells more."))
+        if self.logs.last_fault:
+            where = self.session.paths.logs
+            self.window.notify(
+                "warn", tr("The console broke off last time. The logs in {where} tell more.", where=where)
+            )
+
+    def _fixes(self) -> Mapping[str, Fix]:
+        """The buttons of problems, by the word that stands in the store."""
         from widgets.problems_panel import Fix
 
-        def open_settings(problem: Any) -> None:
-            self.context.open_page("integrations", configure=problem.integration_id)
+        def integrations(wish: str) -> Callable[[OpenProblem], None]:
+            return lambda problem: self.context.open_page("integrations", **{wish: problem.integration_id})
+
+        def task(name: str, act: Callable[[OpenProblem], Coroutine[Any, Any, None]]) -> Callable[[OpenProblem], None]:
+            def start(problem: OpenProblem) -> None:
+                self.tasks.start(act(problem), name=name, owner=self)
+
+            return start
 
         return {
-            "sign_in": Fix(
-                tr("Sign in again"),
-                lambda problem: self.context.open_page("integrations", sign_in=problem.integration_id),
-            ),
-            "settings": Fix(tr("Open its settings"), open_settings),
-            "start_engine": Fix(tr("Start the engine"), lambda _problem: self.side.start_again()),
+            "sign_in": Fix(tr("Sign in again"), integrations("sign_in")),
+            "settings": Fix(tr("Open its settings"), integrations("configure")),
+            "start_engine": Fix(tr("Start the engine"), task("start the engine", self._start_engine_again)),
+            "noted": Fix(tr("Put away"), task("put a problem away", self._put_away)),
         }
 
-    def show_engine(self, status: EngineStatus) -> None:
-        from widgets.engine_words import engine_words
+    async def _start_engine_again(self, _problem: OpenProblem) -> None:
+        await self._unlock(self.window)
+        self.engine.start_again(self.session.passphrase)
 
-        if hasattr(self, "window"):
-            self.window.set_engine_state(*engine_words(status, self.session.clock.now_ms()))
+    async def _put_away(self, problem: OpenProblem) -> None:
+        from app.problems import put_away
+
+        try:
+            await self.context.bridge.write(partial(put_away, problem_id=problem.id))
+        except OperatorError as err:
+            self.window.notify("error", tr("That was not saved: {why}", why=err.why))
+
+    # The end
+
+    async def _close_window(self, instance: SingleInstance) -> None:
+        """It goes at once; what takes longer, such as the engine's end, nobody has to watch."""
+        self.window.hide()
+        instance.leave()
+        self.engine_line.close()
+        await self.tasks.cancel_owner(self)
+        self.window.close_parts()
+
+    async def _stop_engine(self) -> None:
+        await self.engine.stop(keep=self.preferences.choices.keep_engine_running and not self.options.demo)
+
+    # Pictures
 
     async def _take_screenshot(self, path: Path) -> int:
         from widgets.screenshot import grab_page
@@ -237,7 +394,7 @@ class Console:
             sys.stderr.write(f"There is no page “{page}”. There are: {', '.join(self.window.page_keys)}.\n")
             return 1
         if self.demo is not None:
-            await self.demo.wait_moving(self.store)
+            await self.demo.wait_moving(self.context.bridge.store)
         theme = self.options.theme or None
         ready = await grab_page(self.window, page, path, theme, self.options.size)  # type: ignore[arg-type]
         if not ready:
@@ -253,121 +410,28 @@ class Console:
             save_window(self.window, path)
 
 
-class EngineSide:
-    """Who runs the engine for this window: a child process, or the window's own loop."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The store as this window has it. ``recovered`` tells of a damaged file that was set aside just now."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    async def open(self) -> Store:
-        """The store, ready for the window. Raises OperatorError, OSError."""
-        raise NotImplementedError
-
-    def start(self) -> None:
-        """Begin to run or to supervise, once the window stands."""
-        raise NotImplementedError
-
-    def start_again(self) -> None:
-        """The operator's button."""
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """End what this window began, and close the store."""
-        raise NotImplementedError
+    store: Store
+    recovered: Recovery | None
+    close: Callable[[], None]
+    new_engine: Callable[[], WindowEngine]
 
 
-class ChildEngine(EngineSide):
-    """The gateway as a child, started, adopted and restarted by the supervisor."""
-
-    async def open(self) -> Store:
-        from app.opening import open_for_window
-
-        session = self.console.session
-        password = await asyncio.to_thread(lambda: session.database_password)
-        open_store = partial(open_for_window, session.paths, session.database, session.clock, password=password)
-        self.store = (await asyncio.to_thread(open_store)).store
-        return self.store
-
-    def start(self) -> None:
-        from app.engine.supervisor import Supervisor
-
-        session = self.console.session
-        self.supervisor = Supervisor(
-            session.gateway_command(),
-            session.paths,
-            clock=session.clock,
-            tasks=self.console.tasks,
-            on_change=self.console.show_engine,
-            passphrase=session.passphrase,
-            open_store=session.open_store,
-        )
-        self.supervisor.start()
-
-    def start_again(self) -> None:
-        self.supervisor.start_again()
-
-    async def close(self) -> None:
-        if hasattr(self, "supervisor"):
-            keep = self.console.preferences.choices.keep_engine_running and not self.console.options.demo
-            await self.supervisor.stop(keep=keep)
-        await asyncio.to_thread(self.store.close)
+def _sentence(err: OperatorError | OSError) -> str:
+    if isinstance(err, OperatorError):
+        return err.why
+    return f"The system refused: {err.strerror or err}{f' ({err.filename})' if err.filename else ''}."
 
 
-class InProcessEngine(EngineSide):
-    """The engine on the window's own loop, for small sites and PCs that forbid child processes."""
-
-    async def open(self) -> Store:
-        from app.engine.held import HeldStore
-
-        session = self.console.session
-        password = await asyncio.to_thread(lambda: session.database_password)
-        take = partial(HeldStore.take, started_by="in-process", database_url=session.database, password=password)
-        self.held = await asyncio.to_thread(take, session.paths, session.clock)
-        return self.held.store
-
-    def start(self) -> None:
-        from app.engine.host import EngineHost
-
-        session, context = self.console.session, self.console.context
-        services = context.services
-        self.host = EngineHost(
-            self.held, services.catalogue, services.vault, clock=session.clock, tasks=self.console.tasks
-        )
-        self.console.tasks.start(self._serve(), name="engine", owner=self)
-
-    def start_again(self) -> None:
-        """Nothing to do: this engine lives and ends with the window."""
-
-    async def close(self) -> None:
-        if hasattr(self, "host"):
-            self.host.stop()
-            await self._ended.wait()
-        await asyncio.to_thread(self.held.close)
-
-    async def _serve(self) -> None:
-        from app.engine.status import EngineStatus, EngineWord
-
-        self._ended = asyncio.Event()
-        self.console.show_engine(EngineStatus(EngineWord.RUNNING, "In this window.", self.held.facts, own=True))
-        try:
-            await self.host.run()
-        finally:
-            self._ended.set()
-
-
-def PAGES() -> Sequence[PageSpec]:
+def pages() -> Sequence[PageSpec]:
     """Every page there is, imported when it is first shown."""
-    from importlib import import_module
-
-    from resources.i18n import tr
     from widgets.window import PageSpec
 
-    def load(target: str) -> Any:
-        module, name = target.split(":")
-        return getattr(import_module(module), name)
-
     return [
-        PageSpec(key, title, icon, partial(load, target))
+        PageSpec(key, title, icon, partial(_load, target))
         for key, title, icon, target in (
             ("integrations", tr("Integrations"), "plug", "widgets.integrations.page:IntegrationsPage"),
             ("map", tr("Live map"), "map", "widgets.map.page:MapPage"),
@@ -378,21 +442,25 @@ def PAGES() -> Sequence[PageSpec]:
     ]
 
 
-def DIALOGS() -> Mapping[str, Callable[..., Awaitable[Any]]]:
+def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
     """The dialogs that pages open by name, each imported when it is first asked for."""
-    from importlib import import_module
 
-    async def opened(module: str, name: str, *arguments: Any, **named: Any) -> Any:
-        return await getattr(import_module(module), name)(*arguments, **named)
+    async def opened(target: str, *arguments: Any, **named: Any) -> Any:
+        return await _load(target)(*arguments, **named)
 
     return {
-        name: partial(opened, module, name)
+        name: partial(opened, f"{module}:{name}")
         for module, name in (
             ("dialogs.adopt_tracker", "adopt_tracker"),
             ("dialogs.tracker_settings", "tracker_settings"),
             ("dialogs.map_layers", "map_layers"),
         )
     }
+
+
+def _load(target: str) -> Any:
+    module, name = target.split(":")
+    return getattr(import_module(module), name)
 
 
 def run() -> int:

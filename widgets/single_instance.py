@@ -62,6 +62,10 @@ class SingleInstance(QObject):
         pid, _host, _application = self._lock.getLockInfo()
         return pid or None
 
+    def leave(self) -> None:
+        """Be raised no more: this console is closing. The folder stays claimed, a new start waits for its release."""
+        self._server.close()
+
     def release(self) -> None:
         self._server.close()
         self._lock.unlock()

@@ -102,9 +102,8 @@ class Session:
         return [sys.executable, str(PROGRAM), *options, *words]
 
     def gateway_command(self) -> list[str]:
-        """How a window starts the gateway as its child."""
-        passphrase = ["--passphrase-on-stdin"] if self.passphrase is not None else []
-        return self.command("gateway", "--started-by", "console", *passphrase)
+        """How a window starts the gateway as its child; its supervisor writes the passphrase, or an empty line."""
+        return self.command("gateway", "--started-by", "console", "--passphrase-on-stdin")
 
     def revision(self) -> str | None:
         """The store's revision as it stands, None where there is no store yet."""
