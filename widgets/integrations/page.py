@@ -29,7 +29,7 @@ AVAILABLE, CURRENT = "available", "active"
 REREAD_MS = 20_000
 """Trackers fall silent by time alone, without a row that changes."""
 
-SETTINGS_DIALOG, DIAGNOSTICS_DIALOG, IMPORT_DIALOG = "integration_settings", "diagnostics", "settings_import"
+SETTINGS_DIALOG, DIAGNOSTICS_DIALOG, IMPORT_DIALOG = "integration_settings", "diagnostics", "import_settings"
 """Names in ``Doors.dialogs``."""
 
 
