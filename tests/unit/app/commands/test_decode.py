@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.commands.decode import explain
+from tests.helpers.command_line import VECTORS, CommandLine, assert_refused
+
+HEARTBEAT = "68681a0604086812015620935200601a010b282a2a2c1f2824181e1d120d0a"
+
+
+def test_hex_is_read_however_it_is_written(bare: CommandLine) -> None:
+    pairs = [HEARTBEAT[at : at + 2] for at in range(0, len(HEARTBEAT), 2)]
+    spellings = [[HEARTBEAT.upper()], pairs, [":".join(pairs)], ["0x" + ", 0x".join(pairs)]]
+    found = [bare("decode", "auto", "--json", *words).json for words in spellings]
+    assert found == [found[0]] * len(found)
+    assert found[0][0]["imei"] == "868120156209352"
+    assert found[0][0]["ack"] == "54681a0d0a"
+
+
+def test_lines_of_standard_input_are_answered_line_by_line(bare: CommandLine) -> None:
+    text = json.dumps(
+        {"text": "(088047365460BP05354188047365460150929A3258.1754S02755.4323E009.4193927301.9000000000L00000000)"}
+    )
+    lines = [
+        HEARTBEAT,
+        "",
+        json.dumps({"hex": HEARTBEAT, "name": "of no concern"}),
+        text,
+        "zz",
+        '{"hex": ',
+        "ff" + HEARTBEAT,
+    ]
+    outcome = bare("decode", "gt02", "--json", stdin="\n".join(lines).encode() + b"\n\xff\xfe\n")
+    assert outcome.status == 0
+    plain, as_object, foreign, no_hex, no_object, noisy, no_text = outcome.json_lines
+    assert plain == as_object
+    assert foreign[0]["kind"] == "foreign_protocol"
+    assert "not hex" in no_hex[0]["error"]
+    assert "JSON" in no_object[0]["error"]
+    assert noisy == [{**plain[0], "skipped": 1}]
+    assert "not hex" in no_text[0]["error"]
+
+
+def test_people_get_a_line_per_field(bare: CommandLine) -> None:
+    outcome = bare("decode", "auto", HEARTBEAT + HEARTBEAT)
+    first, second = outcome.out.split("\n\n")
+    assert first.strip() == second.strip()
+    assert "imei: 868120156209352\n" in first
+
+
+def test_an_unknown_protocol_is_refused_with_those_there_are(bare: CommandLine) -> None:
+    assert_refused(bare("decode", "morse", "00"), "morse", "auto, gt02, gt06")
+
+
+@pytest.mark.parametrize("name", ["gt02", "gt06"])
+def test_every_shared_vector_decodes_as_expected(bare: CommandLine, name: str) -> None:
+    path = VECTORS / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"no shared vectors at {path}")
+    vectors = json.loads(path.read_text(encoding="utf-8"))
+    lines = "\n".join(json.dumps({"hex": vector["hex"]}) for vector in vectors)
+    found = bare("decode", "auto", "--json", stdin=lines.encode()).json_lines
+    assert len(found) == len(vectors)
+    for vector, objects in zip(vectors, found, strict=True):
+        expect = vector["expect"]
+        skipped = objects[-1].pop("skipped", 0)
+        if expect["kind"] == "stream":
+            alone = [bare("decode", "auto", "--json", frame).json[0] for frame in expect["frames"]]
+            assert objects == alone, vector["name"]
+            assert skipped == len(expect.get("skipped", "")) // 2, vector["name"]
+        else:
+            assert objects == [expect], vector["name"]
+
+
+@given(st.text() | st.binary().map(bytes.hex) | st.dictionaries(st.text(), st.integers() | st.text()).map(json.dumps))
+def test_any_input_is_answered(text: str) -> None:
+    def decoder(data: bytes, context: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        assert isinstance(data, bytes)
+        return [{"length": len(data), "context": dict(context)}]
+
+    found = explain(decoder, text.strip())
+    assert len(found) == 1
+    assert set(found[0]) in ({"error"}, {"length", "context"})
+
+
+def test_an_object_without_a_bottom_costs_itself_alone() -> None:
+    assert "nested" in explain(lambda _data, _context: [], '{"hex":' + "[" * 100_000)[0]["error"]
+
+
+def test_a_decoder_that_fails_costs_its_input_alone() -> None:
+    def broken(_data: bytes, _context: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        raise IndexError("out of range")
+
+    assert explain(broken, "00") == [{"error": "The decoder failed on this input (IndexError: out of range)."}]
