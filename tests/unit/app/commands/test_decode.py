@@ -90,11 +90,11 @@ def test_any_input_is_answered(text: str) -> None:
 
 
 def test_an_object_without_a_bottom_costs_itself_alone() -> None:
-    assert "nested" in explain(lambda _data, _context: [], '{"hex":' + "[" * 100_000)[0]["error"]
+    assert "nested" in explain(lambda data, context: [], '{"hex":' + "[" * 100_000)[0]["error"]
 
 
 def test_a_decoder_that_fails_costs_its_input_alone() -> None:
-    def broken(_data: bytes, _context: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    def broken(data: bytes, context: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         raise IndexError("out of range")
 
     assert explain(broken, "00") == [{"error": "The decoder failed on this input (IndexError: out of range)."}]
