@@ -14,7 +14,7 @@ from app.fleet.devices import adopt
 from app.fleet.listing import DeviceListing
 from app.fleet.vehicles import VehicleListing, list_vehicles
 from app.store.tables import DeviceAssignment
-from resources.i18n import tr
+from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.primitives import outline_button, primary_button, text_label
@@ -54,7 +54,10 @@ class AdoptDialog(QDialog):
         self.field.setCompleter(completer)
         self.meaning = text_label("", "muted", wrap=True)
         self.problem = text_label("", "error", wrap=True, selectable=True)
-        self.act = primary_button(context.theme, tr("Move") if is_move else tr("Adopt"), "truck")
+        self._verb = tr("Move") if is_move else tr("Adopt")
+        # Half a plate and Enter must not make a vehicle unseen.
+        self._verb_for_new = tr("Move to a new vehicle") if is_move else tr("Adopt to a new vehicle")
+        self.act = primary_button(context.theme, self._verb, "truck")
         self.cancel = outline_button(context.theme, tr("Cancel"))
         self._lay_out(title)
         self.field.textChanged.connect(self._on_text)
@@ -84,9 +87,9 @@ class AdoptDialog(QDialog):
 
     def _about(self) -> str:
         row = self._row
-        frames = self._context.formats.number(row.frames)
         if row.vehicle_id is None:
-            return tr("Tracker {device}, {n} frames so far.", device=row.unique_id, n=frames)
+            frames = trn("{count} frame so far", "{count} frames so far", row.frames)
+            return tr("Tracker {device}, {frames}.", device=row.unique_id, frames=frames)
         return tr("Tracker {device} is on {plate}.", device=row.unique_id, plate=row.vehicle)
 
     def vehicle(self) -> VehicleListing | None:
@@ -98,6 +101,7 @@ class AdoptDialog(QDialog):
         self.problem.hide()
         is_same = found is not None and found.id == self._row.vehicle_id
         self.act.setEnabled(bool(text) and not is_same)
+        self.act.setText(self._verb if found is not None or not text else self._verb_for_new)
         self.meaning.setText(self._meaning(text, found, is_same=is_same))
 
     def _meaning(self, text: str, found: VehicleListing | None, *, is_same: bool) -> str:

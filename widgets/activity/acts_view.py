@@ -69,13 +69,13 @@ class ActsView(View[ActRow]):
                 width=132,
             ),
             Column("who", tr("Who"), lambda act: act.who, width=120),
-            Column("what", tr("What"), lambda act: act_word(act.what), badge=_badge, width=212),
+            Column("what", tr("What"), lambda act: act_word(act.what), badge=_badge, width=196),
             Column(
                 "subject",
                 tr("Subject"),
                 lambda act: act.subject,
                 tooltip=lambda act: plain_tip(act.subject),
-                width=230,
+                width=190,
             ),
             Column("host", tr("Computer"), lambda act: act.host, is_shown=False, width=130),
             Column("id", tr("Number"), lambda act: f"#{act.id}", align="right", is_shown=False, width=90),
@@ -84,7 +84,7 @@ class ActsView(View[ActRow]):
                 tr("Change"),
                 lambda act: change_summary(act.before, act.after),
                 tooltip=lambda act: plain_tip(change_summary(act.before, act.after)),
-                width=320,
+                width=160,
             ),
         )
 

@@ -63,7 +63,7 @@ class EntryPanel(SidePanel):
         edit.setFont(mono_font())
         edit.setAccessibleName(heading)
         edit.setTabChangesFocus(True)
-        lines = min(LINES_SHOWN, max(2, sum(1 + len(line) // 38 for line in text[:LETTERS_SHOWN].splitlines())))
+        lines = min(LINES_SHOWN, max(1, sum(1 + len(line) // 38 for line in text[:LETTERS_SHOWN].splitlines())))
         edit.setFixedHeight(lines * edit.fontMetrics().lineSpacing() + 26)
         self._body.addWidget(section(heading))
         self._body.addWidget(edit)

@@ -58,10 +58,8 @@ class EventsView(View[EventListing]):
             ),
             Column("kind", tr("What"), lambda event: humanised(event.kind), badge=_badge, width=156),
             Column("vehicle", tr("Vehicle"), lambda event: event.vehicle or NOTHING, width=124),
-            Column("device", tr("Tracker"), lambda event: event.device, is_mono=True, width=158),
-            Column(
-                "text", tr("Text"), lambda event: event.text, tooltip=lambda event: plain_tip(event.text), width=240
-            ),
+            Column("device", tr("Tracker"), lambda event: event.device, is_mono=True, width=138),
+            Column("text", tr("Text"), lambda event: event.text, tooltip=_text_tip, width=210),
             Column("place", tr("Place"), _place, width=150),
             Column(
                 "received",
@@ -74,7 +72,7 @@ class EventsView(View[EventListing]):
             ),
             Column("code", tr("Code"), lambda event: event.code, is_mono=True, is_shown=False, width=110),
             Column("marks", tr("Marks"), _marks, is_shown=False, width=120),
-            Column("source", tr("Source"), lambda event: self.names.integration(event.integration_id), width=140),
+            Column("source", tr("Source"), lambda event: self.names.integration(event.integration_id), width=120),
         )
 
     def key_of(self, row: EventListing) -> int:
@@ -133,6 +131,10 @@ class EventsView(View[EventListing]):
 
 def _badge(event: EventListing) -> tuple[Level, str]:
     return "error" if event.kind in ALARM_KINDS else "neutral", tr(humanised(event.kind))
+
+
+def _text_tip(event: EventListing) -> str:
+    return plain_tip(event.text)
 
 
 def _place(event: EventListing) -> str:

@@ -16,6 +16,7 @@ from widgets.primitives import calm_wheel, labelled
 
 CONSOLE = ""
 EVERY = "*"
+FIELD_HEIGHT_PX = 36
 
 
 class FilterBar(QWidget):
@@ -117,6 +118,8 @@ def _day(name: str, value: QDate) -> QDateEdit:
     edit.setDisplayFormat("yyyy-MM-dd")
     edit.setCalendarPopup(False)
     edit.setMinimumWidth(130)
+    edit.setFixedHeight(FIELD_HEIGHT_PX)
+    edit.lineEdit().setTextMargins(8, 0, 0, 0)  # date fields pass over the style sheet's padding
     labelled(edit, name)
     calm_wheel(edit)
     return edit

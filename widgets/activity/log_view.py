@@ -71,13 +71,14 @@ class LogView(View[LogLine]):
                 badge=lambda line: log_word(line.event_type),
                 width=156,
             ),
-            Column(
-                "integration", tr("Integration"), lambda line: self.names.integration(line.integration_id), width=160
-            ),
+            Column("integration", tr("Integration"), self._integration, width=140),
             Column("id", tr("Number"), lambda line: f"#{line.id}", align="right", is_shown=False, width=90),
             Column("event_type", tr("Type"), lambda line: line.event_type, is_mono=True, is_shown=False, width=150),
-            Column("text", tr("Text"), lambda line: line.text, tooltip=lambda line: plain_tip(line.text), width=420),
+            Column("text", tr("Text"), lambda line: line.text, tooltip=lambda line: plain_tip(line.text), width=160),
         )
+
+    def _integration(self, line: LogLine) -> str:
+        return self.names.integration(line.integration_id)
 
     def key_of(self, row: LogLine) -> int:
         return row.id

@@ -60,11 +60,11 @@ class RejectedView(View[RejectedRow]):
                 export=lambda row: formats.time(row.at),
                 width=132,
             ),
-            Column("integration", tr("Integration"), lambda row: self.names.integration(row.integration_id), width=170),
+            Column("integration", tr("Integration"), lambda row: self.names.integration(row.integration_id), width=140),
             Column("record", tr("Record"), lambda row: row.record_key, is_mono=True, width=200),
             Column("id", tr("Number"), lambda row: f"#{row.id}", align="right", is_shown=False, width=90),
             Column("sample", tr("Sample"), lambda row: row.sample, is_mono=True, is_shown=False, width=240),
-            Column("why", tr("Why"), lambda row: row.why, tooltip=lambda row: plain_tip(row.why), width=420),
+            Column("why", tr("Why"), lambda row: row.why, tooltip=lambda row: plain_tip(row.why), width=160),
         )
 
     def key_of(self, row: RejectedRow) -> int:

@@ -101,7 +101,7 @@ def change_lines(before: Mapping[str, Any] | None, after: Mapping[str, Any] | No
         elif new is None:
             lines.append(f"- {path}: {old}")
         else:
-            lines.append(f"  {path}: {old} → {new}")
+            lines.append(f"{path}: {old} → {new}")
     return "\n".join(lines)
 
 

@@ -12,7 +12,16 @@ from app.fleet.queries import EventListing
 from app.fleet.registry import BLOCKED, WAITING
 from resources.i18n import tr
 from widgets.map.words import mark_sentences
-from widgets.primitives import Banner, clear_layout, line, link_button, outline_button, primary_button, text_label
+from widgets.primitives import (
+    Banner,
+    IconButton,
+    clear_layout,
+    line,
+    link_button,
+    outline_button,
+    primary_button,
+    text_label,
+)
 from widgets.side_panel import Facts, SidePanel, section
 from widgets.trackers import words
 from widgets.trackers.reads import Assignment, Story
@@ -39,11 +48,10 @@ class TrackerPanel(SidePanel):
         self.history = QVBoxLayout()
         self.events = QVBoxLayout()
         self.adopt = primary_button(theme, "")
-        self.more = outline_button(theme, tr("More"), "ellipsis", small=True)
+        self.more = IconButton(theme, "ellipsis", tr("More acts"), framed=True)
         self.buttons = {
             "frame": outline_button(theme, tr("Last frame"), "file-text", small=True),
             "map": outline_button(theme, tr("On the map"), "map-pin", small=True),
-            "settings": outline_button(theme, tr("Settings…"), "settings", small=True),
         }
         self._fill()
         reader.context.formats.changed.connect(self._show)

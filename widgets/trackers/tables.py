@@ -63,8 +63,8 @@ def columns_of(state: str, reader: Reader) -> list[Column[DeviceListing]]:
 def _identity(reader: Reader) -> list[Column[DeviceListing]]:
     formats, now_ms = reader.context.formats, reader.now_ms
     return [
-        Column("vehicle", tr("Vehicle or name"), _called, _called_order, width=140),
-        Column("device", tr("IMEI or id"), lambda row: row.unique_id, is_mono=True, width=158),
+        Column("vehicle", tr("Vehicle or name"), _called, _called_order, width=122),
+        Column("device", tr("IMEI or id"), lambda row: row.unique_id, is_mono=True, width=138),
         Column(
             "state",
             tr("State"),
@@ -72,7 +72,7 @@ def _identity(reader: Reader) -> list[Column[DeviceListing]]:
             lambda row: row.last_seen_ms,
             tooltip=lambda row: plain_tip(words.state_tip(row, now_ms(), formats)),
             badge=lambda row: words.state_pill(row, now_ms(), formats),
-            width=132,
+            width=126,
             help=tr("From the age of what was received, never from an open connection."),
         ),
         Column("source", tr("Source"), reader.source, width=140),
@@ -88,7 +88,7 @@ def _heard(reader: Reader) -> list[Column[DeviceListing]]:
             lambda row: words.last_frame(row, now_ms(), formats),
             lambda row: row.last_seen_ms,
             tooltip=lambda row: formats.time(row.last_seen_ms),
-            width=168,
+            width=158,
         ),
         Column(
             "fix",
@@ -96,7 +96,7 @@ def _heard(reader: Reader) -> list[Column[DeviceListing]]:
             lambda row: words.age(row.fixed_at_ms, now_ms(), formats),
             lambda row: row.fixed_at_ms,
             tooltip=lambda row: formats.time(row.fixed_at_ms),
-            width=108,
+            width=96,
         ),
         Column(
             "clock",

@@ -24,13 +24,14 @@ _LEVELS: dict[Freshness, Level] = {
     Freshness.SILENT: "neutral",  # as on the map: a parked lorry's tracker may sleep
     Freshness.NEVER: "neutral",
 }
+HOUR_S = 3_600
 _OFFSET = re.compile(r"([+\-−]?)(\d{1,2})(?::([0-5]\d))?(?::([0-5]\d))?")
 
 
 def state_pill(row: DeviceListing, now_ms: int, formats: Formats) -> tuple[Level, str]:
     """The level and the word with its age: ``Online``, ``Stale 14 min``, ``Silent 3 h``."""
     word = freshness(row.last_seen_ms, now_ms)
-    span = formats.span(max(0, now_ms - (row.last_seen_ms or 0)) / 1000)
+    span = _span(max(0, now_ms - (row.last_seen_ms or 0)) / 1000, formats)
     texts = {
         Freshness.ONLINE: tr("Online"),
         Freshness.STALE: tr("Stale {span}", span=span),
@@ -59,7 +60,12 @@ def age(at_ms: int | None, now_ms: int, formats: Formats) -> str:
     if not at_ms:
         return NOTHING
     seconds = max(0, now_ms - at_ms) / 1000
-    return tr("just now") if seconds < 1 else tr("{span} ago", span=formats.span(seconds))
+    return tr("just now") if seconds < 1 else tr("{span} ago", span=_span(seconds, formats))
+
+
+def _span(seconds: float, formats: Formats) -> str:
+    """In one unit, whole hours above one: narrow columns hold it."""
+    return formats.span(seconds if seconds < HOUR_S else seconds // HOUR_S * HOUR_S)
 
 
 def signal(row: DeviceListing) -> str:
