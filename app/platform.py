@@ -157,6 +157,12 @@ def make_private(path: Path) -> None:
         path.chmod(0o700 if path.is_dir() else 0o600)
 
 
+def keep_new_files_private() -> None:
+    """From now on, whatever this process and its children make is readable by its owner alone."""
+    if sys.platform != "win32":
+        os.umask(0o077)
+
+
 def is_private(path: Path) -> bool:
     """Whether no other user may read a file; True on Windows, where the profile folder's rights decide."""
     return sys.platform == "win32" or path.stat().st_mode & 0o077 == 0

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import click
 
+from app import platform
 from app.commands.output import Refused
 from app.commands.session import Session
 from app.paths import Paths
@@ -165,6 +166,7 @@ def main(open_window: Callable[[Session, WindowOptions], int], arguments: Sequen
     """Run the command line and return the exit status: 0 done, 1 refused or failed, 2 wrong usage."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         _speak_utf8(stream)
+    platform.keep_new_files_private()  # positions, names and logs are nobody else's business
     try:
         status = build_cli(open_window).main(arguments, prog_name="biko-console", standalone_mode=False)
     except click.ClickException as err:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import gzip
 import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,32 +28,9 @@ from app.store import migrate
 from app.store.store import Store
 from app.store.tables import IntegrationState
 from tests.helpers.desks import cold_room, make_catalogue
+from tests.helpers.planting import found_in, spellings
 
-ROOT = Path(__file__).parents[4]
 FIRST, SECOND, WRONG, UNSAVED = (f'planted “{word}” \\ "& secret/' for word in ("first", "second", "wrong", "unsaved"))
-
-
-def spellings(secret: str) -> set[bytes]:
-    texts = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    plain = secret.encode()
-    return {text.encode() for text in texts} | {
-        secret.encode("utf-16-le"),
-        base64.b64encode(plain),
-        plain.hex().encode(),
-    }
-
-
-def found_in(folder: Path, secrets: list[str]) -> list[str]:
-    """Where any spelling of a secret stands: file name and secret."""
-    finds = []
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            continue
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content += gzip.decompress(content)
-        finds += [f"{path.name}: {secret}" for secret in secrets for form in spellings(secret) if form in content]
-    return finds
 
 
 @pytest.fixture
@@ -147,66 +119,3 @@ def _tell_everybody(paths: Paths, desk: Desk, logs: Logs, made: str) -> None:
         )
     JsonFile(paths.data_dir / "export.json").save(exported)
     save_diagnostics(preview(facts), paths.data_dir / "diagnostics.json")
-
-
-async def test_commands_and_a_gateway_leave_no_secret_behind(paths: Paths, tmp_path: Path) -> None:
-    """The whole program against the simulated server, with everything logged."""
-    from app.catalogue import Catalogue
-
-    ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-    options = {"vehicles": 2, "history_h": 0.1}
-    simulate = Catalogue.load(third_party=list).simulator("traccar")
-
-    async def run() -> None:
-        await simulate(options, lambda found: ready.set_result(dict(found)))
-
-    async with asyncio.TaskGroup() as group:
-        peer = group.create_task(run())
-        facts = await ready
-        secrets = [facts["token"], "planted-cli-wrong-token"]
-        output = await asyncio.to_thread(_use_the_program, paths, facts, secrets)
-        peer.cancel()
-    assert [secret for secret in secrets if secret in output] == []
-    assert found_in(paths.data_dir, secrets) == []
-    assert paths.vault_file.exists()
-
-
-def _use_the_program(paths: Paths, facts: dict[str, Any], secrets: list[str]) -> str:
-    environment = {
-        **os.environ,
-        "GOOD": secrets[0],
-        "WRONG": secrets[1],
-        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-    }
-    program = [sys.executable, str(ROOT / "main.py"), "--data-dir", str(paths.data_dir), "--debug"]
-    output = []
-
-    def command(*arguments: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [*program, *arguments], env=environment, capture_output=True, text=True, timeout=100, check=False
-        )
-        output.append(done.stdout + done.stderr)
-        assert (done.returncode != 0) == fails, done.stderr
-        return done.stdout
-
-    adding = ["integrations", "add", "traccar", "--json", "--set", f"url={facts['url']}"]
-    made = json.loads(command(*adding, "--name", "Good", "--secret", "token=env:GOOD"))["id"]
-    command(*adding, "--name", "Bad", "--secret", "token=env:WRONG", fails=True)
-    command("integrations", "set", made, "--secret", "token=env:WRONG", fails=True)
-    command("integrations", "check", made, "--json")
-    with subprocess.Popen(
-        [*program, "gateway"],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as gateway:
-        assert gateway.stdout is not None
-        assert gateway.stdout.readline().strip() == "ready"
-        command("integrations", "sync", made)
-        out, err = gateway.communicate("stop\n", timeout=60)
-    output += [out, err]
-    command("integrations", "list", "--json")
-    command("integrations", "logs", made, "--json")
-    return "\n".join(output)
