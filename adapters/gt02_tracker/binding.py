@@ -75,3 +75,10 @@ def explained(err: OSError, address: str, port: int, *, udp: bool = False) -> Ad
             "or give one of them.",
         )
     return NotReady(f"{where} cannot be opened: {err.strerror or err}. Check the computer's network, then try again.")
+
+
+def while_running(error: AdapterError) -> AdapterError:
+    """A missing address is a wrong setting when it is entered, and an outage later: the network may come up after us."""
+    if isinstance(error, SettingsInvalid) and error.field == "host":
+        return NotReady(f"{error.why} It is tried again by itself, for when the network comes up late.")
+    return error

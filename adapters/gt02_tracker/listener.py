@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from adapters.base import Clock, Inlet
-from adapters.gt02_tracker.binding import explained, resolve
+from adapters.errors import SettingsInvalid
+from adapters.gt02_tracker.binding import explained, resolve, while_running
 from adapters.gt02_tracker.connection import Connection
 from adapters.gt02_tracker.datagrams import Datagrams
 from adapters.gt02_tracker.limits import Limits
@@ -47,11 +48,14 @@ class Listener:
     async def run(self, host: str, port: int, *, udp: bool) -> None:
         """Listen until cancelled. Raises NotReady or SettingsInvalid where the address cannot be bound."""
         loop = asyncio.get_running_loop()
-        family, address = await resolve(host)
+        try:
+            family, address = await resolve(host)
+        except SettingsInvalid as err:
+            raise while_running(err) from err
         try:
             server = await loop.create_server(lambda: Connection(self), address, port, family=family, backlog=_BACKLOG)
         except OSError as err:
-            raise explained(err, address, port) from err
+            raise while_running(explained(err, address, port)) from err
         datagram_transport: asyncio.DatagramTransport | None = None
         try:
             self.port = server.sockets[0].getsockname()[1]
@@ -76,7 +80,7 @@ class Listener:
                 lambda: datagrams, local_addr=(address, self.port)
             )
         except OSError as err:
-            raise explained(err, address, self.port, udp=True) from err
+            raise while_running(explained(err, address, self.port, udp=True)) from err
         return transport
 
     async def _finish(self) -> None:

@@ -89,6 +89,15 @@ async def test_a_foreign_address_is_a_wrong_setting(host: str) -> None:
     assert caught.value.field == "host"
 
 
+@pytest.mark.parametrize("host", ["192.0.2.77", "no-such-name.invalid"])
+async def test_an_address_that_is_missing_at_the_start_is_waited_for(host: str) -> None:
+    """A gateway that runs as a service starts before the network has its address; nobody is there to press a button."""
+    async with make_kit() as kit:
+        adapter = Gt02Adapter(Gt02Settings(host=host, port=0), kit)
+        with pytest.raises(NotReady, match="It is tried again by itself"):
+            await adapter.listen(FakeInlet())
+
+
 def test_a_forbidden_port_has_its_own_sentence() -> None:
     error = explained(PermissionError(13, "Permission denied"), "0.0.0.0", 80)
     assert isinstance(error, SettingsInvalid)
