@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -13,6 +14,20 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyside6")
 
 ENDING_S = 5.0
+GARBAGE_MOST = 50_000
+"""So many new objects are kept before cycles are looked for; more often costs more than it frees."""
+
+
+def pytest_configure() -> None:
+    """Cycles are collected between tests, on the main thread: a store's thread must not destroy left Qt objects."""
+    gc.disable()
+
+
+@pytest.fixture(autouse=True)
+def _garbage_goes_on_the_main_thread() -> Iterator[None]:
+    yield
+    if gc.get_count()[0] > GARBAGE_MOST:
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ class UiThreadGarbage(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        gc.collect()
+        self._was_enabled = gc.isenabled()
         gc.freeze()  # what exists at the start stays: looking at it again and again would cost tens of milliseconds
         gc.disable()
         self._timer = QTimer(self, interval=LOOK_MS)
@@ -37,6 +37,8 @@ class UiThreadGarbage(QObject):
             gc.collect(max(due))
 
     def stop(self) -> None:
-        """Back to Python's own way."""
+        """Back to how it was before."""
         self._timer.stop()
-        gc.enable()
+        gc.unfreeze()
+        if self._was_enabled:
+            gc.enable()
