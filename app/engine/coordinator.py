@@ -24,6 +24,9 @@ from app.store.errors import StoreError
 
 DRAIN_S = 2.5
 CANCEL_S = 1.0
+STEADY_S = 60.0
+"""A peer that is lost again so soon after its return comes and goes: its next return must last before it is told."""
+CLOCKS_APART_MS = 60_000
 
 PROBLEM_KINDS = frozenset({"sign_in", "misconfigured", "unsupported", "defect", "defect_records"})
 
@@ -64,6 +67,8 @@ class Coordinator:
         self._manifest: Manifest | None = None
         self._store_trouble: StoreError | None = None
         self._lost_since_ms: int | None = None
+        self._returned_s: float | None = None
+        self._is_unsteady = False
         self._again = asyncio.Event()
         self._stopping = False
         self._unready = Leg("build")
@@ -179,6 +184,9 @@ class Coordinator:
         if self._lost_since_ms is None:
             self._lost_since_ms = self._ports.clock.now_ms()
             text = f"{self.configured.name} does not work: {error.why}"
+            if self._returned_s is not None and self._ports.clock.monotonic() - self._returned_s < STEADY_S:
+                self._is_unsteady = True
+                text = f"{self.configured.name} comes and goes; told again when it stays. {error.why}"
             _log.warning("%s", text)
             payload = {"leg": leg.name, "error": type(error).__name__, "why": error.why, **_sample_of(error)}
             self._log_line("peer_lost", text, payload)
@@ -189,10 +197,12 @@ class Coordinator:
 
     def _note_return(self) -> None:
         """A peer has returned when nothing of it fails any more: lost and returned are logged once each."""
-        since_ms, session = self._lost_since_ms, self._session
+        since_ms, session, now_s = self._lost_since_ms, self._session, self._ports.clock.monotonic()
         if since_ms is None or session is None or not all(leg.working for leg in session.legs):
             return
-        self._lost_since_ms = None
+        if self._is_unsteady and min(leg.works_for_s(now_s) for leg in session.legs) < STEADY_S:
+            return
+        self._lost_since_ms, self._returned_s, self._is_unsteady = None, now_s, False
         lost_ms = self._ports.clock.now_ms() - since_ms
         text = f"{self.configured.name} works again, after {spoken(lost_ms / 1000)}."
         _log.info("%s", text)
@@ -206,6 +216,7 @@ class Coordinator:
 
     def stored(self, stored: Stored) -> None:
         now_ms = self._ports.clock.now_ms()
+        self._believe_no_future(now_ms)
         for part in stored.parts:
             if part.newest_data_ms is not None:
                 # A peer whose clock is ahead must not look fresh for ever.
@@ -262,7 +273,16 @@ class Coordinator:
         """Let time do its part: data grows old, and what changed without a word is written."""
         if self._store_trouble is not None and self._session is not None:
             self._session.probe_store()
+        self._believe_no_future(self._ports.clock.now_ms())
+        self._note_return()
         self._publish(with_times=True)
+
+    def _believe_no_future(self, now_ms: int) -> None:
+        """After a clock that was ahead was set right, old data would look fresh until the clock is there again."""
+        if (self._last_data_ms or 0) > now_ms + CLOCKS_APART_MS:
+            self._last_data_ms = now_ms
+        if (self._last_success_ms or 0) > now_ms + CLOCKS_APART_MS:
+            self._last_success_ms = now_ms
 
     # -- what is written down -------------------------------------------------------------------------------------
 

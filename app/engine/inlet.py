@@ -37,9 +37,11 @@ ROOM_RECORDS = 10_000
 
 COUNTED = (
     "raw_frames", "positions", "statuses", "events", "infos", "geofences", "rejected", "duplicates", "blocked",
-    "unattributed",
+    "unattributed", "unkept",
 )  # fmt: skip
 """The counts of :class:`Ingested` that logs and answers show."""
+NOT_STORED = ("blocked", "unattributed", "unkept")
+"""Those of them that only the day's counters remember."""
 
 _SAMPLE_CHARACTERS = 2_000
 
@@ -67,6 +69,9 @@ class Stored:
         """What was counted, by kind of record; only what is not 0."""
         totals = {name: sum(getattr(part, name) for part in self.parts) for name in COUNTED}
         return {name: total for name, total in totals.items() if total}
+
+    def not_stored(self) -> dict[str, int]:
+        return {name: total for name in NOT_STORED if (total := sum(getattr(part, name) for part in self.parts))}
 
 
 @dataclass(slots=True, eq=False)
@@ -226,7 +231,7 @@ class Intake:
         counts = DayCounts(
             records=sum(part.records for part in stored.parts),
             delay_ms=sum(part.delay_ms_sum for part in stored.parts),
-            counters=group.counters,
+            counters={**group.counters, **stored.not_stored()},
         )
         add_to_day(connection, self._integration_id, now_ms, counts)
         return stored

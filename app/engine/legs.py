@@ -33,8 +33,13 @@ class Leg:
 
     def works(self, now_s: float) -> None:
         """The peer answered as it should. The count of failures stays until the connection has proven itself."""
+        if not self.working:
+            self._since_s = now_s
         self.working, self.trouble, self.next_try_ms = True, None, None
-        self._since_s = now_s
+
+    def works_for_s(self, now_s: float) -> float:
+        """Seconds for which it has worked without a break; 0 where it does not."""
+        return now_s - self._since_s if self.working and self._since_s is not None else 0.0
 
     def proven(self) -> None:
         """Data came, or a whole run succeeded."""
@@ -42,7 +47,7 @@ class Leg:
 
     def fails(self, trouble: Trouble, clock: Clock, rng: Random) -> float:
         """Note a failure; returns the seconds before the next try."""
-        if self.working and self._since_s is not None and clock.monotonic() - self._since_s >= PROVEN_AFTER_S:
+        if self.works_for_s(clock.monotonic()) >= PROVEN_AFTER_S:
             self.failures = 0
         self.failures += 1
         self.working, self.trouble = False, trouble

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import Connection
 
 from adapters.base import Clock
@@ -12,6 +15,8 @@ from app.store.store import Store
 
 SILENT_AFTER_MS = 10_000
 """An engine beats every 2 s; one that was silent for so long does not answer."""
+CLOCKS_APART_MS = 5 * 60_000
+"""A beat farther ahead of now was written by a clock that has been set back since."""
 
 
 class NoEngine(OperatorError):
@@ -20,9 +25,20 @@ class NoEngine(OperatorError):
 
 def is_engine_running(connection: Connection, now_ms: int) -> bool:
     beat = get_fact(connection, ENGINE_FACT)
-    if beat is None or beat.get("state") == "stopped":
-        return False
-    return now_ms - int(beat.get("beat_at_ms", 0)) < SILENT_AFTER_MS
+    return beat is not None and _is_alive(beat, now_ms)
+
+
+def engine_gone_since_ms(connection: Connection, now_ms: int) -> int | None:
+    """The last heartbeat of an engine that serves no more; None while one does, and where none ever did."""
+    beat = get_fact(connection, ENGINE_FACT)
+    if beat is None or _is_alive(beat, now_ms):
+        return None
+    return min(int(beat.get("beat_at_ms", 0)), now_ms)
+
+
+def _is_alive(beat: Mapping[str, Any], now_ms: int) -> bool:
+    age_ms = now_ms - int(beat.get("beat_at_ms", 0))
+    return beat.get("state") != "stopped" and -CLOCKS_APART_MS <= age_ms < SILENT_AFTER_MS
 
 
 def require_engine(store: Store, clock: Clock) -> None:

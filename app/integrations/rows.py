@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from app.catalogue import Catalogue
+from app.clock import SystemClock, from_ms
 from app.engine.phases import Phase, status_word
+from app.engine.running import engine_gone_since_ms
 from app.errors import OperatorError
 from app.store.tables import (
     Device,
@@ -26,6 +28,10 @@ MOST_COUNTED = 1_000_000
 """Counting stops here: a page that asks before removing must not read a whole flood of positions."""
 
 _NAMES_SHOWN = 20
+_NEEDS_ENGINE = frozenset({Phase.HEALTHY, Phase.STALE, Phase.RETRYING, Phase.STARTING})
+_NO_ENGINE = (
+    "No engine is running, so nothing is received or fetched. Start “biko-console gateway”, or open the window."
+)
 
 
 class UnknownIntegration(OperatorError):
@@ -86,7 +92,8 @@ class Dependents:
 
 def list_integrations(connection: Connection) -> list[IntegrationRow]:
     """Every configured integration, oldest first."""
-    return [_row(row) for row in connection.execute(_joined().order_by(Integration.key))]
+    gone_since = _engine_gone_since(connection)
+    return [_row(row, gone_since) for row in connection.execute(_joined().order_by(Integration.key))]
 
 
 def integration_row(connection: Connection, integration_id: str) -> IntegrationRow:
@@ -94,7 +101,7 @@ def integration_row(connection: Connection, integration_id: str) -> IntegrationR
     row = connection.execute(_joined().where(Integration.id == integration_id)).one_or_none()
     if row is None:
         raise _unknown(integration_id)
-    return _row(row)
+    return _row(row, _engine_gone_since(connection))
 
 
 def configured(connection: Connection, integration_id: str) -> Configured:
@@ -173,8 +180,14 @@ def _joined() -> Any:
     )
 
 
-def _row(row: Any) -> IntegrationRow:
-    """A switch that was turned counts at once, also before the engine has seen it."""
+def _engine_gone_since(connection: Connection) -> datetime | None:
+    gone_ms = engine_gone_since_ms(connection, SystemClock().now_ms())
+    return None if gone_ms is None else from_ms(gone_ms)
+
+
+def _row(row: Any, engine_gone_since: datetime | None) -> IntegrationRow:
+    """A switch that was turned counts at once, also before the engine has seen it; what an engine said that is gone
+    does not hold any more."""
     phase = Phase(row.phase) if row.phase is not None else Phase.STARTING
     reason, since, next_try = row.reason or "", row.since, row.next_try
     if not row.enabled:
@@ -183,6 +196,10 @@ def _row(row: Any) -> IntegrationRow:
         phase = Phase.DISABLED
     elif phase is Phase.DISABLED or row.phase is None:
         phase, reason, next_try, since = Phase.STARTING, "Waits for the engine to start it.", None, row.updated_at
+    if engine_gone_since is not None and phase in _NEEDS_ENGINE:
+        reason, next_try = _NO_ENGINE, None
+        if phase is not Phase.STARTING:
+            phase, since = Phase.STALE, engine_gone_since
     return IntegrationRow(
         id=row.id,
         type=row.type,
