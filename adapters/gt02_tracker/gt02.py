@@ -7,7 +7,7 @@ coordinate ranges (section 2.1). ``decode`` reads what it can and names the firs
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.gt02_tracker.fields import FrameFields
 from adapters.gt02_tracker.wire import COORDINATE_UNITS_PER_DEGREE, time_ms
@@ -25,11 +25,60 @@ _CONTENT_AT: Final = 16
 _LOCATION_SIZE: Final = 24
 _LOCATION_CONTENT: Final = Struct(">6sIIBH3sI")  # section 2.3
 _LOCATED, _NORTH, _EAST, _CHARGING, _SOS, _FORCED_POWER_OFF = (1 << bit for bit in range(6))
+_ALARMS: Final = {
+    0: frozenset[str](),
+    _SOS: frozenset({"sos"}),
+    _FORCED_POWER_OFF: frozenset({"forced_power_off"}),
+    _SOS | _FORCED_POWER_OFF: frozenset({"sos", "forced_power_off"}),
+}
+
+
+class Location(NamedTuple):
+    """Content of a location frame: milliseconds UTC (None: no valid date), degrees, km/h."""
+
+    time_ms: int | None
+    lat: float
+    lon: float
+    speed_km_h: int
+    course_deg: int
+    reserved: bytes
+    flags: int
+
+    @property
+    def located(self) -> bool:
+        return bool(self.flags & _LOCATED)
+
+    @property
+    def charging(self) -> bool:
+        return bool(self.flags & _CHARGING)
+
+    @property
+    def alarms(self) -> frozenset[str]:
+        """Names of the alarm bits that are set."""
+        return _ALARMS[self.flags & (_SOS | _FORCED_POWER_OFF)]
+
+    @property
+    def error(self) -> str | None:
+        """The first thing that does not fit; the frame must then not be believed."""
+        if self.time_ms is None:
+            return "The six date bytes are no valid date."
+        if not (-90 <= self.lat <= 90 and -180 <= self.lon <= 180):
+            return "The coordinates lie outside the Earth's ranges."
+        return None
 
 
 def has_identity(frame: bytes) -> bool:
     """True where the eight identity bytes are a padding nibble and 15 digits."""
     return frame[5] < 0x10 and frame[5:13].hex().isdecimal()
+
+
+def imei_of(frame: bytes) -> str:
+    """The 15 digits of a frame that :func:`has_identity`."""
+    return frame[5:13].hex()[1:]
+
+
+def serial_of(frame: bytes) -> int:
+    return frame[13] << 8 | frame[14]
 
 
 def is_well_formed(frame: bytes) -> bool:
@@ -53,8 +102,8 @@ def decode(frame: bytes) -> FrameFields:
         "protocol": "gt02",
         "length": frame[2],
         "type": f"0x{message_type:02x}",
-        "imei": frame[5:13].hex()[1:],
-        "serial": frame[13] << 8 | frame[14],
+        "imei": imei_of(frame),
+        "serial": serial_of(frame),
         "kind": "unsupported",
         "ack": None,
     }
@@ -63,7 +112,7 @@ def decode(frame: bytes) -> FrameFields:
     elif not _content_fits(frame):
         fields["error"] = f"The content's size does not fit a frame of type 0x{message_type:02x}."
     elif message_type == LOCATION:
-        _read_location(frame, fields)
+        _tell_location(frame, fields)
     elif message_type == HEARTBEAT:
         _read_heartbeat(frame, fields)
     elif message_type == COMMAND_RESULT:
@@ -85,31 +134,40 @@ def is_known(fields: FrameFields) -> bool:
     return fields["kind"] != "unsupported"
 
 
-def _read_location(frame: bytes, fields: FrameFields) -> None:
+def is_location(frame: bytes) -> bool:
+    """True for a frame whose type and size are a location's."""
+    return frame[15] == LOCATION and frame[2] == SMALLEST_LENGTH + _LOCATION_SIZE
+
+
+def read_location(frame: bytes) -> Location:
+    """The content of a frame that :func:`is_location`."""
     date, raw_lat, raw_lon, speed, course, reserved, flags = _LOCATION_CONTENT.unpack_from(frame, _CONTENT_AT)
-    north, east = bool(flags & _NORTH), bool(flags & _EAST)
-    lat = raw_lat / (COORDINATE_UNITS_PER_DEGREE if north else -COORDINATE_UNITS_PER_DEGREE)
-    lon = raw_lon / (COORDINATE_UNITS_PER_DEGREE if east else -COORDINATE_UNITS_PER_DEGREE)
-    fixed_at_ms = time_ms(date)
+    lat = raw_lat / (COORDINATE_UNITS_PER_DEGREE if flags & _NORTH else -COORDINATE_UNITS_PER_DEGREE)
+    lon = raw_lon / (COORDINATE_UNITS_PER_DEGREE if flags & _EAST else -COORDINATE_UNITS_PER_DEGREE)
+    # Adding 0.0 takes the sign from a zero.
+    return Location(time_ms(date), round(lat, 6) + 0.0, round(lon, 6) + 0.0, speed, course, reserved, flags)
+
+
+def _tell_location(frame: bytes, fields: FrameFields) -> None:
+    location = read_location(frame)
+    flags = location.flags
     fields["kind"] = "location"
     fields["reserved_header"] = frame[3:5].hex()
-    fields["time_ms"] = fixed_at_ms
-    fields["lat"] = round(lat, 6) + 0.0
-    fields["lon"] = round(lon, 6) + 0.0
-    fields["speed_kmh"] = speed
-    fields["course"] = course
-    fields["reserved"] = reserved.hex()
+    fields["time_ms"] = location.time_ms
+    fields["lat"] = location.lat
+    fields["lon"] = location.lon
+    fields["speed_kmh"] = location.speed_km_h
+    fields["course"] = location.course_deg
+    fields["reserved"] = location.reserved.hex()
     fields["flags"] = flags
-    fields["located"] = bool(flags & _LOCATED)
-    fields["north"] = north
-    fields["east"] = east
-    fields["charging"] = bool(flags & _CHARGING)
+    fields["located"] = location.located
+    fields["north"] = bool(flags & _NORTH)
+    fields["east"] = bool(flags & _EAST)
+    fields["charging"] = location.charging
     fields["sos"] = bool(flags & _SOS)
     fields["forced_power_off"] = bool(flags & _FORCED_POWER_OFF)
-    if fixed_at_ms is None:
-        fields["error"] = "The six date bytes are no valid date."
-    elif abs(lat) > 90 or abs(lon) > 180:
-        fields["error"] = "The coordinates lie outside the Earth's ranges."
+    if location.error is not None:
+        fields["error"] = location.error
 
 
 def _read_heartbeat(frame: bytes, fields: FrameFields) -> None:

@@ -12,7 +12,13 @@ from adapters.gt02_tracker.foreign import label_of
 from adapters.gt02_tracker.framing import Foreign, Frame, Piece, StreamFramer
 from adapters.gt02_tracker.hall import Reporter
 from adapters.gt02_tracker.memory import Memory
-from adapters.gt02_tracker.translate import Source, declared_offset_s, gt02_records, gt06_records
+from adapters.gt02_tracker.translate import (
+    Source,
+    declared_offset_s,
+    gt02_location_records,
+    gt02_records,
+    gt06_records,
+)
 from adapters.records import RawFrame, Record, Rejected, Verdict
 
 _SAMPLE_SIZE: Final = 200
@@ -98,20 +104,36 @@ class Session:
         return Intake(records, b"".join(replies))
 
     def _take_gt02(self, frame: Frame, now_ms: int, records: list[Record], replies: list[bytes]) -> None:
-        fields = gt02.decode(frame.data)
+        """The framer has seen to the identity."""
+        data = frame.data
+        if gt02.is_location(data):
+            self._take_location(frame, now_ms, records)
+            return
+        fields = gt02.decode(data)
         if "error" in fields:
             self._keep(frame, now_ms, "malformed", records)
             return
-        device = fields["imei"]
+        reply = gt02.reply_to(fields)
+        raw = self._believe_gt02(data, now_ms, self._verdict(gt02.is_known(fields)), reply)
+        records += gt02_records(fields, raw)
+        if reply:
+            replies.append(reply)
+
+    def _take_location(self, frame: Frame, now_ms: int, records: list[Record]) -> None:
+        data = frame.data
+        location = gt02.read_location(data)
+        if location.error is not None:
+            self._keep(frame, now_ms, "malformed", records)
+            return
+        raw = self._believe_gt02(data, now_ms, "ok", b"")
+        records += gt02_location_records(raw.device or "", gt02.serial_of(data), location, raw, self._memory)
+
+    def _believe_gt02(self, data: bytes, now_ms: int, verdict: Verdict, reply: bytes) -> RawFrame:
+        device = gt02.imei_of(data)
         if not self._logged_in:
             self.device = device
         self.frames += 1
-        reply = gt02.reply_to(fields)
-        verdict = self._verdict(gt02.is_known(fields))
-        raw = RawFrame("gt02", frame.data, now_ms, self.peer, device, verdict, reply)
-        records += gt02_records(fields, raw, self._memory)
-        if reply:
-            replies.append(reply)
+        return RawFrame("gt02", data, now_ms, self.peer, device, verdict, reply)
 
     def _take_gt06(self, frame: Frame, now_ms: int, records: list[Record], replies: list[bytes]) -> None:
         if frame.verdict == "bad_checksum":

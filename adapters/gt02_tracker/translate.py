@@ -11,13 +11,13 @@ from typing import Final
 
 from adapters.gt02_tracker.alarm_words import EVENT_KINDS, EVENT_TEXTS
 from adapters.gt02_tracker.fields import FrameFields
+from adapters.gt02_tracker.gt02 import Location
 from adapters.gt02_tracker.gt06_alarms import ALARM_BIT_NAMES, ALARM_NAMES
 from adapters.gt02_tracker.gt06_locations import with_status_tail
 from adapters.gt02_tracker.memory import Memory
 from adapters.gt02_tracker.wire import luhn_ok
 from adapters.records import Attributes, DeviceEvent, DeviceStatus, JsonScalar, Position, RawFrame, Record
 
-_EMPTY: Final[frozenset[str]] = frozenset()
 _CHARGING: Final[Attributes] = {"charging": True}
 _LOCAL_TIME_TYPES: Final = frozenset({"0x10", "0x12", "0x16"})
 """Types whose times follow the zone that the login declared (section 3.3); the others are UTC."""
@@ -83,11 +83,9 @@ def declared_offset_s(login: FrameFields) -> int:
 # GT02 ------------------------------------------------------------------------------------------------------------
 
 
-def gt02_records(fields: FrameFields, raw: RawFrame, memory: Memory) -> list[Record]:
-    """Records of a GT02 frame that passed its checks; ``raw`` alone for types without a layout."""
+def gt02_records(fields: FrameFields, raw: RawFrame) -> list[Record]:
+    """Records of a GT02 frame other than a location; ``raw`` alone for types without a layout."""
     kind = fields["kind"]
-    if kind == "location":
-        return _gt02_location(fields, raw, memory)
     device = fields["imei"]
     if kind == "heartbeat":
         state = fields["locate_status"]
@@ -111,30 +109,29 @@ def gt02_records(fields: FrameFields, raw: RawFrame, memory: Memory) -> list[Rec
     return [raw]
 
 
-def _gt02_location(fields: FrameFields, raw: RawFrame, memory: Memory) -> list[Record]:
-    device = fields["imei"]
-    charging = fields["charging"]
+def gt02_location_records(device: str, serial: int, location: Location, raw: RawFrame, memory: Memory) -> list[Record]:
+    """Records of a location that may be believed. A flood consists of these, so no dictionary is made on the way."""
+    charging = location.charging
     position = Position(
         device,
-        fields["time_ms"],
+        location.time_ms,
         raw.received_at_ms,
-        fields["lat"],
-        fields["lon"],
-        float(fields["speed_kmh"]),
-        float(fields["course"]),
-        fields["located"],
+        location.lat,
+        location.lon,
+        float(location.speed_km_h),
+        float(location.course_deg),
+        location.located,
         "gt02",
-        fields["serial"],
+        serial,
         attributes=_CHARGING if charging else None,
         raw=raw,
     )
     records: list[Record] = [position]
     if memory.changed(device, "charging", charging):
         records.append(DeviceStatus(device, raw.received_at_ms, "gt02", "location", charging=charging, raw=raw))
-    codes = _EMPTY
-    if fields["sos"] or fields["forced_power_off"]:
-        codes = frozenset(name for name in ("sos", "forced_power_off") if fields.get(name))
-    records.extend(_event(position, code, code, raw) for code in sorted(memory.new_alarms(device, codes)))
+    codes = memory.new_alarms(device, location.alarms)
+    if codes:
+        records.extend(_event(position, code, code, raw) for code in sorted(codes))
     return records
 
 
