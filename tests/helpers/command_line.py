@@ -62,7 +62,7 @@ class CommandLine:
                 status = int(end.code or 0)
         for stream in streams.values():
             stream.flush()
-        out, err = (streams[name].buffer.getvalue().decode() for name in ("stdout", "stderr"))  # type: ignore[attr-defined]
+        out, err = (streams[name].buffer.getvalue().decode() for name in ("stdout", "stderr"))
         return Outcome(status, out, err)
 
 

@@ -13,9 +13,21 @@ from app.store.store import Store
 from tests.helpers.command_line import CommandLine, assert_refused
 from tests.helpers.fleet import IMEI, OTHER_IMEI, a_drive, make_feed
 
-COLUMNS = (
-    "device vehicle integration_id fixed_at received_at lat lon speed_km_h course_deg located marks source serial"
-).split()
+COLUMNS = [
+    "device",
+    "vehicle",
+    "integration_id",
+    "fixed_at",
+    "received_at",
+    "lat",
+    "lon",
+    "speed_km_h",
+    "course_deg",
+    "located",
+    "marks",
+    "source",
+    "serial",
+]
 
 
 @pytest.fixture
