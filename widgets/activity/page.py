@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 from sqlalchemy import Connection, select
 
 from app.clock import utc_now
+from app.store.errors import StoreError
 from app.store.tables import Integration
 from resources.i18n import tr
 from widgets.activity.acts_view import ActsView
@@ -123,6 +125,13 @@ class ActivityPage(Page):
         counts = await self.context.bridge.read(self.feed.view.counts)
         self.filters.show_integrations(self._listed, counts)
 
+    async def _quietly(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Reading beside the refresh: a store that cannot be read is told and is no defect."""
+        try:
+            await step()
+        except StoreError as err:
+            self.context.notify("warn", err.why)
+
     # What is shown
 
     @property
@@ -167,7 +176,7 @@ class ActivityPage(Page):
         self._close_panel()
         if self.isVisible():
             self.look()
-            self.spawn(self._show_integrations(), "integrations")
+            self.spawn(self._quietly(self._show_integrations), "integrations")
 
     def _on_chosen(self, row: Any) -> None:
         if row is None:
@@ -192,7 +201,7 @@ class ActivityPage(Page):
         elif act == "frame":
             title = f"{row.vehicle or row.device}: {row.text}"
             query = partial(read_frame, raw_frame_id=row.raw_frame_id, title=title)
-            self.spawn(self.frames.show(query, otherwise=title), "raw frame")
+            self.spawn(self._quietly(partial(self.frames.show, query, title)), "raw frame")
 
     def _close_panel(self) -> None:
         self.panel.hide()

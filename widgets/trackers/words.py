@@ -25,7 +25,7 @@ _LEVELS: dict[Freshness, Level] = {
     Freshness.NEVER: "neutral",
 }
 HOUR_S = 3_600
-_OFFSET = re.compile(r"([+\-−]?)(\d{1,2})(?::([0-5]\d))?(?::([0-5]\d))?")
+_OFFSET = re.compile(r"([+\-−]?)([0-9]{1,2})(?::([0-5][0-9]))?(?::([0-5][0-9]))?")
 
 
 def state_pill(row: DeviceListing, now_ms: int, formats: Formats) -> tuple[Level, str]:
