@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QWidget
 from adapters.base import CheckStep, Layer
 from app.integrations import CheckReport
 from resources.i18n import tr
-from widgets.primitives import Card, text_label
+from widgets.primitives import Card, exact_height, text_label
 from widgets.primitives.layouts import fixed_policy
 from widgets.theme import Theme, restyle
 
@@ -37,14 +37,18 @@ class CheckSteps(Card):
         super().__init__(margin=14)
         self.setAccessibleName(tr("Test"))
         self.rows = {layer: _LayerRow(theme, layer) for layer in Layer}
-        self.verdict = text_label("", "strong", wrap=True, selectable=True)
+        self.verdict = exact_height(text_label("", "strong", wrap=True, selectable=True))
+        self.unreached = exact_height(text_label("", "small", wrap=True))
+        self.unreached.hide()
         self.body.setSpacing(7)
         self.body.addWidget(self.verdict)
         for row in self.rows.values():
             self.body.addWidget(row)
+        self.body.addWidget(self.unreached)
 
     def begin(self) -> None:
         self._say(tr("Testing the connection…"), "strong")
+        self.unreached.hide()
         for row in self.rows.values():
             row.set_pending()
             row.show()
@@ -63,15 +67,18 @@ class CheckSteps(Card):
             self.rows[_ORDER[place + 1]].set_running()
 
     def finish(self, report: CheckReport) -> None:
-        """Say how it ended; layers that the peer has not are taken away after a good one."""
+        """Say how it ended; only the layers that were looked at stay, with one line for those never reached."""
         for step in report.layers:
             self.rows[step.layer].set_step(step)
         proved = {step.layer for step in report.layers}
         last = max((_ORDER.index(layer) for layer in proved), default=-1)
-        for index, (layer, row) in enumerate(self.rows.items()):
+        for layer, row in self.rows.items():
             if layer not in proved:
                 row.set_pending()
-                row.setVisible(not report.ok and index > last)
+                row.hide()
+        after = [tr(_WORDS[layer]).lower() for layer in _ORDER[last + 1 :]]
+        self.unreached.setText(tr("Not reached: {layers}", layers=", ".join(after)))
+        self.unreached.setVisible(bool(proved and after) and not report.ok)
         if report.ok:
             who = report.identity.title if report.identity is not None else ""
             self._say(tr("Connection successful. {who}", who=who).strip(), "ok")
@@ -113,7 +120,7 @@ class _LayerRow(QWidget):
         self._word = tr(_WORDS[layer])
         self.word = text_label(self._word, "strong")
         self.word.setFixedWidth(LAYER_WIDTH)
-        self.detail = text_label("", "muted", wrap=True, selectable=True)
+        self.detail = exact_height(text_label("", "muted", wrap=True, selectable=True))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(9)

@@ -39,7 +39,15 @@ from dialogs.settings_form import CONNECTION, NAME, SYNC, SettingsForm
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.primitives import Banner, IconTile, SegmentedTabs, outline_button, primary_button, text_label
+from widgets.primitives import (
+    Banner,
+    IconTile,
+    SegmentedTabs,
+    exact_height,
+    outline_button,
+    primary_button,
+    text_label,
+)
 
 WIDTH = 672
 MARGIN = 24
@@ -111,11 +119,12 @@ class IntegrationSettingsDialog(QDialog):
             stored=subject.stored,
             only_secrets=subject.sign_in,
         )
-        self.title = text_label(_title(subject), "heading", wrap=True)
+        self.title = exact_height(text_label(_title(subject), "heading", wrap=True))
         self.setWindowTitle(self.title.text())
         self.tabs = SegmentedTabs([(CONNECTION, tr("Connection")), (SYNC, tr("Sync Settings"))])
         self.tabs.setVisible(not subject.sign_in)
         self.problem = Banner(theme, "error", "")
+        exact_height(self.problem.words)
         self.problem.hide()
         self.steps = CheckSteps(theme)
         self.steps.hide()
@@ -385,7 +394,7 @@ class IntegrationSettingsDialog(QDialog):
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(self.title)
-        words.addWidget(text_label(subject.entry.description, "muted", wrap=True))
+        words.addWidget(exact_height(text_label(subject.entry.description, "muted", wrap=True)))
         head.addLayout(words, 1)
         column.addLayout(head)
         column.addWidget(self.tabs)
@@ -417,7 +426,7 @@ class IntegrationSettingsDialog(QDialog):
         lock = QLabel()
         self._context.theme.follow(lock, "lock", "muted", 14)
         row.addWidget(lock)
-        row.addWidget(text_label(self.subject.kept_where, "small", wrap=True), 1)
+        row.addWidget(exact_height(text_label(self.subject.kept_where, "small", wrap=True)), 1)
         return host
 
     def _fit_height(self) -> None:
@@ -441,6 +450,7 @@ class IntegrationSettingsDialog(QDialog):
         rest -= max(self._stack.sizeHint().height(), self._stack.minimumHeight())
         self.setMaximumHeight(most)
         self.resize(width, min(most, rest + content + 8))
+        QTimer.singleShot(0, self, self.form.show_first_error)
 
 
 def _height_of(column: QVBoxLayout, width: int) -> int:

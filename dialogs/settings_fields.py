@@ -25,10 +25,11 @@ from PySide6.QtWidgets import (
 from adapters.base import SettingKind, SettingSpec
 from resources.i18n import tr
 from widgets import ask
-from widgets.primitives import IconButton, calm_wheel, labelled, outline_button, text_label
+from widgets.primitives import IconButton, calm_wheel, exact_height, labelled, outline_button, text_label
 from widgets.theme import Theme, mono_font, restyle
 
 NUMBER_WIDTH = 180
+TEXT_INSET = 9
 LARGEST_INT = 2**31 - 1
 _WITHOUT_PLACEHOLDER = frozenset({"number", "port", "switch", "choice"})
 
@@ -155,6 +156,8 @@ class NumberEditor(Editor):
         if spec.unit:
             self.box.setSuffix(f" {spec.unit}")
         self.box.setFixedWidth(NUMBER_WIDTH)
+        for line in self.box.findChildren(QLineEdit):
+            line.setTextMargins(TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside a spin box
         self.box.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
         self.row.addStretch(1)
         calm_wheel(self.box)
@@ -295,7 +298,7 @@ class FieldRow(QWidget):
         if spec.kind != "switch":
             column.addWidget(_label_of(spec, editor.input))
         column.addWidget(editor)
-        self.help = text_label(words, "small", wrap=True)
+        self.help = exact_height(text_label(words, "small", wrap=True))
         self.help.setVisible(bool(words))
         column.addWidget(self.help)
         self._error_line = QWidget()
@@ -304,7 +307,7 @@ class FieldRow(QWidget):
         line.setSpacing(6)
         mark = QLabel()
         theme.follow(mark, "circle-alert", "error", 14)
-        self.error = text_label("", "error", wrap=True, selectable=True)
+        self.error = exact_height(text_label("", "error", wrap=True, selectable=True))
         line.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
         line.addWidget(self.error, 1)
         column.addWidget(self._error_line)
@@ -354,6 +357,6 @@ def _label_of(spec: SettingSpec, control: QWidget) -> QWidget:
 
 
 def _help_words(spec: SettingSpec) -> str:
-    if spec.example and spec.kind in _WITHOUT_PLACEHOLDER:
+    if spec.example and spec.kind in _WITHOUT_PLACEHOLDER and spec.default is None:
         return tr("{help} Example: {example}", help=spec.help, example=spec.example).strip()
     return spec.help

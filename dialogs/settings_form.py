@@ -125,7 +125,13 @@ class SettingsForm:
         row = self.first_error()
         if row is not None:
             row.editor.input.setFocus()
-            self.areas[self.tab_of(row)].ensureWidgetVisible(row, 0, 24)
+            self.show_first_error()
+
+    def show_first_error(self) -> None:
+        """Scroll to it, once the layouts have made room for its words."""
+        row = self.first_error()
+        if row is not None:
+            self.areas[self.tab_of(row)].ensureWidgetVisible(row, 0, 12)
 
     def focus_first(self) -> None:
         """On the first row that still needs something, else on the first."""

@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from resources.i18n import tr
-from widgets.primitives import destructive_button, outline_button, primary_button, text_label
+from widgets.primitives import destructive_button, exact_height, outline_button, primary_button, text_label
 from widgets.theme import Theme
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ class _Question(QDialog):
         self.column.setContentsMargins(DIALOG_MARGIN, DIALOG_MARGIN, DIALOG_MARGIN, DIALOG_MARGIN)
         self.column.setSpacing(12)
         self.column.addWidget(text_label(title, "heading", wrap=True))
-        self.column.addWidget(text_label(sentence, wrap=True, selectable=True))
+        self.column.addWidget(exact_height(text_label(sentence, wrap=True, selectable=True)))
         if detail:
-            self.column.addWidget(text_label(detail, "muted", wrap=True, selectable=True))
+            self.column.addWidget(exact_height(text_label(detail, "muted", wrap=True, selectable=True)))
         buttons = QHBoxLayout()
         buttons.setSpacing(10)
         buttons.addStretch(1)

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from app.catalogue import Entry
 from app.integrations import IntegrationRow
 from resources.i18n import tr
 from widgets.integrations.words import CardBadge, badge_of
-from widgets.primitives import Badge, Card, IconTile, outline_button, paragraph, primary_button, text_label
-from widgets.theme import Theme, restyle
+from widgets.primitives import Badge, Card, IconTile, StatusPill, outline_button, paragraph, primary_button, text_label
+from widgets.theme import Theme
 
 DESCRIPTION_HEIGHT = 40
 CAPABILITIES_SHOWN = 3
 TILE = 48  # with an icon of half its side
-BADGE_ICON = 12
+DOT = 5
 
 
 class IntegrationCard(Card):
@@ -35,7 +36,7 @@ class IntegrationCard(Card):
         self.setObjectName(f"card-{entry.key}")
         self.setAccessibleName(entry.name)
         self.setAccessibleDescription(entry.problem or entry.description)
-        self.badge = _IconBadge(theme)
+        self.badge = _CardBadge(theme)
         self.add = primary_button(theme, tr("Add Integration"), "plus")
         self.configure = outline_button(theme, tr("Configure"), "settings")
         self._lay_out()
@@ -94,34 +95,45 @@ class IntegrationCard(Card):
         menu.popup(self.configure.mapToGlobal(self.configure.rect().bottomLeft()))
 
 
-class _IconBadge(QWidget):
-    """At most one badge: the word, and where it says how things are, its shape."""
+class _CardBadge(QWidget):
+    """At most one: a word on a tint, or a state as shape, word and colour."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.word = Badge("", "neutral")
+        self.state = StatusPill(theme)
+        self.text = ""
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.word)
+        row.addWidget(self.state)
+
+    def show_badge(self, badge: CardBadge | None) -> None:
+        self.text = badge.text if badge is not None else ""
+        self.word.setVisible(badge is not None and not badge.is_state)
+        self.state.setVisible(badge is not None and badge.is_state)
+        if badge is None:
+            return
+        if badge.level != "new" and badge.is_state:
+            self.state.set_state(badge.level, badge.text)
+        else:
+            self.word.set_badge(badge.text, badge.level)
+
+
+class _Dot(QWidget):
+    """The mark before a capability."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.setProperty("badgeHost", "true")
-        self.words = Badge("", "neutral")
-        self._icon = QLabel()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(5)
-        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.words, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.setFixedSize(DOT + 2, DOT + 2)
 
-    @property
-    def text(self) -> str:
-        return "" if self.isHidden() else self.words.text()
-
-    def show_badge(self, badge: CardBadge | None) -> None:
-        self.setVisible(badge is not None)
-        if badge is None:
-            return
-        self.words.set_badge(badge.text, badge.level)
-        self._icon.setVisible(bool(badge.icon))
-        if badge.icon:
-            self._theme.follow(self._icon, badge.icon, badge.level, BADGE_ICON + 2)
-        restyle(self.words)
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.color("primary"))
+        painter.drawEllipse(1, 1, DOT, DOT)
 
 
 def _dotted(theme: Theme, lines: Sequence[str]) -> QVBoxLayout:
@@ -129,10 +141,8 @@ def _dotted(theme: Theme, lines: Sequence[str]) -> QVBoxLayout:
     column.setSpacing(5)
     for text in lines:
         row = QHBoxLayout()
-        row.setSpacing(8)
-        dot = QLabel()
-        theme.follow(dot, "circle-dot", "primary", 10)
-        row.addWidget(dot, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.setSpacing(9)
+        row.addWidget(_Dot(theme), 0, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(text_label(text, "muted"), 1)
         column.addLayout(row)
     return column

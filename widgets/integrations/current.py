@@ -21,6 +21,7 @@ from widgets.primitives import (
     IconTile,
     StatusPill,
     clear_layout,
+    exact_height,
     line,
     outline_button,
     primary_button,
@@ -104,10 +105,10 @@ class CurrentItem(QWidget):
         theme = context.theme
         self.name = text_label("", "card-title")
         self.pill = StatusPill(theme)
-        self.why = text_label("", "muted", wrap=True, selectable=True)
+        self.why = exact_height(text_label("", "muted", wrap=True, selectable=True))
         self.times = text_label("", "small")
         self.sign_in = primary_button(theme, tr("Sign in again"), "key-round")
-        self.sign_in.setProperty("size", "small")
+        self.sign_in.setProperty("scale", "small")
         self.details = outline_button(theme, tr("Details"), small=True)
         self.configure = outline_button(theme, tr("Configure"), "settings", small=True)
         self.more = IconButton(theme, "ellipsis", tr("More"), framed=True)

@@ -32,6 +32,7 @@ from widgets.primitives import (
 )
 from widgets.rows_model import Column, RowsModel
 
+SCROLL_ROOM = 16
 OVERVIEW, LOG, SET_ASIDE = "overview", "log", "set_aside"
 
 
@@ -65,7 +66,7 @@ class DetailView(QWidget):
         self.log = LogPanel(context, page)
         self.set_aside = _set_aside_table(context)
         self._stack = QStackedWidget()
-        self._pages = {OVERVIEW: self._overview(), LOG: self.log, SET_ASIDE: in_card(self.set_aside)}
+        self._pages = {OVERVIEW: self._overview(), LOG: _inset(self.log), SET_ASIDE: _inset(in_card(self.set_aside))}
         self._lay_out()
         self._connect()
 
@@ -152,13 +153,23 @@ class DetailView(QWidget):
         column.addWidget(text_label(tr("Last 30 days"), "heading"))
         column.addWidget(self.figures)
         column.addWidget(self.counters)
+        bar = area.verticalScrollBar()
+
+        def keep_clear() -> None:
+            taken = bar.sizeHint().width() if bar.maximum() > 0 else 0
+            column.setContentsMargins(0, 0, max(0, SCROLL_ROOM - taken), PAGE_MARGIN)
+
+        bar.rangeChanged.connect(lambda _low, _high: keep_clear())
+        keep_clear()
         return area
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
-        column.setContentsMargins(PAGE_MARGIN, PAGE_MARGIN, PAGE_MARGIN, PAGE_MARGIN)
+        # The scroll bar stands in the page's margin, so that cards end where the heading ends.
+        column.setContentsMargins(PAGE_MARGIN, PAGE_MARGIN, PAGE_MARGIN - SCROLL_ROOM, 0)
         column.setSpacing(18)
         head = QHBoxLayout()
+        head.setContentsMargins(0, 0, SCROLL_ROOM, 0)
         head.setSpacing(12)
         head.addWidget(self.back, 0, Qt.AlignmentFlag.AlignVCenter)
         head.addWidget(self.tile, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -179,6 +190,15 @@ class DetailView(QWidget):
         for page in self._pages.values():
             self._stack.addWidget(page)
         column.addWidget(self._stack, 1)
+
+
+def _inset(widget: QWidget) -> QWidget:
+    """As wide as the heading: what does not scroll leaves the scroll bar's room free."""
+    host = QWidget()
+    row = QHBoxLayout(host)
+    row.setContentsMargins(0, 0, SCROLL_ROOM, PAGE_MARGIN)
+    row.addWidget(widget)
+    return host
 
 
 def _set_aside_table(context: ConsoleContext) -> DataTable[SetAside]:

@@ -35,12 +35,11 @@ class FigureCards(QWidget):
     def show_figures(self, figures: Analytics, *, pulls: bool) -> None:
         total = figures.total
         number = self._formats.number
-        if pulls:
-            rate = total.success_rate
-            good = tr("{rate} % succeeded", rate=_percent(rate)) if rate is not None else tr("none yet")
-            self.runs.show_days(figures, number(total.runs), good, self._runs_of)
-        else:
-            self.runs.show_days(figures, NOTHING, tr("its devices send by themselves"), self._runs_of)
+        for figure in (self.runs, self.duration):  # what only listens makes no runs
+            figure.setVisible(pulls)
+        rate = total.success_rate
+        good = tr("{rate} % succeeded", rate=_percent(rate)) if rate is not None else tr("none yet")
+        self.runs.show_days(figures, number(total.runs), good, self._runs_of)
         per_day = total.records / max(1, sum(day.records > 0 for day in figures.days))
         note = tr("{count} on a day with data", count=number(per_day)) if total.records else tr("none yet")
         self.records.show_days(figures, number(total.records), note, self._records_of)

@@ -127,7 +127,7 @@ class IntegrationsPage(Page):
         silent = fleet.silent + fleet.stale + fleet.never
         silent_words = trn("{count} silent", "{count} silent", silent)
         if fleet.waiting:
-            silent_words = tr("{silent}, {waiting} waiting in the inbox", silent=silent_words, waiting=fleet.waiting)
+            silent_words = tr("{silent}, {waiting} waiting", silent=silent_words, waiting=fleet.waiting)
         self.trackers.set_value(f"{fleet.reporting:,} / {fleet.known:,}", silent_words, "warn" if silent else "primary")
 
     async def _refresh_detail(self, topics: frozenset[str]) -> None:
@@ -296,6 +296,6 @@ class _HeightOfCurrent(QWidget):
 
 def _attention_words(rows: list[IntegrationRow]) -> str:
     """The words of the phases, each once, with how many there are of it."""
-    words = [phase_pill(row.phase)[1].lower() for row in rows]
+    words = [phase_pill(row.phase)[1].lower().removeprefix("needs ") for row in rows]
     counted = {word: words.count(word) for word in dict.fromkeys(words)}
     return ", ".join(f"{count} {word}" if len(words) > 1 else word for word, count in counted.items())

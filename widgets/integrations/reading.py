@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from adapters.base import Manifest
 from app.catalogue import Catalogue, Entry
 from app.engine.phases import Phase
-from app.fleet.queries import FleetStatistics, fleet_statistics
+from app.fleet.statistics import FleetStatistics, fleet_statistics
 from app.integrations import Analytics, IntegrationRow, analytics, integration_row, list_integrations
 from app.store.tables import Cursor, IntegrationState, RejectedRecord
 from widgets.integrations.words import NEEDS_ATTENTION

@@ -14,8 +14,7 @@ from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.integrations.reading import Details, StreamFacts
 from widgets.integrations.words import counter_label, explain, next_try_words
-from widgets.primitives import Card, clear_layout, link_button, text_label
-from widgets.theme import tabular
+from widgets.primitives import Card, clear_layout, exact_height, link_button, text_label
 
 LABEL_WIDTH = 132
 
@@ -39,8 +38,7 @@ class FactList(QWidget):
             clear_layout(self._grid)
             self._values = {}
             for number, name in enumerate(facts):
-                value = text_label("", wrap=True, selectable=True)
-                value.setFont(tabular(value.font()))
+                value = exact_height(text_label("", wrap=True, selectable=True))
                 value.setAccessibleName(name)
                 self._grid.addWidget(text_label(name, "muted"), number, 0, Qt.AlignmentFlag.AlignTop)
                 self._grid.addWidget(value, number, 1)
@@ -61,7 +59,7 @@ class StateCard(Card):
         super().__init__()
         self._context = context
         self._details: Details | None = None
-        self.why = text_label("", wrap=True, selectable=True)
+        self.why = exact_height(text_label("", wrap=True, selectable=True))
         self.list = FactList()
         self.trackers = link_button(context.theme, tr("Trackers"), "satellite-dish", small=True)
         self.map = link_button(context.theme, tr("Live map"), "map", small=True)
@@ -146,8 +144,10 @@ class StreamsCard(Card):
             return tr("not read yet")
         ago = self._context.formats.ago(stream.saved_at)
         if stream.parts > 1:
-            return tr("read on {ago}, {count} cursors", ago=ago, count=stream.parts)
-        return tr("read on {ago}, up to {cursor}", ago=ago, cursor=short_cursor(stream.cursor))
+            return tr("{ago}, {count} cursors", ago=ago, count=stream.parts)
+        if not stream.cursor or stream.cursor[0] in "{[":  # a list of names, of no use to an eye
+            return ago
+        return tr("{ago}, up to {cursor}", ago=ago, cursor=short_cursor(stream.cursor))
 
 
 class CountersCard(Card):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from app.catalogue import CATEGORY_LABELS, Entry
 from app.clock import utc_now
@@ -52,11 +53,11 @@ _COUNTERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class CardBadge:
-    """The one badge of a card. ``level`` is a level of the style sheet."""
+    """The one badge of a card. A state has a shape beside its word; what is no state has only the word."""
 
     text: str
-    level: str
-    icon: str = ""
+    level: Level | Literal["new"]
+    is_state: bool = False
 
 
 def category_choices() -> list[tuple[str, str]]:
@@ -76,15 +77,15 @@ def badge_of(entry: Entry, rows: Sequence[IntegrationRow]) -> CardBadge | None:
     if entry.coming_soon:
         return CardBadge(tr("Coming Soon"), "neutral")
     if entry.is_new:
-        return CardBadge(tr("New"), "info")
+        return CardBadge(tr("New"), "new")
     if not rows:
         return None
     words = {row.status for row in rows}
     if "error" in words:
-        return CardBadge(tr("Error"), "error", "circle-alert")
+        return CardBadge(tr("Error"), "error", is_state=True)
     if "active" in words:
-        return CardBadge(tr("Active"), "ok", "circle-check")
-    return CardBadge(tr("Configured"), "warn")
+        return CardBadge(tr("Active"), "ok", is_state=True)
+    return CardBadge(tr("Configured"), "warn", is_state=True)
 
 
 def phase_pill(phase: str) -> tuple[Level, str]:

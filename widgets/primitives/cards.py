@@ -89,9 +89,10 @@ class StatCard(Card):
         self.label = text_label(label, "muted")
         self.value = text_label("–", "value")
         self.value.setFont(tabular(self.value.font()))
-        self.note = text_label("", "muted")
+        self.note = text_label("", "muted", wrap=True)
         for part in (self.label, self.value, self.note):
             words.addWidget(part)
+        words.addStretch(1)
         self.tile = IconTile(theme, icon, tint)
         row.addLayout(words, 1)
         row.addWidget(self.tile, 0, Qt.AlignmentFlag.AlignTop)
@@ -142,6 +143,18 @@ def text_label(text: str, role: str = "", *, wrap: bool = False, selectable: boo
         label.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
+    return label
+
+
+def exact_height(label: QLabel) -> QLabel:
+    """Let a wrapped label be as low as its text is at the width it gets, for rows that stand in boxes alone.
+
+    Without it the label insists on the height of a narrower form, so that nothing is cut off in layouts that do not
+    ask for heights by width.
+    """
+    policy = label.sizePolicy()
+    policy.setVerticalPolicy(QSizePolicy.Policy.Preferred)
+    label.setSizePolicy(policy)
     return label
 
 

@@ -49,7 +49,7 @@ def _button(theme: Theme, text: str, icon: str, kind: str, color: str, *, small:
     button = QPushButton(text)
     button.setProperty("kind", kind)
     if small:
-        button.setProperty("size", "small")
+        button.setProperty("scale", "small")  # "size" is Qt's own
     button.setCursor(Qt.CursorShape.PointingHandCursor)
     button.setAutoDefault(False)
     if icon:
