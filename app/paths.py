@@ -8,8 +8,13 @@ from pathlib import Path
 import platformdirs
 
 from app import platform
+from app.errors import OperatorError
 
 APPLICATION = "biko-console"
+
+
+class FolderRefused(OperatorError):
+    """The system does not let this user have the data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,16 @@ class Paths:
         return cls(Path(platformdirs.user_data_dir(f"{APPLICATION}-demo", appauthor=False, roaming=False)))
 
     def create(self) -> None:
-        """Make the folders, readable by their owner alone. Raises OSError when the system refuses."""
+        """Make the folders, readable by their owner alone. Raises FolderRefused when the system refuses."""
         for folder in (self.data_dir, self.logs, self.backups):
-            folder.mkdir(parents=True, exist_ok=True)
-            platform.make_private(folder)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                platform.make_private(folder)
+            except OSError as err:
+                raise FolderRefused(
+                    f"The folder {folder} cannot be used for the program's data: {err.strerror or err}. Give this user "
+                    "the right to make and write it, or name another folder with --data-dir."
+                ) from err
 
     @property
     def store_file(self) -> Path:

@@ -78,7 +78,7 @@ def explained(err: OSError, address: str, port: int, *, udp: bool = False) -> Ad
 
 
 def while_running(error: AdapterError) -> AdapterError:
-    """A missing address is a wrong setting when it is entered, and an outage later: the network may come up after us."""
+    """A missing address is a wrong setting when it is entered, and an outage later: the network may come up late."""
     if isinstance(error, SettingsInvalid) and error.field == "host":
         return NotReady(f"{error.why} It is tried again by itself, for when the network comes up late.")
     return error

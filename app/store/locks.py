@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from app.store.connect import parse_url, place_of, single_engine, sqlite_path
-from app.store.errors import translate
+from app.store.errors import StoreReadOnly, translate
 
 _ENGINE_LOCK = 0x6269_6B65  # "bike"
 
@@ -33,7 +33,7 @@ class EngineLock:
     def acquire(self) -> bool:
         """Take the lock at once; False where another process (or another lock object) holds it.
 
-        Raises StoreUnreachable where the server does not answer.
+        Raises StoreUnreachable where the server does not answer, StoreReadOnly where the file cannot be made.
         """
         if self._file is not None:
             return self._acquire_file(self._file)
@@ -70,11 +70,16 @@ class EngineLock:
     def _acquire_file(lock: FileLock) -> bool:
         if lock.is_locked:
             return True
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         try:
+            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             return False
+        except OSError as err:
+            raise StoreReadOnly(
+                f"The lock file {lock.lock_file} cannot be written: {err.strerror or err}. Give this user the right to "
+                "write the data folder, or name another one with --data-dir."
+            ) from err
         return True
 
     def _acquire_on_server(self) -> bool:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from app.store.connect import parse_url, sqlite_path
-from app.store.errors import StoreUnreachable
+from app.store.errors import StoreReadOnly, StoreUnreachable
 from app.store.locks import EngineLock
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -74,3 +74,9 @@ def test_a_lock_lost_with_its_connection_is_noticed(
 def test_a_server_that_does_not_answer_is_an_error_not_a_refusal(tmp_path: Path) -> None:
     with pytest.raises(StoreUnreachable):
         EngineLock("postgresql://joe@127.0.0.1:1/depot", tmp_path / "engine.lock").acquire()
+
+
+def test_a_lock_file_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "engine.lock").mkdir()
+    with pytest.raises(StoreReadOnly, match=r"engine\.lock cannot be written: .*--data-dir"):
+        EngineLock(f"sqlite:///{tmp_path / 'store.db'}", tmp_path / "engine.lock").acquire()
