@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would build an encoder per call
+
 
 def storable(text: str, longest: int | None = None) -> str:
     """``text`` without what a database refuses (NUL, lone surrogates), cut to ``longest`` characters."""
@@ -24,7 +26,7 @@ def storable_json(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def json_text(values: Mapping[str, Any]) -> str:
     """``values`` as the compact JSON text that a JSON column takes from the driver."""
-    return json.dumps(storable_json(values), separators=(",", ":"))
+    return _encode(storable_json(values))
 
 
 def _storable_value(value: Any) -> Any:
