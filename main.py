@@ -6,6 +6,7 @@ Qt is imported inside functions and by nothing that a command needs: the gateway
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -53,6 +54,7 @@ _log = logging.getLogger(__name__)
 
 def open_window(session: Session, options: WindowOptions) -> int:
     """Build the window, run it until it is closed, and end everything it began. Returns the exit status."""
+    gc.disable()  # there is nothing to find while modules are loaded; the window looks after it once it stands
     _require_qt(options)
     from widgets.app import make_application
 
@@ -114,6 +116,7 @@ class Console:
                 instance = await self._instance(end)
                 if instance is None:
                     return 0
+                self.demo = await self._new_demo(end)
                 self._open_doors_for_errors(end)
                 return await self._run_window(instance)
             except (OperatorError, OSError) as err:
@@ -246,7 +249,6 @@ class Console:
 
     async def _run_window(self, instance: SingleInstance) -> int:
         async with AsyncExitStack() as end:
-            self.demo = await self._new_demo()
             await self._unlock()
             place = await self._take_place()
             end.push_async_callback(asyncio.to_thread, place.close)
@@ -262,14 +264,15 @@ class Console:
             await self.window.exit_event.wait()
             return 0
 
-    async def _new_demo(self) -> Demo | None:
-        """The demo, its folder emptied before anything is written there."""
+    async def _new_demo(self, end: AsyncExitStack) -> Demo | None:
+        """The demo, its folder emptied before anything is written there, the log included. Raises DemoRefused."""
         if not self.options.demo:
             return None
         from app.demo import Demo
 
         demo = Demo(self.session, keep=self.options.keep)
         await asyncio.to_thread(demo.prepare)
+        end.callback(demo.close)
         return demo
 
     def _build(self, store: Store, end: AsyncExitStack) -> None:
@@ -454,6 +457,9 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
             ("dialogs.adopt_tracker", "adopt_tracker"),
             ("dialogs.tracker_settings", "tracker_settings"),
             ("dialogs.map_layers", "map_layers"),
+            ("dialogs.integration_settings", "integration_settings"),
+            ("dialogs.diagnostics", "diagnostics"),
+            ("dialogs.settings_transfer", "import_settings"),
         )
     }
 
