@@ -11,6 +11,7 @@ from adapters.traccar import fields, mapping
 from adapters.traccar.mapping import Fix, Known
 
 MOST_PLACES = 20_000
+MOST_REPORTED = 10_000
 
 T = TypeVar("T")
 
@@ -53,6 +54,8 @@ class Fleet:
         """The rejection, or nothing when the same was reported already."""
         if (key, why) in self._reported:
             return []
+        if len(self._reported) >= MOST_REPORTED:
+            self._reported.clear()
         self._reported.add((key, why))
         return [Rejected(key, why, fields.clean(repr(item))[:500])]
 
@@ -91,9 +94,9 @@ class Fleet:
             self._see(fix)
         return fixes, bad
 
-    def strangers(self, raw: Iterable[object]) -> int:
-        """How many of these records belong to devices that we do not know."""
-        return sum(self._is_stranger(item) for item in raw)
+    def strangers(self, raw: Iterable[object]) -> set[int]:
+        """The server's ids of the devices of these records that we do not know."""
+        return {item["deviceId"] for item in raw if isinstance(item, dict) and self._is_stranger(item)}
 
     def _is_stranger(self, item: object) -> bool:
         device_id = fields.integer(item, "deviceId") if isinstance(item, dict) else None

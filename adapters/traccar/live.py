@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -28,6 +29,8 @@ QUIET_S = 120.0
 
 LARGEST_MESSAGE = 64_000_000  # the first one holds the latest position of every device
 OPEN_TIMEOUT_S = 20.0
+SLICE = 500  # records read in one go: the sockets of this process must not wait for a long message
+MOST_ASKED_FOR = 10_000
 
 # The library logs the request line, and with it the token in the URL, so it gets a logger that nobody hears.
 _SILENT = logging.getLogger("adapters.traccar.silent")
@@ -54,7 +57,7 @@ class Live:
         self._fleet = fleet
         self._settings = settings
         self._kit = kit
-        self._unknown_asked = 0
+        self._asked_for: set[int] = set()
 
     async def run(self, inlet: Inlet) -> None:
         """Receive until the connection is lost, which is an error. Never returns."""
@@ -123,17 +126,19 @@ class Live:
                 self.since_ms = self._client.now_ms()
                 inlet.connected(f"Live updates from {self._client.peer}.")
                 inlet.request_fetch("the live connection was opened")
-            await self._deliver(said, inlet)
+            for part in _slices(said):
+                self._deliver(part, inlet)
+                await asyncio.sleep(0)
             if inlet.is_full:
                 await inlet.wait_for_room()
 
-    async def _deliver(self, said: dict[str, list[object]], inlet: Inlet) -> None:
+    def _deliver(self, said: dict[str, list[object]], inlet: Inlet) -> None:
         devices, positions, events = (said.get(name, []) for name in ("devices", "positions", "events"))
         infos, bad_devices = self._fleet.learn_devices(devices, whole=False)
         strangers = self._fleet.strangers([*positions, *events])
         if strangers:
-            inlet.count("unknown_device", strangers)
-            inlet.request_fetch("the server showed a new device")
+            inlet.count("unknown_device", len(strangers))
+            self._ask_for(strangers, inlet)
         now_ms = self._kit.clock.now_ms()
         fixes, bad_fixes = self._fleet.read_fixes(positions, now_ms)
         read_events, bad_events = self._fleet.read_events(events, now_ms)
@@ -144,6 +149,13 @@ class Live:
         self._fleet.note_infos(infos)
         self._fleet.note_latest(fixes)
         self._hand_over(records, inlet)
+
+    def _ask_for(self, strangers: set[int], inlet: Inlet) -> None:
+        """Bring the next run forward for new devices, once each: some can never become known."""
+        if strangers <= self._asked_for or len(self._asked_for) >= MOST_ASKED_FOR:
+            return
+        self._asked_for |= strangers
+        inlet.request_fetch("the server showed a new device")
 
     def _hand_over(self, records: list[Record], inlet: Inlet) -> None:
         def committed(future: asyncio.Future[None]) -> None:
@@ -179,3 +191,11 @@ def read_message(message: str | bytes, peer: str) -> dict[str, list[object]]:
             f"A live message of {peer} is not an object. It is connected again by itself.", str(message)[:2000]
         )
     return {name: items for name, items in said.items() if isinstance(items, list)}
+
+
+def _slices(said: dict[str, list[object]]) -> Iterator[dict[str, list[object]]]:
+    """A message in parts of at most :data:`SLICE` positions and events; devices come first, whole."""
+    devices, positions, events = (said.get(name, []) for name in ("devices", "positions", "events"))
+    for at in range(0, max(len(positions), len(events), 1), SLICE):
+        piece = slice(at, at + SLICE)
+        yield {"devices": devices if at == 0 else [], "positions": positions[piece], "events": events[piece]}

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from adapters.errors import AuthFailed, BadReply, NotReady
-from adapters.traccar import live
+from adapters.records import Batch, Position
+from adapters.traccar import fleet, live
 from adapters.traccar.live import read_message
 from adapters.traccar.simulator import TraccarServer, running
 from adapters.traccar.simulator_world import World
@@ -273,3 +274,43 @@ async def test_a_proxy_of_the_environment_never_sees_what_goes_to_this_machine(m
         inlet = TestInlet(Memory())
         async with listening(adapter, inlet):
             await inlet.until(lambda: inlet.greetings)
+
+
+async def test_a_device_that_never_becomes_known_is_asked_for_once() -> None:
+    clock = LentClock()
+    async with running(world()) as server, adapter_for(server, clock) as adapter:
+        next(iter(server.world.vehicles.values())).unique_id = "x" * 150  # no id that can be stored
+        inlet = TestInlet(Memory())
+        async with listening(adapter, inlet):
+            await inlet.until(lambda: inlet.greetings)
+            for seen in range(1, 4):
+                move(server, clock, 2)
+                await inlet.until(lambda seen=seen: inlet.counted["unknown_device"] >= seen)
+    assert inlet.wanted.count("the server showed a new device") == 1
+
+
+async def test_a_long_message_is_handed_over_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SLICE", 100)
+    large = World(vehicles=450, interval_s=600, start_ms=START_MS - HOUR_MS)
+    large.advance(START_MS)
+    sizes: list[int] = []
+
+    class Counting(Memory):
+        def take(self, batch: Batch) -> None:
+            sizes.append(sum(isinstance(record, Position) for record in batch.records))
+            super().take(batch)
+
+    async with running(large) as server, adapter_for(server) as adapter:
+        inlet = TestInlet(Counting())
+        async with listening(adapter, inlet):
+            await inlet.until(lambda: sum(sizes) == 450)
+    assert max(sizes) <= 100
+
+
+async def test_what_a_server_offers_wrongly_for_ever_takes_no_room_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "MOST_REPORTED", 50)
+    known = fleet.Fleet()
+    for number in range(500):
+        assert known.reject(f"position {number}", "No time.")
+    assert len(known.reject("position 499", "No time.")) == 0
+    assert len(known._reported) <= 50
