@@ -109,7 +109,7 @@ class Demo:
             self.connected.set()
 
     async def wait_moving(self, store: Store, *, within_s: float = 60.0) -> None:
-        """Return once both sources have brought positions of most vehicles, for pictures worth looking at."""
+        """Return once both peers are healthy and have brought most vehicles, for pictures worth looking at."""
         ends = time.monotonic() + within_s
         while time.monotonic() < ends:
             if await asyncio.to_thread(_read, store, _is_lively):
@@ -178,11 +178,12 @@ def free_port() -> int:
 
 
 def _is_lively(connection: Connection) -> bool:
-    counted = select(Device.integration_id, func.count(func.distinct(PositionRow.device_key)))
-    per_source = connection.execute(
-        counted.join(PositionRow, PositionRow.device_key == Device.key).group_by(Device.integration_id)
-    ).all()
-    return len(per_source) >= len(NAMES) and all(count >= len(PLATES) // 2 for _id, count in per_source)
+    if [row.phase for row in list_integrations(connection)] != ["healthy"] * len(NAMES):
+        return False
+    counted = select(func.count(func.distinct(PositionRow.device_key)))
+    per_source = counted.join(Device, PositionRow.device_key == Device.key).group_by(Device.integration_id)
+    counts = connection.execute(per_source).scalars().all()
+    return len(counts) == len(NAMES) and min(counts) >= len(PLATES) // 2
 
 
 def _states(connection: Connection, imeis: Collection[str]) -> list[tuple[str, str]]:
