@@ -46,14 +46,20 @@ def verify(session: Session, file: Path, as_json: bool) -> None:  # noqa: ARG001
 @click.pass_obj
 def restore(session: Session, file: Path, as_json: bool) -> None:
     """Put a backup in the place of the store; the store as it was is kept as a copy."""
+    from app.security.seal import Seal, seal_restored
     from app.store.restore import restore_backup
 
     session.paths.create()
     paths, password = session.paths, session.database_password
+    seal = Seal(session.vault, session.database)
+    seal.read()  # a locked vault is told before anything is changed
     restored = restore_backup(
         file, session.database, lock_file=paths.engine_lock, copies=paths.backups, password=password
     )
     replaced = str(restored.replaced) if restored.replaced is not None else None
+    with session.store() as store:
+        kept = {"created_at": restored.backup.created_at, "replaced_store": replaced}
+        seal_restored(store, seal, subject=file.name, after=kept)
     facts = {"ok": True, "file": str(file), "replaced_store": replaced, **restored.backup.as_json()}
     _show(facts, as_json=as_json)
 

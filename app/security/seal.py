@@ -13,14 +13,14 @@ import json
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, make_url
 
 from adapters.base import Clock
 from app.errors import OperatorError
-from app.security.audit import AuditReport, Head, verify_acts
+from app.security.audit import AuditReport, Head, record_act, verify_acts
 from app.security.vault import Vault
 from app.store.store import Store, topic_versions
 
@@ -81,6 +81,27 @@ class Seal:
             self._vault.set(self._owner, "key", key)
         facts = {"entries": head.entries, "hash": head.hash, "keyed": _keyed(head, key)}
         self._vault.set(self._owner, "seal", json.dumps(facts))
+
+
+def seal_restored(
+    store: Store, seal: Seal, *, subject: str, after: Mapping[str, object], who: str | None = None
+) -> None:
+    """Record that ``store`` was restored, and seal its chain as it is now: later acts than the backup's are gone.
+
+    ``after`` is what the act keeps of the backup. A chain that does not hold in itself is not sealed, so that its fault
+    is still found. Raises VaultError, StoreError.
+    """
+    sealed = seal.read()
+    before = None if sealed is None else {"sealed_acts": sealed.entries}
+
+    def record(connection: Connection) -> None:
+        record_act(connection, what="backup.restore", subject=subject, before=before, after=after, who=who)
+
+    store.write(record).result()
+    with store.read() as connection:
+        report = verify_acts(connection)
+    if report.ok:
+        seal.replace(report.head)
 
 
 async def keep_sealed(

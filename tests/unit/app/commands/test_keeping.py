@@ -12,9 +12,11 @@ import pytest
 
 from app.paths import Paths
 from app.security.database_password import kept_password
+from app.security.seal import Seal
 from app.security.vault import MemoryVault, open_vault
 from app.store.head import HEAD
 from app.store.locks import EngineLock
+from app.store.store import Store
 from tests.helpers.command_line import CommandLine, assert_refused
 
 SERVER = "postgresql://depot@127.0.0.1/depot"
@@ -70,6 +72,28 @@ def test_a_backup_is_made_verified_and_restored(cli: CommandLine, tmp_path: Path
     assert Path(restored["replaced_store"]).is_file()
     assert [row["plate"] for row in cli("vehicles", "list", "--json").json] == ["ABJ-214-KT"]
     assert "ok: yes" in cli("backup", "verify", file).out
+
+
+def test_a_restore_is_recorded_and_the_acts_that_it_takes_away_are_no_tampering(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    key = ["--vault-key-file", cli.data_dir / "key"]
+    paths, file = Paths(cli.data_dir), tmp_path / "depot.backup"
+    cli(*key, "vehicles", "add", "ABJ-214-KT")
+    cli(*key, "backup", "create", file)
+    cli(*key, "vehicles", "add", "KAN-880-XB")
+    cli(*key, "vehicles", "add", "KAN-881-XB")
+    seal = Seal(open_vault(paths, key_file=cli.data_dir / "key"), paths.store_url)
+    with closing(Store.open(paths.store_url)) as store, store.read() as connection:
+        assert seal.advance(connection).entries == 3
+
+    assert cli(*key, "backup", "restore", file).status == 0
+
+    verdict = cli(*key, "audit", "verify", "--json").json
+    assert (verdict["ok"], verdict["entries"]) == (True, 2)
+    last = cli(*key, "export", "acts", "--format", "jsonl").out.splitlines()[-1]
+    assert "backup.restore" in last
+    assert "depot.backup" in last
 
 
 def test_a_damaged_backup_is_refused(cli: CommandLine, tmp_path: Path) -> None:
