@@ -116,10 +116,10 @@ class AdoptDialog(QDialog):
             others = ", ".join(found.trackers)
             sentences.append(tr("{plate} has a tracker already, {others}; both are kept.", plate=text, others=others))
         if self._row.vehicle_id is not None:
-            before = self._row.vehicle
-            sentences.append(
-                tr("The track until now stays with {before}; from now on it is this one's.", before=before)
-            )
+            plate = self._row.vehicle
+            sentences.append(tr("What it sent until now stays with {plate}; what comes belongs here.", plate=plate))
+        elif self._was_on_one:
+            sentences.append(tr("It was on a vehicle before: only what comes from now on belongs here."))
         else:
             sentences.append(tr("A first adoption brings all that the tracker sent so far into the vehicle's track."))
         return " ".join(sentences)

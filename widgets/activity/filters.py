@@ -78,6 +78,9 @@ class FilterBar(QWidget):
         """``names`` are (id, name) of all that are configured; what a view counts stands behind the name."""
         choices = [(EVERY, tr("Every integration")), (CONSOLE, tr("The console itself"))]
         choices += [(key, f"{name}  {counts[key]:,}" if counts.get(key) else name) for key, name in names]
+        chosen = self.integrations.currentData()
+        if chosen is not None and chosen not in dict(choices):  # removed meanwhile, and still looked for
+            choices.append((chosen, self.integrations.currentText()))
         _fill(self.integrations, choices, EVERY)
 
     def choose_integration(self, integration_id: str) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 from sqlalchemy import Connection, select
 
@@ -97,9 +97,6 @@ class ActivityPage(Page):
         self.panel.act_wanted.connect(self._do)
         self.context.formats.ticked.connect(self._on_ticked)
         self.context.formats.changed.connect(self._redraw)
-        escape = QShortcut(QKeySequence("Escape"), self)
-        escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        escape.activated.connect(self._close_panel)
 
     # What the store says
 
@@ -211,6 +208,13 @@ class ActivityPage(Page):
         """A new day turns today's times into dates."""
         if self.isVisible():
             self.table().view.viewport().update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape closes the details, unless the search has a use for it."""
+        if event.key() == Qt.Key.Key_Escape and not self.panel.isHidden():
+            self._close_panel()
+            return
+        super().keyPressEvent(event)
 
     def close_page(self) -> None:
         self.context.formats.ticked.disconnect(self._on_ticked)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from app.clock import from_ms, to_ms
@@ -121,9 +121,6 @@ class TrackersPage(Page):
         self.acts.progress.connect(self._on_progress)
         context.formats.ticked.connect(self._on_ticked)
         context.formats.changed.connect(self._redraw)
-        escape = QShortcut(QKeySequence("Escape"), self)
-        escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        escape.activated.connect(self._close_panel)
         delete = QShortcut(QKeySequence("Delete"), self.stack)
         delete.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         delete.activated.connect(lambda: self._do_many("forget"))
@@ -359,6 +356,13 @@ class TrackersPage(Page):
         self.shown_table.model.redraw()
         self._count()
         self.panel.tick()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape closes the details, unless the search has a use for it."""
+        if event.key() == Qt.Key.Key_Escape and not self.panel.isHidden():
+            self._close_panel()
+            return
+        super().keyPressEvent(event)
 
     def close_page(self) -> None:
         self.context.formats.ticked.disconnect(self._on_ticked)
