@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -28,6 +29,7 @@ from app.security.vault import Vault, VaultError, open_vault
 from app.tasks import Tasks
 
 _LONGEST_LINE = 65_536
+_GARBAGE_THRESHOLDS = (50_000, 20, 50)
 _TROUBLED = frozenset({Phase.RETRYING, Phase.NEEDS_SIGN_IN, Phase.MISCONFIGURED, Phase.ERROR})
 
 _log = logging.getLogger(__name__)
@@ -98,6 +100,7 @@ async def _serve(held: HeldStore, vault: Vault, clock: SystemClock, lines: _Inpu
     limit = platform.raise_open_files_limit()
     catalogue = await asyncio.to_thread(Catalogue.load)
     host = EngineHost(held, catalogue, vault, clock=clock, tasks=tasks)
+    _look_for_garbage_rarely()
     platform.on_stop_signal(loop, host.stop)
     lines.follow(loop, lambda line: host.stop() if line.strip() == STOP_LINE else None)
     _log.info("gateway %s starts: %s, open files up to %s", held.facts.version, held.store.place, limit)
@@ -110,6 +113,13 @@ async def _serve(held: HeldStore, vault: Vault, clock: SystemClock, lines: _Inpu
         _say(host.fault, sys.stderr)
         return 1
     return 0
+
+
+def _look_for_garbage_rarely() -> None:
+    """Records hold no cycles, but every 700 of them would make the collector walk all that wait for their commit."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
 
 
 def _announce(states: Mapping[str, State]) -> None:
