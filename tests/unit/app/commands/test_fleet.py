@@ -41,23 +41,27 @@ def fleet(cli: CommandLine) -> CommandLine:
 
 def test_a_waiting_tracker_is_adopted_with_its_history(fleet: CommandLine) -> None:
     assert {row["state"] for row in fleet("devices", "list", "--json").json} == {"waiting"}
-    vehicle_id = fleet("devices", "adopt", IMEI, "--vehicle", "ABJ-214-KT", "--json").json["vehicle_id"]
+    (adopted,) = fleet("devices", "adopt", IMEI, "--vehicle", "ABJ-214-KT", "--json").json
+    assert (adopted["device"], adopted["vehicle"], adopted["state"]) == (IMEI, "ABJ-214-KT", "known")
     listed = {row["device"]: row for row in fleet("devices", "list", "--json").json}
     assert (listed[IMEI]["state"], listed[IMEI]["vehicle"]) == ("known", "ABJ-214-KT")
     assert listed[OTHER_IMEI]["state"] == "waiting"
-    assert [row["plate"] for row in fleet("vehicles", "list", "--json").json] == ["ABJ-214-KT"]
+    (vehicle,) = fleet("vehicles", "list", "--json").json
+    assert (vehicle["plate"], vehicle["trackers"]) == ("ABJ-214-KT", [IMEI])
     rows = fleet("export", "positions", "--json", "--where", f"device={IMEI}").json_lines
     assert [row["vehicle"] for row in rows] == ["ABJ-214-KT"] * 10
-    again = fleet("devices", "adopt", OTHER_IMEI, "--vehicle", vehicle_id, "--json").json
-    assert again["vehicle_id"] == vehicle_id
+    (other,) = fleet("devices", "adopt", OTHER_IMEI, "--vehicle", vehicle["id"], "--json").json
+    assert other["vehicle"] == "ABJ-214-KT"
+    (released,) = fleet("devices", "release", OTHER_IMEI, "--json").json
+    assert released["vehicle"] is None
 
 
 def test_a_tracker_is_blocked_and_taken_back(fleet: CommandLine) -> None:
-    assert fleet("devices", "block", IMEI, "--json").json == {"device": IMEI, "state": "blocked"}
+    assert [row["state"] for row in fleet("devices", "block", IMEI, "--json").json] == ["blocked"]
     states = {row["device"]: row["state"] for row in fleet("devices", "list", "--json").json}
     assert states == {IMEI: "blocked", OTHER_IMEI: "waiting"}
     assert fleet("devices", "unblock", IMEI).status == 0
-    assert fleet("devices", "clock", IMEI, "--offset", "3600", "--json").json["clock_offset_s"] == 3600
+    assert fleet("devices", "clock", IMEI, "--offset", "3600", "--json").json[0]["clock_offset_s"] == 3600
 
 
 @pytest.mark.parametrize("words", [["adopt", "000", "--vehicle", "x"], ["block", "000"], ["clock", "000"]])
@@ -66,9 +70,10 @@ def test_an_unknown_tracker_is_refused(fleet: CommandLine, words: list[str]) -> 
 
 
 def test_a_vehicle_is_added_once_and_changed_by_any_of_its_names(fleet: CommandLine) -> None:
-    added = fleet("vehicles", "add", "KAN-880-XB", "--name", "Cold truck", "--json").json
+    (added,) = fleet("vehicles", "add", "KAN-880-XB", "--name", "Cold truck", "--json").json
     assert_refused(fleet("vehicles", "add", "KAN-880-XB"), "KAN-880-XB")
-    assert fleet("vehicles", "set", "Cold truck", "--notes", "new tyres", "--json").json == {"id": added["id"]}
+    changed = fleet("vehicles", "set", "Cold truck", "--notes", "new tyres", "--json").json
+    assert [(row["id"], row["notes"]) for row in changed] == [(added["id"], "new tyres")]
     assert fleet("vehicles", "set", "KAN-880-XB", "--plate", "KAN-881-XB").status == 0
     assert_refused(fleet("vehicles", "set", "KAN-880-XB", "--name", "x"), "KAN-880-XB")
     assert fleet("vehicles", "set", "KAN-881-XB").status == 2
