@@ -147,7 +147,7 @@ class TrackersPage(Page):
             self.rows = await self.context.bridge.read(read_trackers)
             self._next_read = time.monotonic() + max(READ_PAUSE_S, (time.monotonic() - began) / READ_SHARE)
             for table in self.tables.values():
-                table.model.apply(self.rows)
+                table.model.apply([row for row in self.rows if row.state == table.state_shown])
             self._count()
             self._follow_panel()
             self._show_wanted()
@@ -257,12 +257,12 @@ class TrackersPage(Page):
 
     def _on_tab(self, state: str) -> None:
         self.stack.setCurrentIndex(TABS.index(state))
-        self.tables[state].model.set_filter(self.search.text())
+        self.tables[state].search(self.search.text())
         self._count()
         self._on_selected(self.tables[state].selected_rows())
 
     def _on_searched(self, text: str) -> None:
-        self.shown_table.model.set_filter(text)
+        self.shown_table.search(text)
 
     def _choose_columns(self) -> None:
         self.shown_table.columns_menu().popup(self.columns.mapToGlobal(self.columns.rect().bottomLeft()))

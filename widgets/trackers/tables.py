@@ -40,16 +40,29 @@ class TrackerTable(DataTable[DeviceListing]):
 
     def __init__(self, context: ConsoleContext, state: str, reader: Reader) -> None:
         model = RowsModel[DeviceListing](columns_of(state, reader), key=lambda row: row.id)
-        model.set_predicate(lambda row: row.state == state)
         names = {KNOWN: tr("Known trackers"), WAITING: tr("Waiting trackers"), BLOCKED: tr("Blocked trackers")}
         super().__init__(context.theme, model, names[state], multiple=True)
         model.setParent(self)
         self.state_shown = state
+        self._reader = reader
+        self._words: list[str] = []
         if state == KNOWN:
             self.sort_by("vehicle")
         else:
             self.sort_by("frame", descending=True)
         self.remember_in(context.ui_state, f"trackers.{state}")
+
+    def search(self, text: str) -> None:
+        """Show those whose names and numbers hold every word. Ages and levels are not searched: they change."""
+        words = text.casefold().split()
+        if words != self._words:
+            self._words = words
+            self.model.set_predicate(self._is_found if words else None)
+
+    def _is_found(self, row: DeviceListing) -> bool:
+        names = (row.vehicle or "", row.name, row.unique_id, row.model, row.phone, row.group, self._reader.source(row))
+        text = "\n".join(names).casefold()
+        return all(word in text for word in self._words)
 
 
 def columns_of(state: str, reader: Reader) -> list[Column[DeviceListing]]:

@@ -390,3 +390,16 @@ async def test_an_act_that_is_no_longer_possible_is_told(desk: Desk) -> None:
     assert "is not blocked" in desk.console.notes[-1][1]
     with desk.console.store.read() as connection:
         assert connection.execute(select(Act.id)).all() == []
+
+
+async def test_an_empty_list_says_what_it_is_for_also_while_others_are_full(desk: Desk) -> None:
+    table = desk.page.tables[BLOCKED]
+    desk.tab(BLOCKED)
+    assert table._empty.isVisible()
+    assert table._empty.title.text() == "No tracker is blocked"
+    desk.tab(WAITING)
+    desk.page.search.setText("nobody")
+    QTest.keyClick(desk.page.search, Qt.Key.Key_Return)
+    assert desk.page.tables[WAITING]._no_match.isVisible()
+    QTest.keyClick(desk.page.search, Qt.Key.Key_Escape)
+    assert len(desk.shown()) == 6
