@@ -264,8 +264,6 @@ class TraccarClient:
 
     def _username(self) -> str:
         name = self._settings.username
-        if not name:
-            raise SettingsInvalid("username", "Enter the user name of the Traccar account.")
         if self._settings.auth == "basic" and not name.isascii():
             raise SettingsInvalid("username", f"This way to sign in takes plain ASCII letters only. {_USE_SESSION}")
         return name

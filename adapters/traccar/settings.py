@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 
 from adapters.base import Settings, setting
+from adapters.errors import SettingsInvalid
 
 
 class TraccarSettings(Settings):
@@ -108,3 +109,19 @@ class TraccarSettings(Settings):
         ge=1,
         le=600,
     )
+
+    @model_validator(mode="after")
+    def _what_the_sign_in_needs(self) -> Self:
+        if self.auth == "token":
+            if not _given(self.token):
+                raise SettingsInvalid("token", "Enter the token, or choose another way to sign in.")
+            return self
+        if not self.username.strip():
+            raise SettingsInvalid("username", "Enter the user name of the Traccar account, or sign in with a token.")
+        if not _given(self.password):
+            raise SettingsInvalid("password", "Enter the password of the Traccar account, or sign in with a token.")
+        return self
+
+
+def _given(secret: SecretStr | None) -> bool:
+    return secret is not None and bool(secret.get_secret_value().strip())

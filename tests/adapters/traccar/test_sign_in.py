@@ -11,6 +11,7 @@ from adapters.base import CheckStep, Layer
 from adapters.errors import AdapterError, AuthFailed, SettingsInvalid, Unsupported
 from adapters.traccar import TraccarAdapter
 from adapters.traccar.client import token_facts
+from adapters.traccar.settings import TraccarSettings
 from adapters.traccar.simulator import TraccarServer, running
 from adapters.traccar.simulator_world import USER_ID, World
 from tests.adapters.traccar.support import DAY_MS, HOUR_MS, START_MS, LentClock, Memory, adapter_for, pull, settings_for
@@ -56,12 +57,22 @@ async def test_wrong_credentials_are_refused_once_and_not_hammered(way: str) -> 
             assert ("token ended on 2026-" if way == "token" else "user name and password") in refused.value.why
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_missing_secret_asks_for_it_without_a_request(way: str) -> None:
-    async with running(world()) as server, adapter_for(server, auth=way, token=None, password=None) as adapter:
-        with pytest.raises(AuthFailed, match="Enter it in the settings"):
-            await pull(adapter, Memory())
-        assert server.account.sign_ins == 0
+@pytest.mark.parametrize(
+    ("entered", "field"),
+    [
+        ({"auth": "token"}, "token"),
+        ({"auth": "token", "token": "  "}, "token"),
+        ({"auth": "token", "username": "depot", "password": "given"}, "token"),
+        ({"auth": "session", "password": "given"}, "username"),
+        ({"auth": "basic", "username": " ", "password": "given"}, "username"),
+        ({"auth": "session", "username": "depot"}, "password"),
+        ({"auth": "basic", "username": "depot", "token": "given"}, "password"),
+    ],
+)
+def test_what_the_way_to_sign_in_needs_is_asked_for_at_its_field(entered: dict[str, str], field: str) -> None:
+    with pytest.raises(SettingsInvalid) as missing:
+        TraccarSettings.model_validate({"url": "https://gps.example.org", **entered})
+    assert missing.value.field == field
 
 
 async def test_damaged_token_is_told_from_a_fault_of_the_server() -> None:
@@ -120,9 +131,8 @@ async def test_session_refused_right_after_signing_in_does_not_loop() -> None:
         assert server.account.sign_ins == 2
 
 
-@pytest.mark.parametrize("name", ["dépôt", ""])
-async def test_user_name_that_cannot_be_sent_is_named_at_its_field(name: str) -> None:
-    async with running(world()) as server, adapter_for(server, auth="basic", username=name) as adapter:
+async def test_user_name_that_cannot_be_sent_is_named_at_its_field() -> None:
+    async with running(world()) as server, adapter_for(server, auth="basic", username="dépôt") as adapter:
         with pytest.raises(SettingsInvalid) as wrong:
             await pull(adapter, Memory())
         assert wrong.value.field == "username"
