@@ -71,7 +71,8 @@ class StoreClosed(StoreError):
 def translate(error: BaseException, place: str) -> BaseException:
     """The StoreError behind a driver's ``error``, or ``error`` itself where it is not the store's.
 
-    ``place`` names the store for the operator: the path of the file, or the server's address without a secret.
+    ``place`` names the store for the operator: the path of the file, or the server's address without a secret,
+    as the beginning of a sentence.
     """
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
@@ -82,12 +83,12 @@ def translate(error: BaseException, place: str) -> BaseException:
 
 
 def _translate_sqlite(cause: sqlite3.Error, place: str) -> StoreError | None:
-    name = getattr(cause, "sqlite_errorname", "") or ""
+    name, inside = getattr(cause, "sqlite_errorname", "") or "", _inside(place)
     if name == "SQLITE_FULL":
-        return StoreFull(f"The disk that holds {place} is full. Free some space; what waits is then written.")
+        return StoreFull(f"The disk that holds {inside} is full. Free some space; what waits is then written.")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreLocked(
-            f"Another program keeps {place} locked. Close the program that has the file open, then retry."
+            f"Another program keeps {inside} locked. Close the program that has the file open, then retry."
         )
     if name.startswith("SQLITE_READONLY") or name == "SQLITE_PERM":
         return StoreReadOnly(
@@ -104,17 +105,19 @@ def _translate_sqlite(cause: sqlite3.Error, place: str) -> StoreError | None:
         )
     if name.startswith("SQLITE_IOERR"):
         return StoreUnreachable(
-            f"The disk that holds {place} reports an error ({name}). Check the disk and its free space, then retry."
+            f"The disk that holds {inside} reports an error ({name}). Check the disk and its free space, then retry."
         )
     return None
 
 
 def _translate_postgresql(cause: BaseException, place: str) -> StoreError | None:
-    state = getattr(cause, "sqlstate", None) or ""
+    state, inside = getattr(cause, "sqlstate", None) or "", _inside(place)
     if state in {"53100", "53200", "54000"}:
-        return StoreFull(f"The server of {place} has no space left. Free some space there; what waits is then written.")
+        return StoreFull(
+            f"The server of {inside} has no space left. Free some space there; what waits is then written."
+        )
     if state in {"55P03", "40P01", "57014"}:
-        return StoreLocked(f"Another program keeps {place} locked. Find what holds it on the server, then retry.")
+        return StoreLocked(f"Another program keeps {inside} locked. Find what holds it on the server, then retry.")
     if state in {"25006"}:
         return StoreReadOnly(f"{place} accepts no changes now (read-only server). Connect to the primary server.")
     if state in {"28000", "28P01"} or "password" in str(cause):
@@ -125,10 +128,15 @@ def _translate_postgresql(cause: BaseException, place: str) -> StoreError | None
     if state == "3D000":
         return StoreUnreachable(f"{place} does not exist on its server. Create the database, or correct the address.")
     if state in {"XX001", "XX002"}:
-        return StoreDamaged(f"The server reports that {place} is damaged. Restore it from a backup.")
+        return StoreDamaged(f"The server reports that {inside} is damaged. Restore it from a backup.")
     if not state or state.startswith(("08", "57P")):
         return StoreUnreachable(
             f"{place} does not answer ({' '.join(str(cause).split())[:200]}). "
             "Check that the server runs and that the network reaches it; the program keeps trying."
         )
     return None
+
+
+def _inside(place: str) -> str:
+    """``place`` in the middle of a sentence."""
+    return place[:1].lower() + place[1:]
