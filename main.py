@@ -189,8 +189,10 @@ class Console:
         from widgets import ask
 
         sys.stderr.write(f"{why}\n")
-        if self.options.screenshot is None:
-            await ask.run(RefusalDialog(self.theme, why))
+        if self.options.screenshot is None and self.options.pictures is None:
+            dialog = RefusalDialog(self.theme, why)
+            platform.on_stop_signal(asyncio.get_running_loop(), dialog.reject)
+            await ask.run(dialog)
         return 1
 
     async def _unlock(self, parent: QWidget | None = None) -> None:
