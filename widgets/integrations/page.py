@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
@@ -18,12 +18,14 @@ from widgets.data_table import DataTable
 from widgets.integrations.acts import Acts
 from widgets.integrations.available import AvailableTab
 from widgets.integrations.current import CurrentTab
-from widgets.integrations.detail import DetailView
 from widgets.integrations.reading import Overview, read_overview
 from widgets.integrations.words import phase_pill
 from widgets.page import Page, PageHeader, scroll_area
 from widgets.primitives import CardGrid, IconButton, SegmentedTabs, StatCard, primary_button
 from widgets.theme import Level
+
+if TYPE_CHECKING:
+    from widgets.integrations.detail import DetailView
 
 AVAILABLE, CURRENT = "available", "active"
 REREAD_MS = 20_000
@@ -49,7 +51,7 @@ class IntegrationsPage(Page):
         self.more = IconButton(context.theme, "ellipsis", tr("Import and export settings"), framed=True, size=18)
         self.available = AvailableTab(context.theme)
         self.current = CurrentTab(context)
-        self.detail = DetailView(context, self)
+        self._detail: DetailView | None = None
         self.tabs = SegmentedTabs([(AVAILABLE, tr("Available Integrations")), (CURRENT, tr("Current Integrations"))])
         self._stack = QStackedWidget()
         self._make_statistics()
@@ -76,7 +78,19 @@ class IntegrationsPage(Page):
 
     @property
     def is_detail_shown(self) -> bool:
-        return self._stack.currentWidget() is self.detail
+        return self._detail is not None and self._stack.currentWidget() is self._detail
+
+    @property
+    def detail(self) -> DetailView:
+        """Made, and its modules loaded, when it is first opened."""
+        if self._detail is None:
+            from widgets.integrations.detail import DetailView
+
+            self._detail = DetailView(self.context, self)
+            self._detail.wanted.connect(self.act)
+            self._detail.closed.connect(self.close_detail)
+            self._stack.addWidget(self._detail)
+        return self._detail
 
     def table(self) -> DataTable[Any] | None:
         return self.detail.current_table() if self.is_detail_shown else None
@@ -242,7 +256,6 @@ class IntegrationsPage(Page):
         outer.addWidget(self._stack)
         area, column = scroll_area()
         self._stack.addWidget(area)
-        self._stack.addWidget(self.detail)
         subtitle = tr("Connect trackers, servers and supply systems to this depot")
         column.addWidget(PageHeader(tr("Integrations"), subtitle, [self.more, self.add_button]))
         row = QWidget()
@@ -263,8 +276,6 @@ class IntegrationsPage(Page):
         self.available.configure_wanted.connect(partial(self.act, "configure"))
         self.current.wanted.connect(self.act)
         self.current.browse_wanted.connect(self._on_browse_wanted)
-        self.detail.wanted.connect(self.act)
-        self.detail.closed.connect(self.close_detail)
 
     def _on_tab_chosen(self, value: str) -> None:
         self._tab_stack.show_widget(self.available if value == AVAILABLE else self.current)
