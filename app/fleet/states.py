@@ -21,10 +21,10 @@ from adapters.records import DeviceStatus
 from app.fleet.bulk import compile_for
 from app.fleet.freshness import smoothed_lag_s
 from app.fleet.plausibility import NOT_LIVE, OLD_AFTER_MS, Mark
-from app.store.facts import get_fact, set_fact
+from app.store.facts import DEVICE_STATES_UPTO, get_fact, set_fact
 from app.store.tables import Device, DeviceState, PositionRow, RawFrameRow
 
-UPTO = "device_states_upto"
+UPTO = DEVICE_STATES_UPTO
 FLUSH_EVERY_MS = 1_000
 ALIVE_VERDICTS = frozenset({"ok", "unknown_type"})
 """Verdicts of frames that prove their device alive, also without a record; others may be anybody's."""

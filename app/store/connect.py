@@ -131,6 +131,12 @@ def file_identity(path: Path) -> tuple[int, int] | None:
     return facts.st_dev, facts.st_ino
 
 
+def has_left_file(connection: Connection) -> bool:
+    """Whether the file behind this connection has lost its name: what is written there is in no store any more."""
+    file = connection.info.get("file")
+    return file is not None and file_identity(Path(str(connection.engine.url.database))) != file
+
+
 def _follow_file(engine: Engine, path: Path) -> None:
     """Leave a file that another process has set aside: its connections are replaced by those of the recovered one."""
 

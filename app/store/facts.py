@@ -10,6 +10,9 @@ from sqlalchemy import Connection, delete, select
 from app.store.tables import StoreFact
 from app.store.upsert import insert_or
 
+DEVICE_STATES_UPTO = "device_states_upto"
+"""Up to which position and raw frame the rows of ``device_states`` are true; written by :mod:`app.fleet.states`."""
+
 
 def get_fact(connection: Connection, name: str) -> dict[str, Any] | None:
     """The fact, or None where it was never set."""

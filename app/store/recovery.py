@@ -24,12 +24,12 @@ from app.platform import sync_folder
 from app.store import migrate, rawfile
 from app.store.changes import TOPICS, raise_topic
 from app.store.connect import damage_marker, write_engine
-from app.store.errors import StoreDamaged, StoreTooNew, StoreUnreachable, translate
-from app.store.facts import set_fact
+from app.store.errors import StoreDamaged, StoreLocked, StoreTooNew, StoreUnreachable, translate
+from app.store.facts import DEVICE_STATES_UPTO, clear_fact, set_fact
 from app.store.logs import append_log
 from app.store.revision import HEAD
 from app.store.salvage import Damaged, RowCheck, forget_orphans, replant_header
-from app.store.tables import Base, Change, Problem
+from app.store.tables import Base, Change, DeviceEventRow, DeviceState, PositionRow, Problem, RawFrameRow
 
 FACT = "recovery"
 """The fact that a recovery leaves: ``at``, ``damaged`` (path), ``rows`` per table, ``incomplete``, ``in_time``."""
@@ -38,6 +38,8 @@ BUDGET_S = 120.0
 
 _CHECK_S = 0.15  # of every start, for a look at the file; damage deeper down is met in use and leaves a marker
 _CHUNK = 1_000
+_TRIES = 3
+_EVIDENCE = (RawFrameRow.id, PositionRow.id)
 _LAST = ("integration_logs", "device_events", "positions", "raw_frames")
 
 _log = logging.getLogger(__name__)
@@ -79,13 +81,13 @@ def is_damaged(path: Path) -> bool:
 def recover(path: Path, *, budget_s: float = BUDGET_S) -> Recovery:
     """Set ``path`` aside and put a fresh store with everything readable in its place.
 
-    The damaged file is only moved and never written. Raises StoreTooNew for a newer program's store and another
-    StoreError where the disk does not allow it; then nothing was changed.
+    The damaged file is only moved and never written. What an open window saves meanwhile is read, too. Raises
+    StoreTooNew for a newer program's store, StoreLocked where others write without end, and another StoreError where
+    the disk does not allow it; then nothing was changed.
     """
     work = path.with_name(f"recovering-{_stamp()}")
     try:
-        work.mkdir(parents=True)
-        recovery = _recover(path, work, budget_s)
+        recovery = _recover_unchanged(path, work, budget_s)
     except OSError as err:
         raise StoreUnreachable(
             f"The damaged store {path} cannot be recovered ({err}). Free space for a second copy of it, then retry."
@@ -136,7 +138,21 @@ def _looks_sound(connection: sqlite3.Connection, budget_s: float | None) -> bool
             watch.join()  # never interrupts a connection that is closed by then
 
 
-def _recover(path: Path, work: Path, budget_s: float) -> Recovery:
+def _recover_unchanged(path: Path, work: Path, budget_s: float) -> Recovery:
+    for _ in range(_TRIES):
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        recovery = _recover(path, work, budget_s)
+        if recovery is not None:
+            return recovery
+    raise StoreLocked(
+        f"The store {path} is damaged, and other windows go on writing to it. Close them, so that it can be recovered."
+    )
+
+
+def _recover(path: Path, work: Path, budget_s: float) -> Recovery | None:
+    """None, with nothing changed, where the file was written to while it was read."""
+    before = _last_written(path)
     copy, fresh = work / "copy.db", work / "fresh.db"
     for suffix in ("", "-wal"):
         if Path(f"{path}{suffix}").exists():
@@ -158,8 +174,16 @@ def _recover(path: Path, work: Path, budget_s: float) -> Recovery:
         in_time = not damaged.out_of_time
     recovery = Recovery(_aside_name(path), rows, tuple(holes), in_time)
     _note(fresh, work, recovery)
+    if _last_written(path) != before:
+        return None
     _swap(fresh, path, recovery.damaged)
     return recovery
+
+
+def _last_written(path: Path) -> list[tuple[int, int]]:
+    """Size and time of the file and of its log, which change with every commit."""
+    found = [file.stat() for suffix in ("", "-wal") if (file := Path(f"{path}{suffix}")).exists()]
+    return [(facts.st_size, facts.st_mtime_ns) for facts in found if facts.st_size]
 
 
 @contextmanager
@@ -228,6 +252,7 @@ def _note(fresh: Path, work: Path, recovery: Recovery) -> None:
     try:
         with engine.begin() as connection:
             _move_topics_on(connection)
+            _cut_loose_ends(connection)
             fact = {
                 "at": utc_now().isoformat(timespec="seconds"),
                 "damaged": str(recovery.damaged),
@@ -271,6 +296,19 @@ def _move_topics_on(connection: Connection) -> None:
     for topic in sorted(TOPICS):
         version = raise_topic(connection, topic)
         connection.execute(update(Change).where(Change.topic == topic).values(version=max(version, newest + 1)))
+
+
+def _cut_loose_ends(connection: Connection) -> None:
+    """Ids of lost rows are given again: nothing may lead to them. Live states are derived anew from what is left."""
+    frames, positions = (func.coalesce(select(func.max(column)).scalar_subquery(), 0) for column in _EVIDENCE)
+    for table, column, newest in (
+        (PositionRow, "raw_frame_id", frames),
+        (DeviceEventRow, "raw_frame_id", frames),
+        (DeviceState, "raw_frame_id", frames),
+        (DeviceState, "position_id", positions),
+    ):
+        connection.execute(update(table).where(table.__table__.c[column] > newest).values({column: None}))
+    clear_fact(connection, DEVICE_STATES_UPTO)
 
 
 def _swap(fresh: Path, path: Path, aside: Path) -> None:

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from app.store.errors import StoreClosed, StoreError, StoreOverloaded
+from app.store.connect import has_left_file
+from app.store.errors import StoreClosed, StoreError, StoreLocked, StoreOverloaded
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
@@ -154,6 +155,8 @@ class Writer:
                     for job in group:
                         if job.future.set_running_or_notify_cancel():
                             self._run_job(connection, job, done)
+                if has_left_file(connection):
+                    raise StoreLocked("The store was replaced while this was saved. Do it again.")
             except BaseException:
                 # After a failed write or fsync only a new connection is known to be good.
                 connection.invalidate()

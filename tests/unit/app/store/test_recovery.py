@@ -10,13 +10,15 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
+from app.store import recovery
 from app.store.connect import damage_marker
-from app.store.errors import StoreDamaged, StoreTooNew
-from app.store.facts import get_fact, set_fact
+from app.store.errors import StoreDamaged, StoreError, StoreLocked, StoreTooNew
+from app.store.facts import DEVICE_STATES_UPTO, get_fact, set_fact
 from app.store.logs import LogFilter, append_log, search_logs
 from app.store.prepare import Prepared, prepare_store
 from app.store.recovery import FACT, finish_swap, is_damaged, recover
@@ -386,3 +388,82 @@ def test_a_store_that_is_open_elsewhere_goes_on_with_the_recovered_file(path: Pa
     with closing(sqlite3.connect(path)) as connection_after:
         assert connection_after.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert recovery.damaged.exists()
+
+
+def test_what_a_window_saves_while_the_file_is_read_is_carried_over_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = Store.open(f"sqlite:///{path}")
+    carry_over, calls = recovery._carry_over, []
+
+    def meanwhile(damaged: Any, target: sqlite3.Connection) -> Any:
+        done = carry_over(damaged, target)
+        calls.append(done)
+        if len(calls) == 1:
+            window.write(lambda c: set_fact(c, "act of the window", {"n": 1})).result(10)
+        return done
+
+    monkeypatch.setattr(recovery, "_carry_over", meanwhile)
+    recover(path)
+    assert len(calls) == 2
+    with window.read() as connection:
+        assert get_fact(connection, "act of the window") == {"n": 1}
+    window.close()
+
+
+def test_a_file_that_others_write_without_end_is_left_in_its_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = Store.open(f"sqlite:///{path}")
+    carry_over = recovery._carry_over
+
+    def meanwhile(damaged: Any, target: sqlite3.Connection) -> Any:
+        window.write(lambda c: raise_topic(c, "facts")).result(10)
+        return carry_over(damaged, target)
+
+    monkeypatch.setattr(recovery, "_carry_over", meanwhile)
+    with pytest.raises(StoreLocked, match="Close"):
+        recover(path)
+    assert sorted(file.name for file in path.parent.iterdir() if "damaged" in file.name) == []
+    window.close()
+
+
+def test_a_write_that_ends_in_the_file_set_aside_is_not_called_saved(path: Path) -> None:
+    window = Store.open(f"sqlite:///{path}")
+    undone: list[str] = []
+
+    def late(connection: Connection) -> None:
+        set_fact(connection, "late", {"n": 1})
+        recover(path)
+
+    with pytest.raises(StoreError, match="again"):
+        window.write(late, on_rollback=lambda: undone.append("late")).result(60)
+    assert undone == ["late"]
+    window.write(lambda c: set_fact(c, "next", {"n": 2})).result(10)
+    with window.read() as connection:
+        assert (get_fact(connection, "late"), get_fact(connection, "next")) == (None, {"n": 2})
+    window.close()
+
+
+def test_no_row_leads_to_evidence_of_another_after_the_newest_were_lost(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (last_frame,) = connection.execute("SELECT max(id) FROM raw_frames").fetchone()
+        (last_position,) = connection.execute("SELECT max(id) FROM positions").fetchone()
+        connection.execute("UPDATE positions SET raw_frame_id = ? WHERE id = ?", [last_frame, last_position])
+        connection.execute("UPDATE positions SET raw_frame_id = ? WHERE id = ?", [last_frame - 1, last_position - 1])
+        connection.execute(
+            "UPDATE device_states SET position_id = ?, raw_frame_id = ?", [last_position + 1, last_frame]
+        )
+        connection.execute("DELETE FROM raw_frames WHERE id = ?", [last_frame])
+        connection.execute(
+            "INSERT OR REPLACE INTO store_facts (name, value) VALUES (?, ?)",
+            [DEVICE_STATES_UPTO, '{"position_id": 1, "frame_id": 1}'],
+        )
+    recover(path)
+    store = Store.open(f"sqlite:///{path}")
+    with store.read() as connection:
+        links = dict(connection.execute(select(PositionRow.id, PositionRow.raw_frame_id)).all())
+        states = connection.execute(select(DeviceState.position_id, DeviceState.raw_frame_id)).all()
+        assert get_fact(connection, DEVICE_STATES_UPTO) is None  # states are looked up anew
+    assert (links[last_position], links[last_position - 1]) == (None, last_frame - 1)
+    assert states
+    assert set(states) == {(None, None)}
+    store.close()
