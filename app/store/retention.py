@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,9 +31,18 @@ FACT = "retention"
 BATCH = 2_000
 """Rows per transaction; a few milliseconds of the writer."""
 
+CLOCK_FACT = "retention_clock"
+ROUND_MS = 3_600_000
+"""How often sweeps are made while a program runs."""
+
 _DAY_MS = 86_400_000
+_BELIEVED_STEP_MS = 2 * _DAY_MS
+_DOUBTED_ROUNDS = 72  # three days of running: whoever works with a wrong date has noticed by then
 _PAUSE_S = 0.02
 _PATIENCE = 50  # batches of young rows after which the rest is taken to be young, too; more than a wrong clock's worth
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +95,34 @@ def set_retention(connection: Connection, retention: Retention) -> None:
 def sweep(store: Store, now_ms: int, stop: threading.Event) -> dict[str, int]:
     """Delete what is too old, batch by batch, until nothing is left or ``stop`` is set; rows deleted per table.
 
-    Blocks; run it in a thread. The newest row of a table always stays, so that its id is never given again: a
+    Blocks; run it in a thread, every :data:`ROUND_MS`. A clock that is suddenly days ahead is not believed at once:
+    a wrong date must not cost the depot its data. The newest row of a table always stays, so that its id is never given again: a
     position's link to its raw frame must never lead to another frame. Raises a StoreError where the store fails.
     """
     with store.read() as connection:
         retention = get_retention(connection)
+    now_ms = store.write(partial(_believed_now, now_ms=now_ms)).result()
     deleted: dict[str, int] = {}
     for rule in _rules(retention):
         deleted[rule.table.__tablename__] = _sweep_table(store, rule, now_ms - rule.days * _DAY_MS, stop)
     return deleted
+
+
+def _believed_now(connection: Connection, now_ms: int) -> int:
+    """The time by which this round judges what is old; notes it for the next.
+
+    After a long silence of the program the clock leaps as it does when it is set wrongly. So a leap is followed only
+    when it has stood for some days of running; until then each round counts for the time that it took.
+    """
+    noted = get_fact(connection, CLOCK_FACT) or {}
+    before_ms, rounds = int(noted.get("at_ms", now_ms)), int(noted.get("doubted_rounds", 0)) + 1
+    is_leap = now_ms - before_ms > _BELIEVED_STEP_MS and rounds <= _DOUBTED_ROUNDS
+    if is_leap and rounds == 1:
+        days = (now_ms - before_ms) / _DAY_MS
+        _log.warning("the clock is %.0f days ahead of the last round; old rows are not deleted by it yet", days)
+    at_ms = before_ms + ROUND_MS if is_leap else now_ms
+    set_fact(connection, CLOCK_FACT, {"at_ms": at_ms, "doubted_rounds": rounds if is_leap else 0})
+    return at_ms
 
 
 def _rules(keep: Retention) -> tuple[_Rule, ...]:
@@ -105,9 +134,19 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
         _Rule(rejected, rejected.id, lambda ms: rejected.at < from_ms(ms), keep.logs_days),
         _Rule(command, command.id, lambda ms: command.done_at < from_ms(ms), keep.logs_days),
         _Rule(problem, problem.id, lambda ms: problem.cleared_at < from_ms(ms), keep.logs_days),
-        _Rule(position, position.id, lambda ms: position.received_at_ms < ms, keep.positions_days),
-        _Rule(event, event.id, lambda ms: event.received_at_ms < ms, keep.positions_days),
+        _Rule(
+            position, position.id, _both_old(position.received_at_ms, position.fixed_at_ms, keep), keep.positions_days
+        ),
+        _Rule(event, event.id, _both_old(event.received_at_ms, event.occurred_at_ms, keep), keep.positions_days),
     )
+
+
+def _both_old(
+    received_ms: InstrumentedAttribute[int], happened_ms: InstrumentedAttribute[int], keep: Retention
+) -> Callable[[int], ColumnElement[bool]]:
+    """What arrived while our clock was years behind is as young as its own time says; times to come say nothing."""
+    kept_ms = keep.positions_days * _DAY_MS
+    return lambda ms: (received_ms < ms) & ((happened_ms < ms) | (happened_ms > ms + kept_ms))
 
 
 def _sweep_table(store: Store, rule: _Rule, before_ms: int, stop: threading.Event) -> int:

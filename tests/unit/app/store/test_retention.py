@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from app.clock import from_ms
 from app.store import retention
@@ -166,3 +166,44 @@ def test_a_stopped_sweep_deletes_nothing_more(store: Store) -> None:
     stop.set()
     assert set(sweep(store, NOW_MS, stop).values()) == {0}
     assert set(_counts(store).values()) == {2}
+
+
+def test_a_clock_that_leaps_years_ahead_deletes_nothing_until_it_has_stood_for_days(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_DOUBTED_ROUNDS", 5)
+    store.write(lambda c: _fill(c, [20, 10, 0])).result()
+    sweep(store, NOW_MS, threading.Event())
+    ahead_ms = NOW_MS + 20 * 365 * DAY_MS
+    for _ in range(5):
+        assert set(sweep(store, ahead_ms, threading.Event()).values()) == {0}
+    assert sweep(store, ahead_ms, threading.Event())["positions"] == 2, "a machine that was away so long must tidy up"
+
+
+def test_a_leap_that_is_put_right_again_costs_nothing(store: Store) -> None:
+    store.write(lambda c: _fill(c, [20, 10, 0])).result()
+    for now_ms in (NOW_MS, NOW_MS + 9_999 * DAY_MS, NOW_MS, NOW_MS - 9_999 * DAY_MS, NOW_MS):
+        assert set(sweep(store, now_ms, threading.Event()).values()) == {0}
+    assert set(_counts(store).values()) == {3}
+
+
+def test_hours_and_nights_are_no_leap(store: Store) -> None:
+    store.write(lambda c: _fill(c, [30, 0])).result()
+    assert sweep(store, NOW_MS, threading.Event())["raw_frames"] == 0
+    assert sweep(store, NOW_MS + 2 * DAY_MS, threading.Event())["raw_frames"] == 1
+
+
+@pytest.mark.parametrize(("happened_days_ago", "goes"), [(10, False), (399, False), (401, True), (-9_000, True)])
+def test_what_arrived_while_the_clock_was_years_behind_is_as_young_as_it_says(
+    store: Store, happened_days_ago: int, goes: bool
+) -> None:
+    store.write(lambda c: _fill(c, [9_000, 0])).result()
+    happened_ms = NOW_MS - happened_days_ago * DAY_MS
+
+    def date(connection: Connection) -> None:
+        connection.execute(update(PositionRow).where(PositionRow.id == 1).values(fixed_at_ms=happened_ms))
+        connection.execute(update(DeviceEventRow).where(DeviceEventRow.id == 1).values(occurred_at_ms=happened_ms))
+
+    store.write(date).result()
+    deleted = sweep(store, NOW_MS, threading.Event())
+    assert [deleted["positions"], deleted["device_events"]] == [int(goes)] * 2
