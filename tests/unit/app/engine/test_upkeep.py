@@ -49,6 +49,20 @@ async def test_old_rows_go_a_while_after_the_start_and_then_every_hour(rig: Rig)
     await rig.tasks.cancel_owner(rig)
 
 
+async def test_a_clock_that_is_wrong_by_years_deletes_nothing(rig: Rig) -> None:
+    add_frames(rig, 29, 10, 1)
+    right_ms = rig.clock.now_ms()
+    rig.tasks.start(keep_house(rig.store, rig.clock), name="house", owner=rig)
+    await rig.clock.advance(FIRST_ROUND_S + 1)
+    await rig.tasks.cancel_owner(rig)
+
+    rig.clock.set_wall(right_ms + 3650 * DAY_MS)
+    rig.tasks.start(keep_house(rig.store, rig.clock), name="house", owner=rig)
+    await rig.clock.advance(FIRST_ROUND_S + 5 * ROUND_S)
+    await rig.tasks.cancel_owner(rig)
+    assert frames(rig) == 3
+
+
 async def test_deleting_is_over_when_the_chore_is_cancelled(rig: Rig) -> None:
     add_frames(rig, *[40] * 30_000)
     rig.tasks.start(keep_house(rig.store, rig.clock), name="house", owner=rig)
