@@ -96,8 +96,9 @@ def sweep(store: Store, now_ms: int, stop: threading.Event) -> dict[str, int]:
     """Delete what is too old, batch by batch, until nothing is left or ``stop`` is set; rows deleted per table.
 
     Blocks; run it in a thread, every :data:`ROUND_MS`. A clock that is suddenly days ahead is not believed at once:
-    a wrong date must not cost the depot its data. The newest row of a table always stays, so that its id is never given again: a
-    position's link to its raw frame must never lead to another frame. Raises a StoreError where the store fails.
+    a wrong date must not cost the depot its data. The newest row of a table always stays, so that its id is never
+    given again: a position's link to its raw frame must never lead to another frame. Raises a StoreError where the
+    store fails.
     """
     with store.read() as connection:
         retention = get_retention(connection)
