@@ -117,7 +117,7 @@ def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Gro
     @click.option("--keep", is_flag=True, help="With --demo: keep the last demo's data.")
     @click.option("--in-process", is_flag=True, help="Run the engine inside the window.")
     @click.option("--screenshot", type=click.Path(dir_okay=False, path_type=Path), help="Render a page and exit.")
-    @click.option("--page", default="", help="With --screenshot: which page.")
+    @click.option("--page", default="", help="The page to open, or to render.")
     @click.option("--theme", type=click.Choice(["light", "dark"]), help="With --screenshot: which theme.")
     @click.option("--size", help="With --screenshot: WIDTHxHEIGHT.", callback=_size)
     @click.option("--pictures", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture every 5 s.")
@@ -147,7 +147,8 @@ def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Gro
             file_vault_only=demo,
         )
         if ctx.invoked_subcommand is None:
-            options = WindowOptions(demo, keep, in_process, screenshot, page, theme or "", size, pictures)
+            first_page = page or ("map" if demo else "")  # a newcomer sees vehicles move
+            options = WindowOptions(demo, keep, in_process, screenshot, first_page, theme or "", size, pictures)
             ctx.exit(open_window(ctx.obj, options))
 
     return cli

@@ -30,17 +30,20 @@ def test_without_a_command_the_window_opens_with_its_options(tmp_path: Path) -> 
     assert options == WindowOptions(True, True, False, Path("x.png"), "map", "", (1280, 800), None)
 
 
-def test_the_demo_has_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_has_a_folder_of_its_own_and_opens_on_the_map(monkeypatch: pytest.MonkeyPatch) -> None:
     folders: list[Paths] = []
+    pages: list[str] = []
 
-    def window(session: Session, _options: WindowOptions) -> int:
+    def window(session: Session, options: WindowOptions) -> int:
         folders.append(session.paths)
+        pages.append(options.page)
         return 0
 
     monkeypatch.setattr(sys, "argv", ["main.py"])
     for words in (["--demo"], []):
         build_cli(window).main(words, standalone_mode=False)
     assert folders == [Paths.of_demo(), Paths.of_user()]
+    assert pages == ["map", ""]
     assert Paths.of_user().data_dir not in (Paths.of_demo().data_dir, *Paths.of_demo().data_dir.parents)
 
 

@@ -122,8 +122,12 @@ def test_a_listener_is_not_synchronised(cli: CommandLine, trackers: str) -> None
     assert_refused(cli("integrations", "sync", trackers), "listens")
 
 
-def test_without_an_engine_a_run_is_refused_with_how_to_start_one(cli: CommandLine) -> None:
-    words = ["--name", "Fleet", "--set", f"url=http://127.0.0.1:{free_port()}", "--no-check", "--json"]
+def test_without_an_engine_a_run_is_refused_with_how_to_start_one(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THE_TOKEN", TOKEN)
+    words = ["--name", "Fleet", "--set", f"url=http://127.0.0.1:{free_port()}", "--secret", "token=env:THE_TOKEN"]
+    words += ["--no-check", "--json"]
     added = cli("--vault-key-file", cli.data_dir / "key", "integrations", "add", "traccar", *words).json["id"]
     assert_refused(cli("integrations", "sync", added), "No engine", "gateway")
 
