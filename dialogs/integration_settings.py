@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QStackedWidget, QVBo
 
 from adapters.base import CheckStep, Identity, Layer, settings_form
 from adapters.errors import AdapterError, SettingsInvalid
-from app.catalogue import Entry
 from app.errors import OperatorError
 from app.integrations import (
     CheckReport,
@@ -26,16 +25,12 @@ from app.integrations import (
     change,
     check_saved,
     check_settings,
-    configured,
-    list_integrations,
-    stored_secrets,
 )
-from app.integrations.changes import listens
 from app.off_loop import run_off_loop
-from app.services import Services
 from dialogs.check_steps import CheckSteps
 from dialogs.settings_fields import FormTools
 from dialogs.settings_form import CONNECTION, NAME, SYNC, SettingsForm
+from dialogs.settings_subject import Subject, read_subject, save_words, title_of
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -55,20 +50,6 @@ HEIGHT_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What the dialog is about, as far as it may be shown: which secrets are stored, never what they are."""
-
-    entry: Entry
-    name: str
-    integration_id: str | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
-    stored: frozenset[str] = frozenset()
-    kept_where: str = ""
-    listens: bool = False
-    sign_in: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Entered:
     """What stands in the form; two that are equal are proved by one test."""
 
@@ -85,7 +66,7 @@ async def integration_settings(
     sign_in: bool = False,
 ) -> bool:
     """Open the dialog for a new integration of type ``key`` or for a configured one; True when it was saved."""
-    read = partial(_subject, context.services, key=key, integration_id=integration_id, sign_in=sign_in)
+    read = partial(read_subject, context.services, key=key, integration_id=integration_id, sign_in=sign_in)
     try:
         subject = await asyncio.to_thread(read)
     except (OperatorError, AdapterError) as err:
@@ -119,7 +100,7 @@ class IntegrationSettingsDialog(QDialog):
             stored=subject.stored,
             only_secrets=subject.sign_in,
         )
-        self.title = exact_height(text_label(_title(subject), "heading", wrap=True))
+        self.title = exact_height(text_label(title_of(subject), "heading", wrap=True))
         self.setWindowTitle(self.title.text())
         self.tabs = SegmentedTabs([(CONNECTION, tr("Connection")), (SYNC, tr("Sync Settings"))])
         self.tabs.setVisible(not subject.sign_in)
@@ -134,7 +115,7 @@ class IntegrationSettingsDialog(QDialog):
         self.cancel = outline_button(theme, tr("Cancel"))
         self.anyway = outline_button(theme, tr("Save anyway"))
         self.anyway.hide()
-        self.save = primary_button(theme, _save_words(subject), "" if subject.integration_id else "plus")
+        self.save = primary_button(theme, save_words(subject), "" if subject.integration_id else "plus")
         self.save.setDefault(True)
         self._stack = QStackedWidget()
         self._lay_out()
@@ -357,7 +338,7 @@ class IntegrationSettingsDialog(QDialog):
     def _set_busy(self, *, on: bool) -> None:
         for button in (self.save, self.anyway, self.test):
             button.setEnabled(not on)
-        self.save.setText(tr("Saving…") if on else _save_words(self.subject))
+        self.save.setText(tr("Saving…") if on else save_words(self.subject))
 
     # Making and closing
 
@@ -455,52 +436,3 @@ class IntegrationSettingsDialog(QDialog):
 
 def _height_of(column: QVBoxLayout, width: int) -> int:
     return column.totalHeightForWidth(width) if column.hasHeightForWidth() else column.totalSizeHint().height()
-
-
-def _subject(services: Services, *, key: str, integration_id: str, sign_in: bool) -> Subject:
-    """Blocks. Raises UnknownIntegration, Unsupported, VaultError, StoreError."""
-    catalogue, vault = services.catalogue, services.vault
-    if not integration_id:
-        catalogue.manifest(key)
-        entry = catalogue.entry(key)
-        with services.store.read() as connection:
-            taken = {row.name.casefold() for row in list_integrations(connection)}
-        return Subject(
-            entry, _free_name(entry.name, taken), kept_where=vault.describe(), listens=listens(catalogue, key)
-        )
-    with services.store.read() as connection:
-        saved = configured(connection, integration_id)
-    catalogue.manifest(saved.type)
-    return Subject(
-        entry=catalogue.entry(saved.type),
-        name=saved.name,
-        integration_id=integration_id,
-        config=saved.config,
-        stored=frozenset(stored_secrets(catalogue, vault, saved.type, integration_id)),
-        kept_where=vault.describe(),
-        listens=listens(catalogue, saved.type),
-        sign_in=sign_in,
-    )
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    number = 1
-    proposal = name
-    while proposal.casefold() in taken:
-        number += 1
-        proposal = f"{name} {number}"
-    return proposal
-
-
-def _title(subject: Subject) -> str:
-    if subject.integration_id is None:
-        return tr("Add {name}", name=subject.entry.name)
-    if subject.sign_in:
-        return tr("Sign in to {name} again", name=subject.name)
-    return tr("Configure {name}", name=subject.name)
-
-
-def _save_words(subject: Subject) -> str:
-    if subject.integration_id is None:
-        return tr("Add Integration")
-    return tr("Sign in") if subject.sign_in else tr("Save Changes")

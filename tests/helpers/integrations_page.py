@@ -109,6 +109,7 @@ async def opened_page(console: Console, catalogue: Catalogue | None = None) -> A
     finally:
         page.hide()
         page.close_page()
+        await console.tasks.cancel_owner(page)  # dialogs end before the window that they lie over
         page.deleteLater()
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from app.catalogue import Entry
@@ -89,6 +89,13 @@ class DetailView(QWidget):
         if "logs" in topics:
             await self.log.read_new()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Back, unless what has the focus had a use for the key: the search is cleared first."""
+        if event.key() == Qt.Key.Key_Escape or event.matches(QKeySequence.StandardKey.Back):
+            self.closed.emit()
+        else:
+            super().keyPressEvent(event)
+
     def current_table(self) -> DataTable[Any] | None:
         """What Ctrl+E exports."""
         if self.tabs.value == LOG:
@@ -122,12 +129,6 @@ class DetailView(QWidget):
 
     def _connect(self) -> None:
         self.back.clicked.connect(self.closed)
-        escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
-        escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        escape.activated.connect(self.closed)
-        back = QShortcut(QKeySequence.StandardKey.Back, self)
-        back.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        back.activated.connect(self.closed)
         for button, act in (
             (self.sign_in, "sign_in"),
             (self.sync, "sync"),

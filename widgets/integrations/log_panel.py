@@ -99,7 +99,8 @@ class LogPanel(QWidget):
         page = await self._read(None)
         if page is None:
             return
-        if known and page.lines and page.lines[-1].id > known and page.older_than is not None:
+        is_gap = page.older_than is not None and bool(page.lines) and page.lines[-1].id > known
+        if is_gap or not known:
             self.model.apply(page.lines)
             self._older_than = page.older_than
         else:
