@@ -11,9 +11,9 @@ from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.map.layer_errors import LayerRefused
 from widgets.map.layers import UserLayer
-from widgets.map.map_view import plain_tip
 from widgets.map.page import MapPage
 from widgets.primitives import Badge, IconButton, clear_layout, line, outline_button, text_label
+from widgets.primitives.tips import plain_tip
 
 FILTERS = ("Map layers (*.mbtiles *.geojson *.json)", "MBTiles (*.mbtiles)", "GeoJSON (*.geojson *.json)")
 WIDTH_PX = 560

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushBu
 from resources import resource_text
 from resources.i18n import tr, trn
 from widgets.primitives import StatusDot, text_label
+from widgets.primitives.tips import plain_tip
 from widgets.shortcuts import PAGE_SHORTCUTS, Shortcut
 from widgets.theme import Level, Theme, render_svg, restyle
 
@@ -164,7 +165,7 @@ class _EngineLine(QWidget):
     def set_state(self, level: Level, words: str, detail: str = "") -> None:
         self.dot.set_level(level)
         self.words.setText(words)
-        self.setToolTip(detail or words)
+        self.setToolTip(plain_tip(detail or words))
         self.setAccessibleName(words)
         self.setAccessibleDescription(detail)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
@@ -11,14 +10,10 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollA
 from resources.i18n import tr
 from widgets.primitives import Card, IconButton, StatusPill, text_label
 from widgets.primitives.layouts import ScrollHost
+from widgets.primitives.tips import plain_tip
 from widgets.theme import Theme
 
 WIDTH_PX = 348
-
-
-def plain_tip(text: str) -> str:
-    """A tool tip that shows ``text`` as it is and breaks its lines: Qt would take what looks like markup for it."""
-    return f"<qt>{html.escape(text)}</qt>" if text else ""
 
 
 class SidePanel(Card):

@@ -15,8 +15,8 @@ from resources.i18n import tr
 from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
 from widgets.activity.words import act_word, as_json, change_lines, change_summary, moment
+from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column
-from widgets.side_panel import plain_tip
 from widgets.theme import Level
 
 _LOSING = ("remove", "block", "forget", "forget_silent", "disable", "release")

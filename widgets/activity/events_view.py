@@ -16,8 +16,8 @@ from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
 from widgets.activity.words import humanised, moment
 from widgets.formats import NOTHING
+from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column
-from widgets.side_panel import plain_tip
 from widgets.theme import Level
 
 GROUPS: Mapping[str, Collection[str]] = {

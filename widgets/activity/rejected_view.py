@@ -14,8 +14,8 @@ from resources.i18n import tr
 from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
 from widgets.activity.words import moment
+from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column
-from widgets.side_panel import plain_tip
 
 
 @dataclass(frozen=True, slots=True)

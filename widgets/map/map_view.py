@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from widgets.map.labels import TextSprites
 from widgets.map.markers import MarkersItem
 from widgets.map.palette import MapPalette
 from widgets.map.projection import HALF_WORLD_M, Viewport, ground_scale, nice_length
+from widgets.primitives.tips import plain_tip
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top in world metres
 
@@ -236,11 +236,6 @@ class MapView(QWidget):
         else:
             return False
         return True
-
-
-def plain_tip(text: str) -> str:
-    """A tool tip that shows ``text`` as it is: Qt would take names with angle brackets for markup."""
-    return f"<span>{html.escape(text)}</span>".replace("\n", "<br>")
 
 
 class ScaleBar(QWidget):

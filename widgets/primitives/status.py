@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from widgets.primitives.layouts import fixed_policy
+from widgets.primitives.tips import plain_tip
 from widgets.theme import Level, Theme, restyle
 
 PILL_HEIGHT = 20
@@ -95,7 +96,7 @@ class StatusPill(QWidget):
         self._level, self._word = level, word
         self.setAccessibleName(word)
         self.setAccessibleDescription(why)
-        self.setToolTip(why)
+        self.setToolTip(plain_tip(why))
         self.updateGeometry()
         self.update()
 

@@ -12,8 +12,8 @@ from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
 from widgets.formats import NOTHING
 from widgets.map.words import mark_sentences
+from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
-from widgets.side_panel import plain_tip
 from widgets.trackers import words
 
 TABS = (KNOWN, WAITING, BLOCKED)

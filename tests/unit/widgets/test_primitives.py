@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt, QTimer
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtGui import QTextDocument, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -29,6 +29,7 @@ from widgets.primitives import (
     outline_button,
     paragraph,
 )
+from widgets.side_bar import _EngineLine
 from widgets.theme import Level, Theme
 from widgets.tray import state_icon
 
@@ -255,3 +256,18 @@ def test_cycles_with_timers_are_collected_on_the_ui_thread_only(qapp: object) ->
     assert ended == []
     gc.collect()
     assert ended == ["MainThread"]
+
+
+def test_reasons_from_outside_are_no_markup_in_tool_tips(theme: Theme, qtbot: QtBot) -> None:
+    """Qt takes any tool tip that looks like markup for markup: a server could show its own picture or link."""
+    hostile = '<a href="https://evil.example">Sign in</a><img src="file:///etc/passwd">'
+    pill = StatusPill(theme)
+    qtbot.addWidget(pill)
+    pill.set_state("warn", "Retrying", hostile)
+    engine = _EngineLine(theme)
+    qtbot.addWidget(engine)
+    engine.set_state("error", "Engine stopped", f"It said: {hostile}")
+    for tip in (pill.toolTip(), engine.toolTip()):
+        document = QTextDocument()
+        document.setHtml(tip)
+        assert hostile in document.toPlainText()

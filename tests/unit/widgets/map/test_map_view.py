@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from resources import resource_path
 from widgets.map.atlas import NO_HEADING, build_atlas, heading_column
 from widgets.map.base_data import CREDIT, BaseData, load_base_data
-from widgets.map.map_view import MapView, plain_tip
+from widgets.map.map_view import MapView
 from widgets.map.markers import CLUSTERS_FROM, DOTS_FROM, Vehicles
 from widgets.map.names import least_town
 from widgets.map.palette import CONTRAST, DARK, LIGHT
@@ -234,7 +234,3 @@ def test_the_base_data_is_whole(base_data: BaseData) -> None:
     assert all(least_town(scale) >= least_town(scale * 0.9) for scale in np.geomspace(1, 5000, 80))
     at_country_scale = [place for place in towns if place.weight >= least_town(1_100.0)]
     assert 12 <= len(at_country_scale) <= 60  # before those that find no room
-
-
-def test_names_from_outside_are_shown_as_they_are() -> None:
-    assert plain_tip("<img src=x>\nA & B") == "<span>&lt;img src=x&gt;<br>A &amp; B</span>"
