@@ -27,6 +27,7 @@ class Connection(asyncio.Protocol):
         self.swept_bytes = 0  # received since the last sweep
         self._owed = 0  # replies that wait for their commit
         self._ended = False  # the peer has sent its last byte
+        self._said_goodbye = False  # we have
 
     # Called by the event loop -------------------------------------------------------------------------------------
 
@@ -48,6 +49,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.swept_bytes += len(data)
+        self._hall.received_bytes += len(data)
         if self._rest:
             self._rest += data
             return
@@ -96,7 +98,7 @@ class Connection(asyncio.Protocol):
         self._owed -= 1
         if self._transport is None or self._transport.is_closing():
             return
-        if reply:
+        if reply and not self._said_goodbye:
             self._transport.write(reply)
         if self._ended and not self._owed:
             self._transport.close()
@@ -111,6 +113,13 @@ class Connection(asyncio.Protocol):
         """Give up on a frame that stayed incomplete."""
         if self.session.has_pending:
             self._guarded(self.session.tick)
+
+    def say_goodbye(self) -> None:
+        """Send nothing more, and let the peer know; what it has sent is still read."""
+        if self._transport is not None and not self._transport.is_closing() and not self._said_goodbye:
+            self._said_goodbye = True
+            with contextlib.suppress(OSError):  # the peer may be gone already
+                self._transport.write_eof()
 
     def finish(self) -> None:
         """Close after what is still to be written."""

@@ -25,6 +25,7 @@ class Hall(Reporter, Protocol):
     """The listener, as its connections see it."""
 
     limits: Limits
+    received_bytes: int
 
     def admit(self, connection: Connection) -> bool:
         """Enter a new connection; False refuses it."""

@@ -21,4 +21,6 @@ class Limits:
     udp_sessions: int = 10_000
     udp_idle_s: float = 10 * 60.0
     udp_waiting: int = 2000  # datagrams held while the store has no room
-    last_commit_s: float = 0.8  # how long an ending listener waits for its last commit
+    last_commit_s: float = 0.35  # how long an ending listener waits for a commit that is under way
+    goodbye_s: float = 0.2  # and for what its peers had sent before they heard that it ends
+    quiet_s: float = 0.02  # a moment in which nothing arrives ends that wait

@@ -30,6 +30,7 @@ class Listener:
     def __init__(self, inlet: Inlet, clock: Clock, log: logging.Logger, limits: Limits) -> None:
         self.port = 0
         self.limits = limits
+        self.received_bytes = 0
         self._inlet = inlet
         self._clock = clock
         self._log = log
@@ -84,18 +85,36 @@ class Listener:
         return transport
 
     async def _finish(self) -> None:
-        """Stop reading, let the last commit answer, then hang up."""
+        """Let the last commit answer, say goodbye, take in what was under way, then hang up.
+
+        Most trackers never send a fix twice, so what has reached this computer is not thrown away.
+        """
+        if self._datagrams is not None:
+            self._datagrams.resume()
+        await self._wait_for_commit()
+        for connection in tuple(self._connections):
+            connection.say_goodbye()
+        await self._wait_until_quiet()
         for connection in tuple(self._connections):
             connection.pause("ending")
             connection.drain()
-        if self._datagrams is not None:
-            self._datagrams.resume()
-        commit = self._last_commit
-        if commit is not None and not commit.done():
-            await asyncio.wait([commit], timeout=self.limits.last_commit_s)
+        await self._wait_for_commit()
         for connection in tuple(self._connections):
             connection.finish()
         await asyncio.sleep(0)  # the loop closes transports in its next turn
+
+    async def _wait_for_commit(self) -> None:
+        commit = self._last_commit
+        if commit is not None and not commit.done():
+            await asyncio.wait([commit], timeout=self.limits.last_commit_s)
+
+    async def _wait_until_quiet(self) -> None:
+        """Until every peer has gone or a moment passes in which nothing arrives; not for ever."""
+        loop = asyncio.get_running_loop()
+        until_s, before = loop.time() + self.limits.goodbye_s, -1
+        while self._connections and self.received_bytes != before and loop.time() < until_s:
+            before = self.received_bytes
+            await asyncio.sleep(self.limits.quiet_s)
 
     # What connections ask for -------------------------------------------------------------------------------------
 

@@ -344,3 +344,26 @@ async def test_an_ending_listener_answers_what_is_being_committed() -> None:
             if task.get_coro().__qualname__ == "Listener.run":  # type: ignore[union-attr]
                 task.cancel()
         assert await ending == HEARTBEAT_REPLY
+
+
+async def test_what_was_under_way_when_the_listener_ends_is_taken_in() -> None:
+    """A GT02 tracker never sends a fix twice: what reached this computer before the goodbye must be handed over."""
+    inlet = FakeInlet()
+    with socket.socket() as peer:
+        async with listening(inlet) as listener:
+            peer.connect(("127.0.0.1", listener.port))
+            await until(lambda: listener.connections == 1)
+            inlet.commits = False
+            peer.sendall(LOCATION)
+            await until(lambda: inlet.open)
+
+            async def go_on() -> None:
+                await asyncio.sleep(0.05)  # the listener waits for its last commit now
+                await asyncio.to_thread(peer.sendall, LOCATION * 10_000 + HEARTBEAT)
+                inlet.commit()
+                inlet.commits = True
+
+            going_on = asyncio.create_task(go_on())
+        await going_on
+    assert len(inlet.of(Position)) == 10_001
+    assert inlet.counters["internal_errors"] == 0
