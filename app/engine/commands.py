@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from app.clock import from_ms
+from app.fleet.text import storable_json
 from app.security.redaction import redact
 from app.store.changes import raise_topic
 from app.store.ids import new_id
@@ -73,7 +74,7 @@ def take_commands(connection: Connection, now_ms: int) -> list[Wish]:
 
 def finish_command(connection: Connection, command_id: str, outcome: Mapping[str, Any], now_ms: int) -> None:
     raise_topic(connection, "commands")
-    done = {"done_at": from_ms(now_ms), "outcome": redact(dict(outcome))}
+    done = {"done_at": from_ms(now_ms), "outcome": storable_json(redact(dict(outcome)))}
     connection.execute(update(Command).where(Command.id == command_id).values(done))
 
 

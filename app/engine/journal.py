@@ -85,7 +85,7 @@ def save_state(connection: Connection, integration_id: str, state: State, *, las
         "last_success": _time(state.last_success_ms),
         "last_data": _time(state.last_data_ms),
         "failures": state.failures,
-        "detail": redact(state.detail),
+        "detail": storable_json(redact(state.detail)),
         "changed_version": version,
     }
     row = IntegrationState.integration_id == integration_id

@@ -20,8 +20,8 @@ def storable(text: str, longest: int | None = None) -> str:
 
 
 def storable_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    """``values`` with texts made storable; numbers that JSON does not know become text."""
-    return {storable(name): _storable_value(value) for name, value in values.items()}
+    """``values`` with texts made storable, however deep; numbers that JSON does not know become text."""
+    return {storable(str(name)): _storable_value(value) for name, value in values.items()}
 
 
 def json_text(values: Mapping[str, Any]) -> str:
@@ -34,4 +34,8 @@ def _storable_value(value: Any) -> Any:
         return storable(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, Mapping):
+        return storable_json(value)
+    if isinstance(value, list):
+        return [_storable_value(item) for item in value]
     return value

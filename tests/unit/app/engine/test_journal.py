@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from app.engine.commands import finish_command, give_command, outcome_of
 from app.engine.journal import DayCounts, State, add_to_day, load_states, save_state, write_log
 from app.engine.phases import Phase
 from app.problems import Issue, clear_problems, raise_problem
@@ -99,3 +100,18 @@ async def test_what_a_peer_answered_in_binary_is_kept_readable(rig: Rig) -> None
     )
     (line,) = rig.logs()
     assert (line.text, line.payload) == ("a�b", {"sample": "c�d", "n": {"x": 1}})
+
+
+async def test_what_no_database_takes_is_left_out_however_deep_it_stands(rig: Rig) -> None:
+    integration_id = rig.add()
+    hostile = {"version": "6\x00\ud800", "layers": [{"detail": "a\x00b", "figure": float("inf")}]}
+    harmless = {"version": "6\ufffd?", "layers": [{"detail": "a\ufffdb", "figure": "inf"}]}
+    state = State(Phase.HEALTHY, NOW_MS, reason="r\x00", detail=hostile)
+    write(rig, lambda connection: save_state(connection, integration_id, state))
+    assert rig.state(integration_id).detail == harmless
+    write(rig, lambda c: write_log(c, integration_id, "sync", "t\x00", payload={"a": hostile}, now_ms=NOW_MS))
+    assert rig.logs("sync")[0].payload == {"a": harmless}
+    command_id = rig.store.write(lambda c: give_command(c, "sync", now_ms=NOW_MS)).result(5)
+    write(rig, lambda connection: finish_command(connection, command_id, hostile, NOW_MS))
+    with rig.store.read() as connection:
+        assert outcome_of(connection, command_id) == harmless
