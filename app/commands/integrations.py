@@ -254,7 +254,7 @@ def _held(report: CheckReport) -> CheckReport:
 
 def _print_layers(report: CheckReport) -> None:
     for step in report.layers:
-        click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.layer.value.replace('_', ' '):12} {step.detail}")
+        click.echo(f"{'ok  ' if step.ok else 'FAIL'} {step.layer.value.replace('_', ' '):12} {cell(step.detail)}")
 
 
 def _wait_for(store: Store, look: Callable[[Connection], dict[str, Any] | None], session: Session) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,17 +18,22 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 """Every subcommand takes it; the value arrives as ``as_json``."""
 
 
+_STEERING = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What JSON leaves as it is and a terminal obeys, or a stream cannot carry."""
+
+
 class Refused(click.ClickException):
     """The command did not do what was asked: exit status 1 and one plain sentence."""
 
     exit_code = 1
 
     def show(self, file: Any = None) -> None:
-        click.echo(self.format_message(), err=True, file=file)
+        click.echo(cell(self.format_message()), err=True, file=file)
 
 
 def print_json(value: object) -> None:
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+    text = json.dumps(value, default=_plain, ensure_ascii=False)
+    click.echo(_STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from app.engine.host import EngineHost
 from app.engine.journal import State
 from app.engine.phases import Phase
 from app.errors import OperatorError
-from app.logs import Logs
+from app.logs import Logs, one_line
 from app.paths import Paths
 from app.security.database_password import kept_password
 from app.security.vault import Vault, VaultError, open_vault
@@ -132,7 +132,7 @@ def _announce(states: Mapping[str, State]) -> None:
 def _say(line: str, stream: Any) -> None:
     """Print a line; a reader that has gone (a crashed window) must not end the gateway."""
     try:
-        print(line, file=stream, flush=True)
+        print(one_line(line), file=stream, flush=True)
     except (OSError, ValueError):
         _log.debug("nobody reads what the gateway says: %s", line)
 
