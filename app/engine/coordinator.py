@@ -24,6 +24,8 @@ from app.store.errors import StoreError
 
 DRAIN_S = 2.5
 CANCEL_S = 1.0
+DEFECT_S = 300.0
+LONGEST_DEFECT_S = 3600.0
 STEADY_S = 60.0
 """A peer that is lost again so soon after its return comes and goes: its next return must last before it is told."""
 CLOCKS_APART_MS = 60_000
@@ -72,6 +74,7 @@ class Coordinator:
         self._again = asyncio.Event()
         self._stopping = False
         self._unready = Leg("build")
+        self._defects = 0  # in a row
         self._waiting: list[asyncio.Future[Outcome]] = []
         self._in_run: list[asyncio.Future[Outcome]] = []
 
@@ -120,6 +123,7 @@ class Coordinator:
         self._move(Verdict(Phase.STARTING))
         while True:
             self._again.clear()
+            patience_s: float | None = None
             try:
                 built = await build(self.configured, self._ports)
                 self._manifest = built.manifest
@@ -131,11 +135,17 @@ class Coordinator:
             except AdapterError as err:
                 self._stopped_by(err)
             except Exception as err:  # noqa: BLE001 - a defect in one integration must not end the others
-                self._failed_by_defect(err)
+                patience_s = self._failed_by_defect(err)
             self.started.set()
             self._answer_all(self._failure(self._state.reason))
-            await self._again.wait()
+            await self._wait_to_start_again(patience_s)
             self._move(Verdict(Phase.STARTING))
+
+    async def _wait_to_start_again(self, patience_s: float | None) -> None:
+        if patience_s is None:  # only a person can help
+            await self._again.wait()
+        else:
+            await rings_within(self._again, patience_s, self._ports.clock)
 
     async def _wait_until_ready(self, err: NotReady) -> None:
         delay_s = self._unready.fails(err, self._ports.clock, self._ports.rng)
@@ -162,16 +172,22 @@ class Coordinator:
         self._raise(issue)
         self._log_line(issue.kind, issue.title, {"why": err.why, **_sample_of(err)})
 
-    def _failed_by_defect(self, err: Exception) -> None:
+    def _failed_by_defect(self, err: Exception) -> float:
+        """Say so; returns the seconds after which it is tried again, because nobody may be there at night."""
+        delay_s = min(DEFECT_S * 2.0**self._defects, LONGEST_DEFECT_S)
+        self._defects += 1
         _log.error("%s failed by a defect of this program", self.configured.name, exc_info=err)
         reason = (
-            f"A defect of this program stopped it ({type(err).__name__}: {err}). The other integrations go on. "
-            "Press Sync now to start it again, and report the log of today."
+            f"A defect of this program stopped it ({type(err).__name__}: {err}). The other integrations go on. It is "
+            f"started again by itself in {spoken(delay_s)}, or now by Sync now. Report the log of today."
         )
-        self._move(Verdict(Phase.ERROR, reason, type(err).__name__, failures=1))
+        next_try_ms = self._ports.clock.now_ms() + round(delay_s * 1000)
+        self._move(Verdict(Phase.ERROR, reason, type(err).__name__, next_try_ms, self._defects))
         issue = Issue("defect", f"{self.configured.name} was stopped by a defect of this program", reason, "none")
         self._raise(issue)
-        self._log_line("defect", issue.title, {"why": reason})
+        if self._defects == 1:
+            self._log_line("defect", issue.title, {"why": reason})
+        return delay_s
 
     # -- what a session tells (session.Book) ----------------------------------------------------------------------
 
@@ -321,6 +337,7 @@ class Coordinator:
         self._state = after
         self._note_state(after)
         if moved and after.phase in {Phase.HEALTHY, Phase.STALE}:
+            self._defects = 0
             self._note(partial(clear_problems, kinds=PROBLEM_KINDS, now_ms=self._ports.clock.now_ms()))
 
     def _note_state(self, state: State) -> None:

@@ -133,3 +133,23 @@ async def test_a_heartbeat_of_tomorrow_is_no_running_engine(rig: Rig) -> None:
     ).result()
     with rig.store.read() as connection:
         assert not is_engine_running(connection, now_ms)
+
+
+async def test_a_defect_that_passes_does_not_keep_an_unattended_integration_down(rig: Rig) -> None:
+    rig.script.fetches = [ZeroDivisionError("odd"), ZeroDivisionError("odd"), [fresh(rig, 1)]]
+    one = rig.coordinator(rig.add())
+    one.start()
+    for times in (1, 2):
+        await until(lambda times=times: one.state.phase is Phase.ERROR and rig.script.fetched == times)
+        assert "by itself" in one.state.reason
+        next_try_ms = one.state.next_try_ms
+        assert next_try_ms is not None
+        wait_s = (next_try_ms - rig.clock.now_ms()) / 1000
+        assert wait_s >= 240
+        await rig.clock.advance(wait_s + 1)
+        await rig.clock.advance(1)
+    await until(lambda: one.state.phase is Phase.STALE)  # it works, and its data has grown old meanwhile
+    await rig.written()
+    assert rig.open_problems() == []
+    assert len(rig.logs("defect")) == 1  # told once, tried again quietly
+    await one.stop()
