@@ -50,8 +50,8 @@ class LogLine:
 class LogFilter:
     """What to look for; everything given must hold.
 
-    ``text``, and each of ``words``, is found anywhere in the sentence; ``since`` is inclusive, ``until`` exclusive, both aware;
-    ``id`` is one line's own id. ``integration_id`` "" means the console's own lines.
+    ``text``, and each of ``words``, is found anywhere in the sentence; ``since`` is inclusive, ``until`` exclusive,
+    both aware; ``id`` is one line's own id. ``integration_id`` "" means the console's own lines.
     """
 
     text: str = ""
@@ -64,9 +64,8 @@ class LogFilter:
 
     @property
     def sought(self) -> list[str]:
-        """Everything that the sentence must hold, the longest first: it narrows the search most."""
-        texts = [text.replace("\x00", "") for text in (self.text, *self.words)]
-        return sorted(filter(None, texts), key=len, reverse=True)
+        """Everything that the sentence must hold."""
+        return [text for text in (given.replace("\x00", "") for given in (self.text, *self.words)) if text]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +118,13 @@ def search_logs(
     sought = what.sought
     if not sought:
         return _page(_lines(connection, conditions, limit), limit, older_than=None)
-    text = sought[0]
     matches = and_(*(IntegrationLog.text.icontains(found, autoescape=True) for found in sought))
-    indexed = len(text) >= 3
+    indexed = [found for found in sought if len(found) >= 3]  # the index knows nothing shorter
     floor = _floor(connection, conditions, NEWEST if indexed else SCAN)
     newest = conditions if floor is None else [*conditions, IntegrationLog.id >= floor]
     lines = _lines(connection, [*newest, matches], limit)
     if floor is not None and indexed and len(lines) < limit:
-        lines += _older_lines(connection, text, floor, [*conditions, matches], limit - len(lines))
+        lines += _older_lines(connection, indexed, floor, [*conditions, matches], limit - len(lines))
         floor = None
     return _page(lines, limit, older_than=floor)
 
@@ -184,16 +182,18 @@ def _lines(connection: Connection, conditions: list[ColumnElement[bool]], limit:
 
 
 def _older_lines(
-    connection: Connection, text: str, floor: int, conditions: list[ColumnElement[bool]], limit: int
+    connection: Connection, texts: Sequence[str], floor: int, conditions: list[ColumnElement[bool]], limit: int
 ) -> list[LogLine]:
-    """Lines below the id ``floor``, by way of those that hold every trigram of ``text``."""
+    """Lines below the id ``floor``, by way of those that hold every trigram of ``texts``."""
     if connection.dialect.name == "postgresql":
-        holds = func.log_trigrams(IntegrationLog.text).op("@>")(func.log_trigrams(text))
-        return _lines(connection, [*conditions, IntegrationLog.id < floor, holds], limit)
+        trigrams = func.log_trigrams(IntegrationLog.text)
+        holds = [trigrams.op("@>")(func.log_trigrams(text)) for text in texts]
+        return _lines(connection, [*conditions, IntegrationLog.id < floor, *holds], limit)
+    match = " ".join(_match(text) for text in texts)
     query = (
         select(*_columns)
         .join_from(_search, IntegrationLog, IntegrationLog.id == _search.c.rowid)
-        .where(_search.c.integration_logs_search.op("MATCH")(_match(text)), _search.c.rowid < floor, *conditions)
+        .where(_search.c.integration_logs_search.op("MATCH")(match), _search.c.rowid < floor, *conditions)
         .order_by(_search.c.rowid.desc())
         .limit(limit)
     )

@@ -13,16 +13,16 @@ from resources.i18n import tr
 from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
 from widgets.activity.words import as_json, log_word, moment
+from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column
-from widgets.side_panel import plain_tip
 
-RUNS = ("sync_completed", "sync_failed", "sync_skipped", "sync_postponed")
-ENDED = ("sync_completed", "sync_failed")
+RUNS = ("sync_success", "sync_error", "sync_skipped", "sync_postponed")
+ENDED = ("sync_success", "sync_error")
 GROUPS: Mapping[str, Sequence[str]] = {
     "": (),
     "runs": RUNS,
     "failures": (
-        "sync_failed",
+        "sync_error",
         "peer_lost",
         "store_refused",
         "sign_in",

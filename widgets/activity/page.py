@@ -190,7 +190,7 @@ class ActivityPage(Page):
             return
         row = rows[0]
         if act == "integration":
-            self.context.open_page("integrations", integration_id=row.integration_id)
+            self.context.open_page("integrations", details=row.integration_id)
         elif act == "tracker":
             self.context.open_page("trackers", imei=row.device)
         elif act == "map":

@@ -13,8 +13,8 @@ from widgets.formats import NOTHING, Formats
 from widgets.theme import Level
 
 LOG_WORDS: Mapping[str, tuple[Level, str]] = {
-    "sync_completed": ("ok", "Run completed"),
-    "sync_failed": ("error", "Run failed"),
+    "sync_success": ("ok", "Run completed"),
+    "sync_error": ("error", "Run failed"),
     "sync_skipped": ("warn", "Run skipped"),
     "sync_postponed": ("info", "Run postponed"),
     "peer_lost": ("warn", "Connection lost"),

@@ -97,6 +97,9 @@ def test_a_line_of_the_console_itself_is_found_apart_from_the_others(store: Stor
         (LogFilter(text="50% new"), lambda n: n % 7 != 0),
         (LogFilter(text="50_ new"), _never),
         (LogFilter(text="no such thing"), _never),
+        (LogFilter(words=["NEW", "kano"]), lambda n: n % 7 != 0),
+        (LogFilter(words=["silent", "4 "]), lambda n: n % 7 == 0 and n % 10 == 4),
+        (LogFilter(text="silent", words=["no such"]), _never),
         (LogFilter(text='"; DROP'), _never),
         (LogFilter(text="Kano", integration_id=B), lambda n: n % 7 != 0 and n % 3 == 0),
         (LogFilter(integration_id=A, event_types=["sync_error"]), lambda n: n % 3 != 0 and n % 10 == 0),
@@ -124,6 +127,15 @@ def test_one_line_is_found_by_its_id(filled: Store) -> None:
     with filled.read() as connection:
         line = search_logs(connection, LogFilter(text="silent")).lines[3]
         assert search_logs(connection, LogFilter(id=line.id)).lines == (line,)
+
+
+def test_only_what_was_written_since_a_known_line_is_asked_for(filled: Store) -> None:
+    with filled.read() as connection:
+        silent = search_logs(connection, LogFilter(text="silent")).lines
+        newer = search_logs(connection, LogFilter(words=["silent"]), newer_than=silent[5].id)
+        assert newer.lines == silent[:5]
+        assert newer.older_than is None
+        assert search_logs(connection, LogFilter(), newer_than=silent[0].id + 1_000).lines == ()
 
 
 def test_a_short_text_is_looked_for_page_by_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

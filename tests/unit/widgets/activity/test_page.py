@@ -43,7 +43,7 @@ class Desk:
     async def write(self, job: Any) -> None:
         await self.console.context.bridge.write(job)
 
-    async def log(self, text: str, event_type: str = "sync_completed", integration_id: str | None = "gt02-1") -> None:
+    async def log(self, text: str, event_type: str = "sync_success", integration_id: str | None = "gt02-1") -> None:
         await self.write(
             lambda connection: append_log(connection, event_type=event_type, text=text, integration_id=integration_id)
         )
@@ -83,7 +83,7 @@ class Desk:
 
 def fill_log(connection: Connection, count: int) -> None:
     start = utc_now() - timedelta(minutes=count)
-    kinds = ("sync_completed", "sync_failed", "peer_lost", "peer_returned")
+    kinds = ("sync_success", "sync_error", "peer_lost", "peer_returned")
     rows = [
         {
             "integration_id": "traccar-1" if number % 3 == 0 else "gt02-1",
@@ -207,7 +207,7 @@ async def test_filters_by_integration_kind_time_and_last_attempt(desk: Desk) -> 
     await desk.choose("integrations", "traccar-1")
     assert {line.integration_id for line in page.feed.model.rows} == {"traccar-1"}
     await desk.choose("kinds", "failures")
-    assert {line.event_type for line in page.feed.model.rows} == {"sync_failed", "peer_lost"}
+    assert {line.event_type for line in page.feed.model.rows} == {"sync_error", "peer_lost"}
     await desk.choose("kinds", "")
     await desk.choose("times", "hour")
     assert 0 < len(desk.texts()) <= 20
@@ -216,8 +216,8 @@ async def test_filters_by_integration_kind_time_and_last_attempt(desk: Desk) -> 
     QTest.keyClick(page.filters.last_only, Qt.Key.Key_Space)
     await desk.settled()
     assert [(line.integration_id, line.id) for line in page.feed.model.rows] == [("gt02-1", 998), ("traccar-1", 997)]
-    assert {line.event_type for line in page.feed.model.rows} <= {"sync_completed", "sync_failed"}
-    await desk.log("a new run", "sync_completed")
+    assert {line.event_type for line in page.feed.model.rows} <= {"sync_success", "sync_error"}
+    await desk.log("a new run", "sync_success")
     await until(lambda: desk.texts()[0] == "a new run")
     assert len(desk.texts()) == 2
     page.filters.last_only.setChecked(False)
@@ -231,7 +231,7 @@ async def test_days_are_chosen_one_by_one(desk: Desk) -> None:
     page = desk.page
     await desk.write(
         lambda connection: append_log(
-            connection, event_type="sync_completed", text="long ago", created_at=utc_now() - timedelta(days=400)
+            connection, event_type="sync_success", text="long ago", created_at=utc_now() - timedelta(days=400)
         )
     )
     await desk.choose("times", "days")
@@ -261,7 +261,7 @@ async def test_an_entry_is_read_in_full_and_copied_as_plain_text(desk: Desk) -> 
     assert tip is not None
     assert tip(page.feed.model.rows[0]) == "<qt>&lt;b&gt;not bold&lt;/b&gt; &amp; &lt;img src=x&gt;</qt>"
     page.panel.buttons["integration"].click()  # type: ignore[attr-defined]
-    assert desk.console.opened == [("integrations", {"integration_id": "traccar-1"})]
+    assert desk.console.opened == [("integrations", {"details": "traccar-1"})]
     QTest.keyClick(page.table().view, Qt.Key.Key_Escape)
     assert page.panel.isHidden()
 
