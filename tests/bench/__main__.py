@@ -14,6 +14,7 @@ BENCHES = {
     "load": "tests.bench.bench_load:run",
     "map": "tests.bench.bench_map:run",
     "flood": "tests.bench.bench_flood:run",
+    "screen": "tests.bench.bench_screen:run",
     "history": "tests.bench.bench_queries:run",
 }
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from tests.bench.common import percentile, report, scratch, unmet
-from tests.bench.depots import compare, echo_server, know_fleet, rss_mb
+from tests.bench.common import percentile, report, rss_mb, scratch, unmet
+from tests.bench.depots import compare, echo_server, know_fleet
 from tests.bench.sender import Order, Sent, send, sent_by
 from tests.helpers.depot import Depot, Gateway
 

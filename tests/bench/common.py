@@ -42,3 +42,13 @@ def percentile(figures: Sequence[float], percent: float) -> float:
 def unmet(why: str) -> RuntimeError:
     """The error of a run that cannot give a figure."""
     return RuntimeError(why)
+
+
+def rss_mb(pid: int, *, peak: bool = False) -> float:
+    """Resident memory of a process in MB, 0 where the system does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    wanted = "VmHWM:" if peak else "VmRSS:"
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(wanted))

@@ -73,16 +73,6 @@ def compare(store: Store, fixes: list[int]) -> tuple[int, int]:
     return lost, doubled
 
 
-def rss_mb(pid: int, *, peak: bool = False) -> float:
-    """Resident memory of a process in MB, 0 where the system does not say."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    wanted = "VmHWM:" if peak else "VmRSS:"
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(wanted))
-
-
 @contextmanager
 def echo_server() -> Iterator[int]:
     """The baseline's port."""

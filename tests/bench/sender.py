@@ -28,6 +28,8 @@ HEARTBEAT_EVERY = 10
 TICK_S = 0.005
 CONNECTING = 200
 """Connections opened at a time, as the listener's backlog allows."""
+BURST = 10
+"""Fixes per write of a flood: what a modem packs into one segment when it empties its buffer."""
 ANSWER_S = 120.0
 
 
@@ -128,11 +130,12 @@ class _Tracker(asyncio.Protocol):
 
     async def pour(self, frames: list[bytes]) -> None:
         """Write as fast as the socket takes it, then ask whether all of it is stored."""
-        for start in range(0, len(frames), 50):
+        for start in range(0, len(frames), BURST):
             await self._writable.wait()
             if not self.is_open:
                 return
-            self.transport.write(b"".join(frames[start : start + 50]))
+            self.transport.write(b"".join(frames[start : start + BURST]))
+            await asyncio.sleep(0)
         self.beat()
 
 
