@@ -33,6 +33,7 @@ class IntegrationCard(Card):
         self.entry = entry
         self._theme = theme
         self._rows: list[IntegrationRow] = []
+        self._look: tuple[CardBadge | None, tuple[str, ...]] | None = None
         self.setObjectName(f"card-{entry.key}")
         self.setAccessibleName(entry.name)
         self.setAccessibleDescription(entry.problem or entry.description)
@@ -51,13 +52,17 @@ class IntegrationCard(Card):
         return shown[0] if shown else None
 
     def show_rows(self, rows: Sequence[IntegrationRow]) -> None:
-        """The configured integrations of this type, oldest first."""
+        """The configured integrations of this type, oldest first. Called each second: it works only for a change."""
         self._rows = list(rows)
+        look = (badge_of(self.entry, rows), tuple(row.name for row in rows))
+        if look == self._look:
+            return
+        self._look = look
         can_be_added = self.entry.manifest is not None
         self.add.setVisible(can_be_added and not rows)
         self.configure.setVisible(bool(rows))
         self.set_highlighted(bool(rows))
-        self.badge.show_badge(badge_of(self.entry, rows))
+        self.badge.show_badge(look[0])
         names = ", ".join(row.name for row in rows)
         for button, act in ((self.add, tr("Add {name}", name=self.entry.name)), (self.configure, names)):
             button.setAccessibleName(act if button is self.add else tr("Configure {name}", name=act))

@@ -103,10 +103,10 @@ class CurrentItem(QWidget):
         self._is_syncing = False
         self.setObjectName(f"item-{row.id}")
         theme = context.theme
-        self.name = text_label("", "card-title")
+        self.name = exact_height(text_label("", "card-title", wrap=True))
         self.pill = StatusPill(theme)
         self.why = exact_height(text_label("", "muted", wrap=True, selectable=True))
-        self.times = text_label("", "small")
+        self.times = exact_height(text_label("", "small", wrap=True))
         self.sign_in = primary_button(theme, tr("Sign in again"), "key-round")
         self.sign_in.setProperty("scale", "small")
         self.details = outline_button(theme, tr("Details"), small=True)

@@ -26,6 +26,7 @@ from widgets.primitives import (
     IconTile,
     SegmentedTabs,
     StatusPill,
+    exact_height,
     outline_button,
     primary_button,
     text_label,
@@ -33,6 +34,7 @@ from widgets.primitives import (
 from widgets.rows_model import Column, RowsModel
 
 SCROLL_ROOM = 16
+QWIDGETSIZE_MAX = 16_777_215  # Qt's own "no limit", which PySide does not export
 OVERVIEW, LOG, SET_ASIDE = "overview", "log", "set_aside"
 
 
@@ -51,9 +53,9 @@ class DetailView(QWidget):
         theme = context.theme
         self.back = IconButton(theme, "arrow-left", tr("Back to the integrations (Escape)"), framed=True)
         self.tile = IconTile(theme, "plug")
-        self.name = text_label("", "title")
+        self.name = exact_height(text_label("", "title", wrap=True))
         self.pill = StatusPill(theme)
-        self.kind = text_label("", "muted")
+        self.kind = exact_height(text_label("", "muted", wrap=True))
         self.sign_in = primary_button(theme, tr("Sign in again"), "key-round")
         self.sync = outline_button(theme, tr("Sync now"), "refresh-cw")
         self.diagnostics = outline_button(theme, tr("Diagnostics"), "file-text")
@@ -154,6 +156,9 @@ class DetailView(QWidget):
         column.addWidget(text_label(tr("Last 30 days"), "heading"))
         column.addWidget(self.figures)
         column.addWidget(self.counters)
+        content = column.parentWidget()
+        if content is not None:
+            content.setMaximumWidth(QWIDGETSIZE_MAX)  # as wide as the heading above and the tables beside it
         bar = area.verticalScrollBar()
 
         def keep_clear() -> None:

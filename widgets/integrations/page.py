@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from widgets.integrations.detail import DetailView
 
 AVAILABLE, CURRENT = "available", "active"
+DETAIL_TOPICS = frozenset({"integrations", "integration_states", "logs"})
 REREAD_MS = 20_000
 """Trackers fall silent by time alone, without a row that changes."""
 
@@ -72,7 +73,7 @@ class IntegrationsPage(Page):
             now_ms = self.context.services.clock.now_ms()
             self.overview = await self.context.bridge.read(partial(read_overview, now_ms=now_ms))
             self._show_overview()
-        if self.is_detail_shown:
+        if self.is_detail_shown and topics & DETAIL_TOPICS:
             await self._refresh_detail(topics)
         self._act_on_wish()
 

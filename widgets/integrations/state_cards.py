@@ -97,7 +97,7 @@ class StateCard(Card):
         facts[tr("Newest data")] = self._moment(row.last_data)
         facts[tr("Last sync")] = self._moment(row.last_sync)
         for key, label in (("identity", tr("Answers")), ("version", tr("Version")), ("connected", tr("Connection"))):
-            if details.facts.get(key):
+            if details.facts.get(key) and details.facts[key] != row.reason:
                 facts[label] = str(details.facts[key])
         return facts
 
