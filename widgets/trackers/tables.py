@@ -88,7 +88,7 @@ def _identity(reader: Reader) -> list[Column[DeviceListing]]:
             width=126,
             help=tr("From the age of what was received, never from an open connection."),
         ),
-        Column("source", tr("Source"), reader.source, width=140),
+        Column("source", tr("Source"), reader.source, width=120),
     ]
 
 
@@ -118,7 +118,7 @@ def _heard(reader: Reader) -> list[Column[DeviceListing]]:
             lambda row: words.clock(row) or None,
             tooltip=lambda row: plain_tip(words.clock_tip(row)),
             badge=words.clock_badge,
-            width=126,
+            width=120,
             help=tr("Warns when a tracker's times and their arrival differ by whole quarters of an hour."),
         ),
         Column(
@@ -177,7 +177,7 @@ def _measured(reader: Reader) -> list[Column[DeviceListing]]:
             words.battery,
             _power,
             tooltip=lambda row: plain_tip(words.battery_tip(row)),
-            width=172,
+            width=152,
         ),
         Column(
             "satellites",
@@ -194,7 +194,7 @@ def _measured(reader: Reader) -> list[Column[DeviceListing]]:
             words.marks,
             lambda row: words.marks(row) or None,
             tooltip=lambda row: plain_tip(" ".join(mark_sentences(row.marks))),
-            width=120,
+            width=100,
             help=tr("What can be said against the newest fix."),
         ),
     ]
