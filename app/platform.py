@@ -234,7 +234,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def _existing(path: Path) -> Path:
     path = path.absolute()
-    while not path.exists() and path != path.parent:
+    while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - Path's own raises where one may not look
         path = path.parent
     return path.resolve()
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -29,9 +32,10 @@ from tests.helpers.certificates import Certificate, make_certificate
 from tests.helpers.fake_adapter import until
 from tests.helpers.site import WELL, Site, small_world
 
+ROOT = Path(__file__).parents[2]
 NEXT_STEP = re.compile(
-    r"\b(Check|Ask|Enter|Look at|Raise the|Choose|Correct|Close|Free|Stop|Set the|Unlock|Use|Leave|Press|tried again|"
-    r"If this lasts)\b",
+    r"\b(Check|Ask|Enter|Look at|Raise the|Choose|Correct|Close|Free|Stop|Set the|Unlock|Use|Leave|Press|Give|"
+    r"tried again|If this lasts)\b",
     re.IGNORECASE,
 )
 
@@ -279,6 +283,56 @@ async def test_a_store_that_another_program_keeps_locked(tmp_path: Path) -> None
             other.execute("ROLLBACK")
         await site.is_well(integration_id)
         assert await site.serves_trackers(port)
+
+
+AS_NOBODY = """
+import os, socket, sys
+from pathlib import Path
+from adapters.errors import SettingsInvalid
+from adapters.gt02_tracker.binding import try_binding
+from app.paths import FolderRefused, Paths
+from app.store.errors import StoreReadOnly
+from app.store.locks import EngineLock
+
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    try_binding(socket.AF_INET, "127.0.0.1", int(sys.argv[1]), udp=False)
+except SettingsInvalid as err:
+    print(f"{err.field}|{err.why}")
+folder = Path(sys.argv[2])
+try:
+    Paths(folder).create()
+except FolderRefused as err:
+    print(err.why)
+try:
+    EngineLock(f"sqlite:///{folder / 'store.db'}", folder / "engine.lock").acquire()
+except StoreReadOnly as err:
+    print(err.why)
+"""
+
+
+def _first_open_port() -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    return 1024
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+def test_what_the_system_forbids_this_user(tmp_path: Path) -> None:
+    """A low port, and a folder of somebody else."""
+    if _first_open_port() < 81:
+        pytest.skip("every user may open low ports here")
+    theirs = tmp_path if os.getuid() == 0 else Path("/proc")  # the child gives root's rights away
+    folder = theirs / "data"
+    command = [sys.executable, "-c", AS_NOBODY, "80", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    port, made, locked = done.stdout.splitlines()
+    assert port.startswith("port|This user may not listen on TCP port 80 on 127.0.0.1. Choose a port above 1023")
+    assert is_a_good_sentence(made, str(folder), [])
+    assert is_a_good_sentence(locked, str(folder), [])
 
 
 WRONG: list[tuple[str, dict[str, object], str]] = [
