@@ -174,7 +174,7 @@ class Coordinator:
 
     def _failed_by_defect(self, err: Exception) -> float:
         """Say so; returns the seconds after which it is tried again, because nobody may be there at night."""
-        delay_s = min(DEFECT_S * 2.0**self._defects, LONGEST_DEFECT_S)
+        delay_s = min(DEFECT_S * 2.0 ** min(self._defects, 10), LONGEST_DEFECT_S)
         self._defects += 1
         _log.error("%s failed by a defect of this program", self.configured.name, exc_info=err)
         reason = (

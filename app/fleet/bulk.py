@@ -9,16 +9,18 @@ into a temporary table and from there, past those that are stored already, into 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
-from psycopg import sql
 from sqlalchemy import Column, Connection, Dialect, MetaData, Table, delete, insert, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql import ClauseElement
+
+from app.store.upsert import insert_on
+
+if TYPE_CHECKING:  # a store in a file does without the server's driver
+    import psycopg
+    from psycopg import sql
 
 Row = tuple[Any, ...]
 
@@ -49,6 +51,7 @@ class BulkInsert:
 
     def __init__(self, dialect: Dialect, table: Table, columns: Sequence[str], key: Sequence[str] = ()) -> None:
         self._postgresql = dialect.name == "postgresql"
+        self._make = insert_on(dialect)
         one_row = self._past_known(insert(table), key).values(dict.fromkeys(columns))
         self._insert = compile_for(dialect, one_row, columns)
         if self._postgresql:
@@ -103,16 +106,19 @@ class BulkInsert:
     def _past_known(self, statement: Any, key: Sequence[str]) -> Any:
         if not key:
             return statement
-        make = postgresql_insert if self._postgresql else sqlite_insert
-        return make(statement.table).on_conflict_do_nothing(index_elements=list(key))
+        return self._make(statement.table).on_conflict_do_nothing(index_elements=list(key))
 
 
 def _copy_statement(table: Table, columns: Sequence[str]) -> sql.Composed:
+    from psycopg import sql
+
     names = sql.SQL(",").join(map(sql.Identifier, columns))
     return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
 
 
 def _copy_rows(connection: Connection, statement: sql.Composed, rows: Sequence[Row]) -> None:
+    import psycopg
+
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:

@@ -14,8 +14,6 @@ from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, func, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from adapters.records import DeviceStatus
 from app.fleet.bulk import compile_for
@@ -23,6 +21,7 @@ from app.fleet.freshness import smoothed_lag_s
 from app.fleet.plausibility import NOT_LIVE, OLD_AFTER_MS, Mark
 from app.store.facts import DEVICE_STATES_UPTO, get_fact, set_fact
 from app.store.tables import Device, DeviceState, PositionRow, RawFrameRow
+from app.store.upsert import insert_on
 
 UPTO = DEVICE_STATES_UPTO
 FLUSH_EVERY_MS = 1_000
@@ -128,8 +127,7 @@ class StateBook:
 
     def __init__(self, dialect: Dialect) -> None:
         names = (*COLUMNS, "changed_version")
-        make: Any = postgresql_insert if dialect.name == "postgresql" else sqlite_insert
-        upsert = make(DeviceState).values(dict.fromkeys(names))
+        upsert = insert_on(dialect)(DeviceState).values(dict.fromkeys(names))
         upsert = upsert.on_conflict_do_update(
             index_elements=["device_key"],
             set_={name: upsert.excluded[name] for name in names if name != "device_key"},

@@ -14,8 +14,6 @@ from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from adapters.records import Batch, DeviceEvent, DeviceInfo, DeviceStatus, Geofence, Position, RawFrame, Rejected
 from app.clock import from_ms
@@ -39,6 +37,7 @@ from app.store.changes import raise_topic
 from app.store.facts import get_fact
 from app.store.store import Store
 from app.store.tables import Cursor, DeviceEventRow, PositionRow, RawFrameRow, RejectedRecord
+from app.store.upsert import insert_or
 
 _OF_DEVICES = (Position, DeviceStatus, DeviceEvent)
 _REJECTED_REMEMBERED = 10_000
@@ -237,10 +236,9 @@ class TelemetrySink:
 
     def _save_cursors(self, connection: Connection, integration_id: str, batches: Iterable[Batch], now_ms: int) -> None:
         cursors = {stream: value for batch in batches for stream, value in batch.cursors.items()}
-        make: Any = postgresql_insert if self._dialect.name == "postgresql" else sqlite_insert
         for stream, value in cursors.items():
             row = {"integration_id": integration_id, "stream": stream, "value": value, "saved_at": from_ms(now_ms)}
-            statement = make(Cursor).values(**row)
+            statement = insert_or(connection, Cursor).values(**row)
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["integration_id", "stream"],

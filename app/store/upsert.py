@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.store.tables import Base
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
 
 def insert_or(connection: Connection, table: type[Base]) -> SqliteInsert | PostgresqlInsert:
     """An insert with ``on_conflict_do_update`` and ``on_conflict_do_nothing``, alike on both databases."""
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as postgresql_insert  # a start with a file does without it
+    statement: SqliteInsert | PostgresqlInsert = insert_on(connection.dialect)(table)
+    return statement
 
-        return postgresql_insert(table)
-    return sqlite_insert(table)
+
+def insert_on(dialect: Dialect) -> Callable[..., Any]:
+    """The ``insert`` of a database that may meet rows; a program with a file does without the server's parts."""
+    if dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert
+    return sqlite_insert

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from app.engine.gateway import _InputLines
 from tests.helpers.fake_adapter import until
+
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -62,3 +67,13 @@ async def test_a_line_without_an_end_does_not_fill_the_memory(keyboard: int) -> 
     await asyncio.to_thread(flood)
     await until(lambda: seen and seen[-1] == "stop")
     assert len(seen[0]) <= 65_536
+
+
+def test_a_gateway_on_a_file_loads_neither_a_servers_driver_nor_arrays() -> None:
+    """Together they cost it some thirty megabytes that it never uses."""
+    code = (
+        "import sys, app.engine.gateway, app.engine.host, adapters.gt02_tracker.listener, adapters.traccar.adapter\n"
+        "print(sorted({'psycopg', 'numpy', 'sqlalchemy.dialects.postgresql', 'PySide6'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603
+    assert done.stdout.strip() == "[]"
