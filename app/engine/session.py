@@ -205,7 +205,7 @@ class Session:
     def _want(self, why: str) -> None:
         self._wanted = why
         if self._run is not None:
-            text = f"A run was wished for ({why}) while one is going on. It follows as soon as that one has ended."
+            text = f"A run was asked for ({why}) while another is going on. It follows as soon as that one has ended."
             self._book.explain("sync_postponed", text, {"why": why, "running": self._run.why})
 
     def _on_fetch_wanted(self, why: str) -> None:
