@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 QT = ("PySide6", "qasync", "pyqtgraph", "shiboken6")
-CONTRACT = ("adapters.base", "adapters.errors", "adapters.records")
+CONTRACT = ("adapters.base", "adapters.errors", "adapters.records", "adapters.connect")
 OURS = ("main", "dialogs", "widgets", "app", "adapters", "resources", "tests")
 
 
