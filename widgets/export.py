@@ -12,8 +12,9 @@ from pathlib import Path
 from PySide6.QtCore import QMarginsF
 from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
 
+from app.fleet.text import harmless as harmless_text
+
 Cell = str | int | float | None
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Sheet:
 
 def harmless(cell: Cell) -> Cell:
     """A text that a spreadsheet would take for a formula gets an apostrophe in front; numbers stay numbers."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return harmless_text(cell) if isinstance(cell, str) else cell
 
 
 def export(sheet: Sheet, file: Path) -> None:
@@ -42,7 +43,8 @@ def export(sheet: Sheet, file: Path) -> None:
 
 def _to_csv(sheet: Sheet, file: Path) -> None:
     with file.open("w", encoding="utf-8-sig", newline="") as handle:  # the mark tells Excel that it is UTF-8
-        writer = csv.writer(handle)
+        # Texts are quoted, so that a separator of another country in one of them opens no cell of its own.
+        writer = csv.writer(handle, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(harmless(heading) for heading in sheet.headings)
         writer.writerows([harmless(cell) for cell in row] for row in sheet.rows)
 
@@ -63,9 +65,7 @@ def _to_xlsx(sheet: Sheet, file: Path) -> None:
         heading_cells.append(cell)
     page.append(heading_cells)
     for row in sheet.rows:
-        page.append(
-            [ILLEGAL_CHARACTERS_RE.sub("", cell) if isinstance(cell, str) else cell for cell in map(harmless, row)]
-        )
+        page.append([harmless(ILLEGAL_CHARACTERS_RE.sub("", cell)) if isinstance(cell, str) else cell for cell in row])
     buffer = io.BytesIO()
     book.save(buffer)
     file.write_bytes(buffer.getvalue())

@@ -19,11 +19,11 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from app.fleet.errors import FleetError
 from app.fleet.export_tables import TABLES, ExportTable, Wanted
+from app.fleet.text import harmless
 from app.store.store import Store
 
 Format = Literal["csv", "jsonl", "xlsx"]
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SHEET_ROWS = 1_048_576
 _CELL_CHARACTERS = 32_767
 _PIECE_ROWS = 500
@@ -114,11 +114,6 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def harmless(text: str) -> str:
-    """``text`` so that no spreadsheet program takes it for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
 def _jsonl(rows: Iterable[Row]) -> Iterator[bytes]:
     for page in _pages(rows):
         yield "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in page).encode("utf-8", "replace")
@@ -126,7 +121,8 @@ def _jsonl(rows: Iterable[Row]) -> Iterator[bytes]:
 
 def _csv(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[bytes]:
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
+    # Texts are quoted, so that a separator of another country in one of them opens no cell of its own.
+    writer = csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(columns)
     for page in _pages(rows):
         writer.writerows([_csv_cell(row[column]) for column in columns] for row in page)

@@ -10,6 +10,10 @@ from typing import Any
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would build an encoder per call
 
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the wide forms, which some spreadsheet programs read alike."""
+
+
 def storable(text: str, longest: int | None = None) -> str:
     """``text`` without what a database refuses (NUL, lone surrogates), cut to ``longest`` characters."""
     if not text.isascii():
@@ -39,3 +43,8 @@ def _storable_value(value: Any) -> Any:
     if isinstance(value, list):
         return [_storable_value(item) for item in value]
     return value
+
+
+def harmless(text: str) -> str:
+    """``text`` so that no spreadsheet program takes it for a formula: an apostrophe before what would begin one."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -55,7 +55,7 @@ def _checked_sqlite(url: URL) -> URL:
 
 
 def _checked_postgresql(url: URL) -> URL:
-    if url.password is not None or "password" in url.query:
+    if url.password is not None or {"password", "sslpassword"} & url.query.keys():
         raise StoreRefused(
             "A password in the database address would be stored and shown in plain text. Remove it from the address "
             "and give it through the vault, the variable PGPASSWORD, or the password file named by PGPASSFILE."

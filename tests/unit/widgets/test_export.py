@@ -58,3 +58,19 @@ def test_no_text_begins_like_a_formula(text: str) -> None:
     assert isinstance(cell, str)
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert cell.endswith(text)
+
+
+def test_what_a_workbook_cannot_hold_hides_no_formula(tmp_path: Path) -> None:
+    file = tmp_path / "x.xlsx"
+    export(Sheet("Trucks", ("Plate",), (("\x07=HYPERLINK(1)",), ("\x00\x01@x",))), file)
+    book = load_workbook(file)
+    cells = [row[0] for row in book["Trucks"].iter_rows(min_row=2)]
+    book.close()
+    assert [(cell.data_type, cell.value) for cell in cells] == [("s", "'=HYPERLINK(1)"), ("s", "'@x")]
+
+
+def test_separators_of_other_countries_open_no_cell(tmp_path: Path) -> None:
+    """A spreadsheet program that separates by semicolons would read a formula after one."""
+    file = tmp_path / "x.csv"
+    export(Sheet("Trucks", ("Plate",), (("KAN;=HYPERLINK(1)",), ("KAN\t@x",))), file)
+    assert file.read_text(encoding="utf-8-sig").splitlines()[1:] == ['"KAN;=HYPERLINK(1)"', '"KAN\t@x"']

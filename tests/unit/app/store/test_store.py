@@ -244,6 +244,7 @@ def test_a_store_of_another_revision_is_refused(database: str, revision: str, er
     [
         ("postgresql://joe:secret@db.example/store", "password"),
         ("postgresql://joe@db.example/store?password=secret", "password"),
+        ("postgresql://joe@db.example/store?sslkey=k.pem&sslpassword=secret", "password"),
         ("mysql://db.example/store", "cannot hold the store"),
         ("sqlite://", "plain file"),
         ("sqlite:///:memory:", "plain file"),
