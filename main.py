@@ -106,11 +106,13 @@ class Console:
         self.options = options
         self.app = app
         self.standing = asyncio.Event()
+        self._was_told_to_stop = False
 
     async def run(self) -> int:
         """Everything begun here is ended in the reverse order, however far it came. Returns the exit status."""
         async with AsyncExitStack() as end:
             self._look()
+            platform.on_stop_signal(asyncio.get_running_loop(), self._on_stop_signal)
             try:
                 self.session.paths.create()
                 instance = await self._instance(end)
@@ -131,6 +133,11 @@ class Console:
                         where=where,
                     )
                 )
+
+    def _on_stop_signal(self) -> None:
+        """SIGINT or SIGTERM: as if the operator had closed whatever is open, be it the window or a question."""
+        self._was_told_to_stop = True
+        self.app.closeAllWindows()
 
     # Before the window
 
@@ -263,7 +270,8 @@ class Console:
             self._tell_of_the_past(place.recovered)
             if self.options.screenshot is not None:
                 return await self._take_screenshot(self.options.screenshot)
-            await self.window.exit_event.wait()
+            if not self._was_told_to_stop:
+                await self.window.exit_event.wait()
             return 0
 
     async def _new_demo(self, end: AsyncExitStack) -> Demo | None:
@@ -321,7 +329,6 @@ class Console:
         window.help_wanted.connect(lambda: ShortcutsHelp(context.theme, window).open())
         window.about_wanted.connect(lambda: AboutDialog(context.theme, version_lines(), window).open())
         window.palette_box.add_provider(partial(fleet_entries, context))
-        platform.on_stop_signal(asyncio.get_running_loop(), window.exit_event.set)
 
     def _begin(self) -> None:
         """Show the window, then start what it looks after: the first picture comes before everything else."""

@@ -15,13 +15,15 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from adapters.records import Batch
+
+if TYPE_CHECKING:
+    import httpx  # who lends a client has loaded it; a card needs none
 
 Category = Literal["supply_chain", "fleet_management", "telemetry", "government", "execution"]
 Mode = Literal["pull", "listen", "send"]

@@ -10,9 +10,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from adapters.base import Adapter, CheckStep, Identity, Inlet, Layer, Manifest, Settings, setting
-from adapters.gt02_tracker.binding import resolve, try_binding
-from adapters.gt02_tracker.limits import Limits
-from adapters.gt02_tracker.listener import Listener
 
 DEFAULT_PORT = 5022
 
@@ -75,6 +72,8 @@ class Gt02Adapter(Adapter[Gt02Settings]):
 
     async def check(self, step: Callable[[CheckStep], None]) -> Identity:
         """Prove that the address is ours and the port free. A port held by our own engine counts as taken."""
+        from adapters.gt02_tracker.binding import resolve, try_binding
+
         host, port, udp = self.settings.host, self.settings.port, self.settings.udp
         family, address = await resolve(host)
         step(CheckStep(Layer.NAME, ok=True, detail=f"Trackers are listened for on {address}."))
@@ -85,6 +84,10 @@ class Gt02Adapter(Adapter[Gt02Settings]):
 
     async def listen(self, inlet: Inlet) -> None:
         """Serve trackers until cancelled. Raises NotReady or SettingsInvalid where the address cannot be bound."""
+        # A card needs the manifest alone: the protocols are loaded by who listens.
+        from adapters.gt02_tracker.limits import Limits
+        from adapters.gt02_tracker.listener import Listener
+
         limits = Limits(idle_s=self.settings.idle_minutes * 60.0)
         self.listener = Listener(inlet, self.kit.clock, self.kit.log, limits)
         await self.listener.run(self.settings.host, self.settings.port, udp=self.settings.udp)

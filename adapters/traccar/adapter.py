@@ -8,14 +8,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from adapters.base import Adapter, CheckStep, Identity, Inlet, Kit, Layer, Manifest, Stream
-from adapters.connect import walk
 from adapters.errors import AdapterError, AuthFailed, NotReady, Unsupported
 from adapters.records import Batch
-from adapters.traccar.client import Refused, TraccarClient, token_facts
 from adapters.traccar.fields import iso_time
-from adapters.traccar.fleet import Fleet
-from adapters.traccar.live import Live
-from adapters.traccar.pull import Pull
 from adapters.traccar.settings import TraccarSettings
 
 OLDEST = (5, 12)  # the oldest release that the reference was read from
@@ -50,6 +45,12 @@ class TraccarAdapter(Adapter[TraccarSettings]):
     )
 
     def __init__(self, settings: TraccarSettings, kit: Kit) -> None:
+        # A card needs the manifest alone: HTTP and WebSocket are loaded with the first adapter that is made.
+        from adapters.traccar.client import TraccarClient
+        from adapters.traccar.fleet import Fleet
+        from adapters.traccar.live import Live
+        from adapters.traccar.pull import Pull
+
         super().__init__(settings, kit)
         self._client = TraccarClient(settings, kit)
         self._fleet = Fleet()
@@ -58,6 +59,8 @@ class TraccarAdapter(Adapter[TraccarSettings]):
 
     async def check(self, step: Callable[[CheckStep], None]) -> Identity:
         """Walk all layers. The identity is the server's address and the account's number on it."""
+        from adapters.connect import walk
+
         address, peer = self._client.address, self._client.peer
         await walk(address, self.kit.tls, step, peer=peer, fingerprint=self.settings.fingerprint)
         server = await self._client.item("/server", signed=False)
@@ -105,6 +108,8 @@ class TraccarAdapter(Adapter[TraccarSettings]):
         return version is None or version >= SOCKET_TOKEN_SINCE
 
     async def _visible_devices(self) -> int:
+        from adapters.traccar.client import Refused
+
         try:
             return len(await self._client.all_items("/devices"))
         except Refused as err:
@@ -114,6 +119,8 @@ class TraccarAdapter(Adapter[TraccarSettings]):
             ) from err
 
     def _token_end(self) -> str:
+        from adapters.traccar.client import token_facts
+
         token = self.settings.token
         facts = token_facts(token.get_secret_value()) if token and self.settings.auth == "token" else None
         if facts is None or facts.ends_at_ms is None:

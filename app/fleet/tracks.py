@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
-from app.fleet.geo import leg_lengths_m
+from app.fleet.geo import EARTH_RADIUS_M
 from app.fleet.plausibility import NOT_IN_TOTALS
 from app.store.tables import Device, DeviceAssignment, PositionRow
 
@@ -134,3 +134,13 @@ def _filled(first: NDArray[np.void], second: NDArray[np.void]) -> NDArray[np.voi
     to_previous = np.abs(others - times[np.maximum(after - 1, 0)])
     merged = np.concatenate([first, second[np.minimum(to_next, to_previous) > SAME_MOMENT_MS]])
     return merged[np.argsort(merged["fixed_at_ms"], kind="stable")]
+
+
+def leg_lengths_m(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lengths in metres of the legs between neighbours; ``(n,)`` degrees give ``(n - 1,)``, empty for n < 2."""
+    phi, lam = np.radians(lat), np.radians(lon)
+    half_lat = np.sin(np.diff(phi) / 2)
+    half_lon = np.sin(np.diff(lam) / 2)
+    chord = half_lat**2 + np.cos(phi[:-1]) * np.cos(phi[1:]) * half_lon**2
+    legs: NDArray[np.float64] = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, np.sqrt(chord)))
+    return legs

@@ -15,7 +15,6 @@ from app.catalogue import Catalogue
 from app.integrations.changes import Desk, listens
 from app.integrations.rows import Configured, configured
 from app.integrations.settings import Fault, SettingsRefused, stored_secrets, validate
-from app.kit import make_kit
 from app.security.redaction import register_secret
 from app.store.tables import IntegrationState
 
@@ -91,6 +90,8 @@ async def check_model(
     on_step: StepSeen | None = None,
 ) -> CheckReport:
     """Like :func:`check_settings`, for settings that are a model already."""
+    from app.kit import make_kit  # HTTP and TLS, which most starts of a window can do without
+
     steps: list[CheckStep] = []
 
     def seen(step: CheckStep) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.clock import to_ms
-from app.fleet.geo import leg_lengths_m
 from app.fleet.plausibility import NOT_IN_TOTALS
+from app.fleet.tracks import leg_lengths_m
 from widgets.map.projection import FloatArray, to_world
 from widgets.map.states import STANDING_KM_H
 

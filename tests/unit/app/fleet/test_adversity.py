@@ -8,8 +8,8 @@ from sqlalchemy import Engine, delete, event, update
 from adapters.records import DeviceEvent, DeviceInfo, DeviceStatus
 from app.fleet.freshness import Freshness, freshness
 from app.fleet.plausibility import LATEST_MS
-from app.fleet.queries import fleet_statistics
 from app.fleet.states import UPTO
+from app.fleet.statistics import fleet_statistics
 from app.fleet.telemetry import TelemetrySink
 from app.store.facts import clear_fact
 from app.store.store import Store

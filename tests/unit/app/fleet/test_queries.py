@@ -9,6 +9,7 @@ from adapters.records import DeviceEvent, DeviceInfo, DeviceStatus, Geofence
 from app.fleet import devices, queries
 from app.fleet.geo import distance_m
 from app.fleet.plausibility import Mark
+from app.fleet.statistics import FleetStatistics, fleet_statistics
 from app.fleet.tracks import device_track, vehicle_track
 from app.store.store import Store
 from app.store.tables import Device, PositionRow
@@ -141,7 +142,7 @@ def test_statistics_go_by_the_age_of_data(feed: Feed) -> None:
     feed.store.write(lambda c: devices.block(c, "f")).result()
     feed.store.write(lambda c: feed.sink.flush(c, now_ms)).result()
     with feed.store.read() as connection:
-        assert queries.fleet_statistics(connection, now_ms) == queries.FleetStatistics(4, 1, 1, 1, 1, 1, 1)
+        assert fleet_statistics(connection, now_ms) == FleetStatistics(4, 1, 1, 1, 1, 1, 1)
 
 
 def test_geofences_that_their_server_still_shows(feed: Feed) -> None:
