@@ -6,10 +6,9 @@ The store is built once and kept in the cache folder (about two gigabytes, some 
 from __future__ import annotations
 
 import random
-import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from app.fleet.rows import POSITION_COLUMNS
 from app.fleet.tracks import vehicle_track
 from app.store.store import Store
 from app.store.tables import PositionRow
-from tests.bench.common import CACHE, report
+from tests.bench.common import built_store, report, timed_ms
 from tests.helpers.fleet import T0_MS, a_position, make_feed
 from tests.helpers.stores import make_store_url
 
@@ -37,10 +36,7 @@ RUNS = 7
 
 
 def run() -> None:
-    folder = CACHE / "history-1"
-    url = f"sqlite:///{folder / 'store.db'}"
-    if not (folder / "complete").exists():
-        _build(folder)
+    url = built_store("history", _build)
     store = Store.open(url)
     try:
         _measure(store, url)
@@ -66,20 +62,15 @@ def _measure(store: Store, url: str) -> None:
         bare.append(_bare_fetch(url, device.key))
     with store.read() as connection:
         newest = newest_position_id(connection)
-        page_ms = _timed(lambda: positions_since(connection, newest - 5_000))
-        live_ms = _timed(lambda: live_fleet(connection, T0_MS))
+        page_ms = timed_ms(lambda: positions_since(connection, newest - 5_000))
+        live_ms = timed_ms(lambda: live_fleet(connection, T0_MS))
     report("positions stored", [float(TRACKERS * FIXES_EACH)], "rows")
     report("fixes in the day opened", fixes, "fixes")
-    report("one vehicle's day with its distance", ours, "ms", target="< 2,000")
-    report("the same rows by the bare driver", bare, "ms")
+    mine = report("one vehicle's day with its distance", ours, "ms", target="< 2,000")
+    base = report("  baseline: the same rows by the bare driver", bare, "ms")
+    print(f"  ratio {mine / base:.2f}")
     report("the newest 5,000 positions, by key", [page_ms], "ms")
     report(f"live picture of {TRACKERS} vehicles", [live_ms], "ms")
-
-
-def _timed(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return (time.perf_counter() - started) * 1_000
 
 
 def _bare_fetch(url: str, device_key: int) -> float:
@@ -89,15 +80,13 @@ def _bare_fetch(url: str, device_key: int) -> float:
         " WHERE device_key = ? AND fixed_at_ms >= ? AND fixed_at_ms < ? ORDER BY fixed_at_ms"
     )
     try:
-        return _timed(lambda: connection.execute(query, (device_key, T0_MS, T0_MS + DAY_MS)).fetchall())
+        return timed_ms(lambda: connection.execute(query, (device_key, T0_MS, T0_MS + DAY_MS)).fetchall())
     finally:
         connection.close()
 
 
 def _build(folder: Path) -> None:
     """Every tracker once through the sink, so that it is known; the rest in bulk, in the order of time."""
-    print(f"building {TRACKERS * FIXES_EACH:,} positions once in {folder.name} …", flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
     store = Store.open(make_store_url(folder))
     try:
         feed = make_feed(store)
@@ -109,7 +98,6 @@ def _build(folder: Path) -> None:
             store.write(partial(_insert, insert, rows), rows=len(rows)).result()
     finally:
         store.close()
-    (folder / "complete").touch()
 
 
 def _insert(insert: BulkInsert, rows: list[tuple[Any, ...]], connection: Connection) -> None:

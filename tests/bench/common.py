@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
 CACHE = Path(__file__).parents[2] / ".bench"
 """Kept between runs: what takes long to build. On the disk of the project, because /tmp is often memory."""
+MIGRATIONS = Path(__file__).parents[2] / "app" / "store" / "migrations" / "versions"
 
 
 @contextmanager
@@ -24,6 +27,25 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def built_store(name: str, build: Callable[[Path], None]) -> str:
+    """The address of a store that ``build`` fills in a folder, once; anew when the schema is another."""
+    schema = b"".join(path.read_bytes() for path in sorted(MIGRATIONS.glob("*.py")))
+    folder = CACHE / f"{name}-{blake2b(schema, digest_size=4).hexdigest()}"
+    if not (folder / "complete").exists():
+        for old in CACHE.glob(f"{name}-*"):
+            shutil.rmtree(old)
+        print(f"building {folder.name} once …", flush=True)
+        build(folder)
+        (folder / "complete").touch()
+    return f"sqlite:///{folder / 'store.db'}"
+
+
+def timed_ms(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1_000
 
 
 def report(what: str, figures: Sequence[float], unit: str, *, target: str = "") -> float:
