@@ -78,6 +78,11 @@ class Connection(asyncio.Protocol):
         self._guarded(lambda now_ms, _: self.session.close(now_ms))
         self._hall.leave(self)
 
+    @property
+    def has_waiting(self) -> bool:
+        """True while bytes that have arrived wait for their turn."""
+        return bool(self._rest)
+
     # Called by the listener ---------------------------------------------------------------------------------------
 
     def pause(self, why: str) -> None:

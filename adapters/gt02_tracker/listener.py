@@ -111,8 +111,10 @@ class Listener:
     async def _wait_until_quiet(self) -> None:
         """Until every peer has gone or a moment passes in which nothing arrives; not for ever."""
         loop = asyncio.get_running_loop()
-        until_s, before = loop.time() + self.limits.goodbye_s, -1
-        while self._connections and self.received_bytes != before and loop.time() < until_s:
+        until_s, before, quiet = loop.time() + self.limits.goodbye_s, -1, 0
+        while loop.time() < until_s and self._connections and quiet < 2:  # one may be the moment between two reads
+            busy = self.received_bytes != before or any(peer.has_waiting for peer in self._connections)
+            quiet = 0 if busy else quiet + 1
             before = self.received_bytes
             await asyncio.sleep(self.limits.quiet_s)
 
@@ -125,14 +127,24 @@ class Listener:
         self._inlet.count(counter, amount)
 
     def admit(self, connection: Connection) -> bool:
-        full = len(self._connections) >= self.limits.connections
-        if full or self._per_address[connection.address] >= self.limits.connections_per_address:
+        crowd = self._per_address[connection.address] >= self.limits.connections_per_address
+        if crowd or (len(self._connections) >= self.limits.connections and not self._make_room()):
             self.count("refused_connections")
             return False
         self._connections.add(connection)
         self._per_address[connection.address] += 1
         if self._no_room.is_set():
             connection.pause("store")
+        return True
+
+    def _make_room(self) -> bool:
+        """Trackers speak at once: who has not yet, gives way to who may, the oldest first."""
+        silent = [connection for connection in self._connections if not connection.session.frames]
+        if not silent:
+            return False
+        oldest = min(silent, key=lambda connection: connection.connected_s)
+        oldest.end("silent_connections_replaced")
+        self.leave(oldest)
         return True
 
     def leave(self, connection: Connection) -> None:

@@ -350,7 +350,7 @@ async def test_what_was_under_way_when_the_listener_ends_is_taken_in() -> None:
     """A GT02 tracker never sends a fix twice: what reached this computer before the goodbye must be handed over."""
     inlet = FakeInlet()
     with socket.socket() as peer:
-        async with listening(inlet) as listener:
+        async with listening(inlet, limits=Limits(last_commit_s=9, goodbye_s=9)) as listener:
             peer.connect(("127.0.0.1", listener.port))
             await until(lambda: listener.connections == 1)
             inlet.commits = False
@@ -367,3 +367,22 @@ async def test_what_was_under_way_when_the_listener_ends_is_taken_in() -> None:
         await going_on
     assert len(inlet.of(Position)) == 10_001
     assert inlet.counters["internal_errors"] == 0
+
+
+async def test_silent_connections_cannot_keep_trackers_out() -> None:
+    inlet = FakeInlet()
+    async with (
+        listening(inlet, limits=Limits(connections=2)) as listener,
+        tracker(listener.port) as good,
+        tracker(listener.port) as silent,
+    ):
+        await answered(good)
+        await until(lambda: listener.connections == 2)
+        async with tracker(listener.port) as late:
+            await answered(late)
+            assert await silent.ended() == b""
+            await answered(good)
+            async with tracker(listener.port) as one_too_many:
+                assert await one_too_many.ended() == b""
+        assert inlet.counters["silent_connections_replaced"] == 1
+        assert inlet.counters["refused_connections"] == 1
