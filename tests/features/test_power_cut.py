@@ -8,5 +8,5 @@ from tests.soak import power_cut
 
 
 def test_power_cuts_lose_and_double_nothing(tmp_path: Path) -> None:
-    report = power_cut.run(tmp_path, 12, seed=20_260_101)
+    report = power_cut.run(tmp_path, 8, seed=20_260_101)
     assert report.ok, report.faults

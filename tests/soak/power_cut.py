@@ -24,7 +24,7 @@ from tests.helpers.fleet import Feed, a_drive, add_integration, rows_of
 from tests.helpers.stores import make_store
 
 TRACKERS = 5
-GROUPS = 60
+GROUPS = 40
 MOST_PER_GROUP = 40
 TORN_BYTES = 6
 
