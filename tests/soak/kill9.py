@@ -22,8 +22,13 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select
 
 from adapters.gt02_tracker.simulator_frames import gt02_heartbeat
+from app.clock import SystemClock
+from app.engine.supervisor import Supervisor
+from app.platform import is_process_alive, kill_process
 from app.store.tables import Device, DeviceState, PositionRow, RawFrameRow
+from app.tasks import Tasks
 from tests.helpers.depot import HEARTBEAT_ACK, Depot, Gateway, fix_frame
+from tests.helpers.fake_adapter import until
 
 WINDOW = 40
 """Fixes that a tracker sends ahead of the answers."""
@@ -150,9 +155,32 @@ def run(folder: Path, kills: int, *, seed: int, trackers: int = 8) -> Report:
         return _compare(depot, fleet, kills, time.monotonic() - began_s)
 
 
-def _let_it_work(load: Load, rng: random.Random) -> None:
-    """Until something new is acknowledged, and then for a random moment more."""
-    before, until_s = load.acknowledged, time.monotonic() + 30
+async def run_supervised(folder: Path, kills: int, *, seed: int, trackers: int = 8) -> Report:
+    """As :func:`run`, but nobody starts the gateway again except the console's supervisor."""
+    rng = random.Random(seed)
+    began_s = time.monotonic()
+    with Depot(folder) as depot:
+        _, port = depot.add_trackers()
+        fleet = [LoadTracker(f"35889905{n:07d}") for n in range(trackers)]
+        tasks = Tasks()
+        command = depot.gateway_command("--started-by", "console")
+        supervisor = Supervisor(command, depot.paths, clock=SystemClock(), tasks=tasks, on_change=lambda _status: None)
+        supervisor.start()
+        with Load(port, fleet) as load:
+            for _ in range(kills):
+                await asyncio.to_thread(_let_it_work, load, rng, 90)
+                facts = await until(lambda: supervisor.status.facts, 90)
+                kill_process(facts.pid)
+                await until(lambda: not is_process_alive(facts.pid), 10)  # noqa: B023 - awaited in this turn
+            await asyncio.to_thread(_let_it_work, load, rng, 90)
+        await supervisor.stop()
+        await tasks.close()
+        return _compare(depot, fleet, kills, time.monotonic() - began_s)
+
+
+def _let_it_work(load: Load, rng: random.Random, seconds: float = 30) -> None:
+    """Until something new is acknowledged, ``seconds`` at most, and then for a random moment more."""
+    before, until_s = load.acknowledged, time.monotonic() + seconds
     while load.acknowledged == before:
         if time.monotonic() > until_s:
             raise RuntimeError("nothing is acknowledged any more")
