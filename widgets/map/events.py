@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
@@ -17,6 +18,7 @@ from widgets.map.projection import to_world
 
 REACH_PX = 10.0
 SPRITE_PX = 22
+ALL_BELOW_M_PX = 400.0  # further out only alarms are drawn; ignitions and starts would hide the fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class EventMark:
     is_alarm: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a tracker last raised the alarm for, and when."""
+
+    at_ms: int
+    text: str
+
+
 class EventsItem(QGraphicsItem):
     """Paints events under the vehicles; the newest on top."""
 
@@ -41,6 +51,8 @@ class EventsItem(QGraphicsItem):
         self._events: Sequence[EventMark] = ()
         self._x = self._y = np.empty(0)
         self._at = (np.empty(0), np.empty(0))
+        self._is_alarm = np.empty(0, bool)
+        self._shows_all = True
         self._sprites: dict[tuple[bool, float], QPixmap] = {}
         self.set_palette(palette)
         self.setZValue(60)
@@ -57,6 +69,7 @@ class EventsItem(QGraphicsItem):
     def set_events(self, events: Sequence[EventMark]) -> None:
         """``events`` in the order of time, the newest last."""
         self._events = events
+        self._is_alarm = np.fromiter((event.is_alarm for event in events), bool, len(events))
         self._x, self._y = to_world([event.lat for event in events], [event.lon for event in events])
         self.update()
 
@@ -64,8 +77,12 @@ class EventsItem(QGraphicsItem):
         """The newest event within reach of a pixel, as last painted."""
         if not self.isVisible() or len(self._at[0]) != len(self._events):
             return None
-        near = np.flatnonzero(np.hypot(self._at[0] - px, self._at[1] - py) <= REACH_PX)
+        near = np.flatnonzero(self._drawn & (np.hypot(self._at[0] - px, self._at[1] - py) <= REACH_PX))
         return self._events[int(near[-1])] if len(near) else None
+
+    @property
+    def _drawn(self) -> NDArray[np.bool_]:
+        return self._is_alarm | self._shows_all
 
     def boundingRect(self) -> QRectF:
         return WORLD_RECT
@@ -75,11 +92,12 @@ class EventsItem(QGraphicsItem):
             return
         viewport = viewport_of(painter, widget.width(), widget.height())
         painter.resetTransform()
+        self._shows_all = viewport.metres_per_px < ALL_BELOW_M_PX
         self._at = viewport.to_px(self._x, self._y)
         px, py = np.round(self._at[0]), np.round(self._at[1])
         half = SPRITE_PX / 2
         seen = (px > -half) & (py > -half) & (px < viewport.width + half) & (py < viewport.height + half)
-        for index in np.flatnonzero(seen).tolist():
+        for index in np.flatnonzero(seen & self._drawn).tolist():
             sprite = self._sprite(self._events[index].is_alarm, widget.devicePixelRatioF())
             painter.drawPixmap(QPointF(px[index] - half, py[index] - half), sprite)
 

@@ -10,10 +10,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap
 
 SPRITES_KEPT = 3000
+PLATE_INSET_PX = 3.0
 FAMILY = "Inter"  # shipped, with the letters of Hausa and Yoruba
 
 
@@ -27,6 +28,7 @@ class TextStyle:
     halo: str
     halo_px: float = 2.4
     spacing_px: float = 0.0
+    plate: str = ""  # colour of a plate behind the text, which then needs no halo
 
 
 class TextSprites:
@@ -57,7 +59,7 @@ def _draw_text(text: str, style: TextStyle, dpr: float) -> QPixmap:
     font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, style.spacing_px)
     font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
     metrics = QFontMetricsF(font)
-    margin = style.halo_px
+    margin = PLATE_INSET_PX if style.plate else style.halo_px
     width = int(metrics.horizontalAdvance(text) + 2 * margin) + 1
     height = int(metrics.height() + 2 * margin) + 1
     sprite = QPixmap(round(width * dpr), round(height * dpr))
@@ -67,9 +69,14 @@ def _draw_text(text: str, style: TextStyle, dpr: float) -> QPixmap:
     path.addText(QPointF(margin, margin + metrics.ascent()), font, text)
     painter = QPainter(sprite)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    pen = QPen(QColor(style.halo), 2 * style.halo_px)
-    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-    painter.strokePath(path, pen)
+    if style.plate:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(style.plate))
+        painter.drawRoundedRect(QRectF(0, 0, width, height), PLATE_INSET_PX, PLATE_INSET_PX)
+    else:
+        pen = QPen(QColor(style.halo), 2 * style.halo_px)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        painter.strokePath(path, pen)
     painter.fillPath(path, QColor(style.color))
     painter.end()
     return sprite

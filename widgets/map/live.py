@@ -17,7 +17,7 @@ from app.fleet.states import UPTO
 from app.fleet.tracks import device_track, vehicle_track
 from app.store.facts import get_fact
 from app.store.tables import Device, DeviceState, Integration, IntegrationState
-from widgets.map.events import EventMark
+from widgets.map.events import Alarm, EventMark
 from widgets.map.geofences import Fence
 from widgets.map.raw_inspector import FrameView
 from widgets.map.track import Track
@@ -71,17 +71,18 @@ def read_track(connection: Connection, tracker: DeviceListing, start_ms: int, en
     return Track.of(device_track(connection, tracker.key, start_ms, end_ms).fixes)
 
 
-def read_events(connection: Connection, since_ms: int) -> tuple[list[EventMark], dict[int, int]]:
-    """The newest events with a place, oldest first, and when each tracker last raised an alarm."""
+def read_events(connection: Connection, since_ms: int) -> tuple[list[EventMark], dict[int, Alarm]]:
+    """The newest events with a place, oldest first, and the last alarm of each tracker by its key."""
     marks: list[EventMark] = []
-    alarms: dict[int, int] = {}
+    alarms: dict[int, Alarm] = {}
     for event in queries.find_events(connection, from_ms=since_ms, limit=MOST_EVENTS):
         is_alarm = event.kind in ALARM_KINDS
         at_ms = min(event.occurred_at_ms, event.received_at_ms)  # one from the future counts from its arrival
-        if is_alarm:
-            alarms[event.device_key] = max(at_ms, alarms.get(event.device_key, 0))
+        text = event.text or event.kind.replace("_", " ")
+        if is_alarm and (event.device_key not in alarms or alarms[event.device_key].at_ms < at_ms):
+            alarms[event.device_key] = Alarm(at_ms, text)
         if event.lat is not None and event.lon is not None:
-            owner, text = event.vehicle or event.device, event.text or event.kind
+            owner = event.vehicle or event.device
             marks.append(EventMark(event.id, owner, event.kind, text, at_ms, event.lat, event.lon, is_alarm))
     return marks[::-1], alarms
 

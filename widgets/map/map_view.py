@@ -38,6 +38,7 @@ class MapView(QWidget):
     vehicle_clicked = Signal(int)
     map_clicked = Signal(float, float)
     moved_by_hand = Signal()
+    steered = Signal()  # moved or zoomed by the operator: the view is now their choice
     view_changed = Signal()
 
     def __init__(self, data: BaseData, palette: MapPalette, parent: QWidget | None = None) -> None:
@@ -69,6 +70,7 @@ class MapView(QWidget):
         self.plot.scene().sigMouseMoved.connect(self._on_hovered)
         self.box.sigRangeChanged.connect(self._on_range_changed)
         self.box.sigRangeChangedManually.connect(self._on_moved_by_hand)
+        self.moved_by_hand.connect(self.steered)
         self.set_palette(palette)
         self._wanted: Bounds | None = self._home
         self.covered_px = 0  # at the right, by a card: what is centred or fitted is kept left of it
@@ -146,6 +148,7 @@ class MapView(QWidget):
         """Come closer by ``factor``, keeping the world point ``at`` (the centre where none is given) in place."""
         center = QPointF(*at) if at is not None else None
         self.box.scaleBy((1 / factor, 1 / factor), center=center)
+        self.steered.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

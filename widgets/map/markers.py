@@ -25,7 +25,8 @@ DOTS_FROM = 20_000
 HIT_PX = 14.0
 NAMES_UP_TO = 150  # vehicles on screen that still get their names
 ALL_NAMES_BELOW_M_PX = 160.0  # closer than this names are shown whatever the number
-FEW = 30  # vehicles on screen that get names at any scale
+FEW = 60  # vehicles on screen that get names at any scale
+PLATE_ALPHA = 225
 FRAGMENT_FIELDS = 10  # x, y, sourceLeft, sourceTop, width, height, scaleX, scaleY, rotation, opacity
 
 
@@ -152,16 +153,21 @@ class MarkersItem(QGraphicsItem):
 
     def _paint_names(self, painter: QPainter, screen: Screen, metres_per_px: float, dpr: float) -> None:
         index = screen.index
-        is_room = metres_per_px < ALL_NAMES_BELOW_M_PX or len(index) <= FEW
-        shown = (
-            np.arange(len(index)) if is_room and len(index) <= NAMES_UP_TO else np.flatnonzero(index == self.selected)
-        )
+        has_room = metres_per_px < ALL_NAMES_BELOW_M_PX or len(index) <= FEW
+        if has_room and len(index) <= NAMES_UP_TO:
+            shown = np.arange(len(index))
+        else:  # whatever the number, the chosen one and those that need somebody
+            shown = np.flatnonzero((index == self.selected) | (self._vehicles.state[index] == VehicleState.ALARM))
+            shown = shown[:NAMES_UP_TO]
         if len(shown) == 0:
             return
         taken = TakenSpace(512)
         for x, y in zip(screen.x, screen.y, strict=True):
             taken.cover(x - 8, y - 8, x + 8, y + 8)
-        style = TextStyle(11, 600, self._palette.ink, self._palette.paper, 2.6)
+        backing = QColor(self._palette.paper)
+        backing.setAlpha(PLATE_ALPHA)
+        plate = backing.name(QColor.NameFormat.HexArgb)
+        style = TextStyle(11, 600, self._palette.ink, self._palette.paper, plate=plate)
         for at in sorted(shown, key=lambda at: (index[at] != self.selected, self._vehicles.state[index[at]])):
             sprite = self._sprites.get(self._vehicles.names[index[at]], style, dpr)
             is_ringed = index[at] == self.selected or self._vehicles.state[index[at]] == VehicleState.ALARM

@@ -21,7 +21,7 @@ from widgets.context import ConsoleContext
 from widgets.map import live
 from widgets.map.atlas import DRAWN_STATES
 from widgets.map.base_data import load_base_data
-from widgets.map.events import EventsItem
+from widgets.map.events import Alarm, EventsItem
 from widgets.map.fleet import Fleet
 from widgets.map.geofences import FencesItem
 from widgets.map.layers import UserLayers
@@ -96,7 +96,9 @@ class MapPage(Page):
         self.card = VehicleCard(context, self.map)
         self.tracks = TrackPanel(context)
         self.layers = UserLayers(self.map.base, self.map.sprites, self._on_layers_changed)
-        self._has_fitted = False
+        self._fitted_count = 0
+        self._fits_itself = True  # until the operator chooses what to look at
+        self._alarms: dict[int, Alarm] = {}
         self._is_list_due = False
         self._states_read_at = self._track_read_at = 0.0
         self._layers_to_restore: list[dict[str, Any]] = []
@@ -131,6 +133,7 @@ class MapPage(Page):
         self.map.vehicle_clicked.connect(lambda row: self.select(self.fleet.subjects[row]))
         self.map.map_clicked.connect(self._on_map_clicked)
         self.map.moved_by_hand.connect(lambda: self.card.follow.setChecked(False))
+        self.map.steered.connect(self._on_steered)
         self.map.on_fit = self.fit_fleet
         self.map.describe = self._describe
         self.buttons.zoomed.connect(lambda closer: self.map.zoom(ZOOM_STEP if closer else 1 / ZOOM_STEP))
@@ -170,7 +173,8 @@ class MapPage(Page):
         if "events" in topics:
             marks, alarms = await read(partial(live.read_events, since_ms=self.now_ms() - EVENTS_BACK_MS))
             self.events.set_events(marks)
-            self.fleet.set_alarms(alarms)
+            self._alarms = alarms
+            self.fleet.set_alarms({key: alarm.at_ms for key, alarm in alarms.items()})
         if "device_states" in topics:
             await self._read_states()
         if not self.fleet.subjects:
@@ -180,7 +184,7 @@ class MapPage(Page):
     async def _load_fleet(self) -> None:
         now_ms = self.now_ms()
         snapshot = await self.context.bridge.read(partial(live.read_snapshot, now_ms=now_ms))
-        self.card.integrations = snapshot.integrations
+        self.card.integrations = self.list.model.integrations = snapshot.integrations
         self.fleet.load(snapshot.trackers, snapshot.newest_id, now_ms)
         # What is painted or clicked next must not name rows of the fleet that was.
         self.fleet.tick(now_ms)
@@ -223,14 +227,19 @@ class MapPage(Page):
         self.nothing.setVisible(not self.fleet.subjects)
         if len(self.fleet.subjects) < 500:
             self._show_list()
-        if not self._has_fitted and (self.fleet.state < len(DRAWN_STATES)).any():
-            self._has_fitted = True
-            self.fit_fleet()
+        self._fit_newcomers()
         if self.selected:
             self._show_card()
             if self.card.follow.isChecked():
                 self._centre(self.selected)
         self._place_overlays()
+
+    def _fit_newcomers(self) -> None:
+        """After a start vehicles report one by one: the map widens until all are on it, or the operator takes over."""
+        count = int((self.fleet.state < len(DRAWN_STATES)).sum())
+        if self._fits_itself and count > self._fitted_count:
+            self._fitted_count = count
+            self.fit_fleet()
 
     def _show_list(self) -> None:
         if self._is_list_due and not self.list.view.underMouse():
@@ -246,7 +255,9 @@ class MapPage(Page):
             self.select("")
             return
         state = VehicleState(self.fleet.state[self.fleet.row_of(self.selected)])
-        self.card.show_subject(self.selected, trackers, state, self.fleet.disagreement(self.selected))
+        alarms = [self._alarms[tracker.key] for tracker in trackers if tracker.key in self._alarms]
+        alarm = max(alarms, key=lambda alarm: alarm.at_ms, default=None)
+        self.card.show_subject(self.selected, trackers, state, self.fleet.disagreement(self.selected), alarm)
 
     def select(self, key: str, *, centre: bool = False) -> None:
         """Choose a subject ("" for none): its details open, its marker is ringed."""
@@ -262,6 +273,7 @@ class MapPage(Page):
         self._show_card()
         self.spawn(self._read_chosen(), "details")
         self._place_overlays()
+        self._fits_itself = False
         if centre:
             self._centre(self.selected, CENTRED_M_PX)
 
@@ -346,7 +358,11 @@ class MapPage(Page):
     # What the operator does
 
     def show_item(self, **arguments: Any) -> None:
-        """``open_page("map", plate=… | imei=… | vehicle_id=… | device=…)``."""
+        """``open_page("map", plate=… | imei=… | vehicle_id=… | device=…)``, or ``source=…`` for an integration's."""
+        if source := arguments.get("source"):
+            self.select("")
+            self.list.search.setText(str(source))
+            return
         self.spawn(self._find_and_select([str(value) for value in arguments.values()]), "find")
 
     async def _find_and_select(self, names: list[str]) -> None:
@@ -356,7 +372,7 @@ class MapPage(Page):
         if key is None:
             self.context.notify("warn", tr("{name} is not on the map.", name=", ".join(names)))
             return
-        self._has_fitted = True
+        self._fits_itself = False
         self._show_fleet()
         self.select(key, centre=True)
 
@@ -422,6 +438,9 @@ class MapPage(Page):
                 self.show_raw_position(int(track.id[fix]))
         else:
             self.select("")
+
+    def _on_steered(self) -> None:
+        self._fits_itself = False
 
     def _on_follow_toggled(self, is_on: bool) -> None:
         if is_on:

@@ -10,6 +10,7 @@ from app.fleet.listing import DeviceListing
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.map.atlas import draw_marker
+from widgets.map.events import Alarm
 from widgets.map.fleet import Disagreement
 from widgets.map.palette import palette_for
 from widgets.map.states import LEVELS, MEANINGS, STANDING_KM_H, WORDS, VehicleState
@@ -35,11 +36,12 @@ class VehicleCard(Card):
         self.integrations: dict[str, str] = {}  # names by id
         self._trackers: list[DeviceListing] = []
         self._state = VehicleState.UNKNOWN
+        self._alarm: Alarm | None = None
         self.setFixedWidth(WIDTH_PX)
         self.marker = MarkerLabel(context)
         self.name = text_label("", "card-title", selectable=True)
         self.subtitle = text_label("", "small", selectable=True)
-        self.state_word = text_label("", "strong")
+        self.state_word = text_label("", "strong", wrap=True)
         self.facts: dict[str, QLabel] = {}
         self._notes = QVBoxLayout()
         self._shown_notes: list[tuple[str, str]] = []
@@ -124,12 +126,17 @@ class VehicleCard(Card):
         return grid
 
     def show_subject(
-        self, key: str, trackers: list[DeviceListing], state: VehicleState, disagreement: Disagreement | None
+        self,
+        key: str,
+        trackers: list[DeviceListing],
+        state: VehicleState,
+        disagreement: Disagreement | None,
+        alarm: Alarm | None = None,
     ) -> None:
-        """Show a subject; ``trackers`` with the newest fix first, never empty."""
+        """Show a subject; ``trackers`` with the newest fix first, never empty; ``alarm``: the last one of them."""
         self.key = key
         self._trackers = trackers
-        self._state = state
+        self._state, self._alarm = state, alarm
         self._show_facts()
         self._show_notes(disagreement)
         self.show()
@@ -158,7 +165,6 @@ class VehicleCard(Card):
         self.name.setText(lead.label)
         self.subtitle.setText(lead.name if lead.name != lead.label else "")
         self.subtitle.setVisible(bool(self.subtitle.text()))
-        self.state_word.setText(tr(WORDS[self._state]))
         self.state_word.setToolTip(tr(MEANINGS[self._state]))
         color = self._context.theme.tokens[f"{LEVELS[self._state]}_text"]
         self.state_word.setStyleSheet(f"color: {color};")
@@ -192,6 +198,15 @@ class VehicleCard(Card):
             self._set("age", formats.ago(lead.fixed_at_ms) if lead.fixed_at_ms else None)
             heard = max((tracker.last_seen_ms or 0 for tracker in self._trackers), default=0)
             self._set("heard", formats.ago(heard) if heard else None)
+            self.state_word.setText(self._state_sentence())
+
+    def _state_sentence(self) -> str:
+        """The state's word; of an alarm also what it is and how old."""
+        word = tr(WORDS[self._state])
+        if self._state is not VehicleState.ALARM or self._alarm is None:
+            return word
+        age = self._context.formats.ago(self._alarm.at_ms)
+        return tr("{word}: {what}, {age}", word=word, what=self._alarm.text, age=age)
 
     def _show_notes(self, disagreement: Disagreement | None) -> None:
         notes = [("warn", sentence) for sentence in mark_sentences(self._trackers[0].marks)]

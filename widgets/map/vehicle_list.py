@@ -44,6 +44,7 @@ class VehicleModel(QAbstractListModel):
         super().__init__(parent)
         self.fleet = fleet
         self.disagreeing: set[str] = set()
+        self.integrations: dict[str, str] = {}  # names by id
         self._text = ""
         self._state = ALL
         self._sort = SORTS[0]
@@ -99,7 +100,8 @@ class VehicleModel(QAbstractListModel):
     def _matches(self) -> NDArray[np.bool_]:
         found = np.zeros(len(self.fleet.subjects), bool)
         for tracker in self.fleet.trackers:
-            if self._text in f"{tracker.vehicle or ''}\n{tracker.name}\n{tracker.unique_id}".casefold():
+            source = self.integrations.get(tracker.integration_id, "")
+            if self._text in f"{tracker.vehicle or ''}\n{tracker.name}\n{tracker.unique_id}\n{source}".casefold():
                 found[self.fleet.row_of(subject_key(tracker))] = True
         return found
 

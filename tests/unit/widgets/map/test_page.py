@@ -316,6 +316,78 @@ async def test_an_event_on_the_map_is_an_alarm_and_leads_to_its_frame(desk: Desk
     page.frames.close()
 
 
+async def test_an_alarm_says_what_it_is_and_how_old(desk: Desk) -> None:
+    truck = desk.trucks[7]
+    sos = DeviceEvent(
+        truck.imei, desk.now_ms - 120_000, desk.now_ms, "gt02", "power_cut", "power_cut", "", None, None, raw=None
+    )
+    await desk.arrive(sos)
+    await until(lambda: desk.page.fleet.state[desk.row(7)] == VehicleState.ALARM)
+    desk.page.select(desk.key(7))
+    assert desk.page.card.state_word.text().startswith("Alarm: power cut, 2 min")
+    desk.page.select(desk.key(3))
+    assert "cut" not in desk.page.card.state_word.text()
+
+
+async def test_further_out_only_alarms_are_drawn_and_hit(desk: Desk) -> None:
+    page, truck = desk.page, desk.trucks[7]
+    away, aside = (KANO[0] - 1.0, KANO[1]), (KANO[0] - 1.0, KANO[1] + 1.0)
+    await desk.arrive(
+        DeviceEvent(truck.imei, desk.now_ms, desk.now_ms, "gt02", "sos", "sos", "SOS", *away, raw=None),
+        DeviceEvent(truck.imei, desk.now_ms, desk.now_ms, "gt02", "ignition", "on", "Ignition on", *aside, raw=None),
+    )
+    await until(lambda: {"SOS", "Ignition on"} <= {event.text for event in page.events.events})
+    for metres_per_px, is_drawn in ((1_000.0, False), (200.0, True)):
+        desk.look(*away, metres_per_px)
+        to_px = page.map.viewport().to_px
+        alarm, other = to_px(*to_world(*away)), to_px(*to_world(*aside))
+        assert (hit := page.events.hit(float(alarm[0]), float(alarm[1]))) is not None
+        assert hit.is_alarm
+        assert (page.events.hit(float(other[0]), float(other[1])) is not None) is is_drawn
+
+
+async def test_vehicles_that_report_one_by_one_widen_the_map_until_the_operator_takes_over(desk: Desk) -> None:
+    page = desk.page
+    desk.paint()
+    before = page.map.box.viewRange()
+    far = a_truck(999)
+    await desk.arrive(a_fix(far, desk.now_ms, (4.0, 25.0, 0.0), 0.0))
+    await desk.seat(far, desk.feed.integration_id)
+    await until(lambda: len(page.fleet.subjects) == 30 and page.map.box.viewRange() != before)
+    widened = page.map.box.viewRange()
+    assert widened[0][1] > before[0][1]
+    page.map.zoom(2.0)
+    chosen = page.map.box.viewRange()
+    farther = a_truck(998)
+    await desk.arrive(a_fix(farther, desk.now_ms, (4.0, 35.0, 0.0), 0.0))
+    await desk.seat(farther, desk.feed.integration_id)
+    await until(lambda: len(page.fleet.subjects) == 31)
+    assert page.map.box.viewRange() == chosen
+
+
+async def test_escape_empties_the_search_before_it_closes_the_details(desk: Desk) -> None:
+    page = desk.page
+    page.select(desk.key(4))
+    page.window().activateWindow()
+    page.list.search.setFocus()
+    QTest.keyClicks(page.list.search, "K")
+    QTest.keyClick(page.list.search, Qt.Key.Key_Escape)
+    assert page.list.search.text() == ""
+    assert page.selected == desk.key(4)
+    QTest.keyClick(page.list.search, Qt.Key.Key_Escape)
+    assert page.selected == ""
+
+
+async def test_an_integration_can_point_at_its_vehicles(desk: Desk) -> None:
+    page = desk.page
+    name = next(iter(page.card.integrations.values()))
+    page.show_item(source=name)
+    await until(lambda: page.list.model.rowCount() == 29)
+    assert page.list.search.text() == name
+    page.show_item(source="Another server")
+    await until(lambda: page.list.model.rowCount() == 0)
+
+
 async def test_the_theme_changes_while_it_is_shown(desk: Desk) -> None:
     page = desk.page
     page.select(desk.key(0))
