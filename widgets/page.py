@@ -172,7 +172,6 @@ def scroll_area(margin: int = PAGE_MARGIN) -> tuple[QScrollArea, QVBoxLayout]:
     host = ScrollHost()
     area.setWidget(host)
     row = QHBoxLayout(host)
-    row.setContentsMargins(margin, margin, margin, margin)
     content = QWidget()
     content.setMaximumWidth(CONTENT_WIDTH_MAX)
     row.addWidget(content, 1)
@@ -180,6 +179,15 @@ def scroll_area(margin: int = PAGE_MARGIN) -> tuple[QScrollArea, QVBoxLayout]:
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(BLOCK_GAP)
     column.setAlignment(Qt.AlignmentFlag.AlignTop)
+    bar = area.verticalScrollBar()
+
+    def keep_clear() -> None:
+        """The bar stands in the margin: nothing moves sideways when it comes or goes."""
+        taken = bar.sizeHint().width() if bar.maximum() > 0 else 0
+        row.setContentsMargins(margin, margin, max(0, margin - taken), margin)
+
+    bar.rangeChanged.connect(lambda _low, _high: keep_clear())
+    keep_clear()
     return area, column
 
 

@@ -25,10 +25,11 @@ async def fleet_entries(context: ConsoleContext, typed: str) -> Sequence[Command
     for vehicle_id, plate, name in await context.bridge.read(partial(_vehicles, typed=typed)):
         act = partial(context.open_page, "map", vehicle_id=vehicle_id)
         found.append(Command(plate, act, "truck", name or tr("Vehicle on the map"), words=typed))
-    for device_id, unique_id, name, state in await context.bridge.read(partial(_devices, typed=typed)):
+    for device_id, unique_id, name, state, plate in await context.bridge.read(partial(_devices, typed=typed)):
         act = partial(context.open_page, "trackers", device_id=device_id)
-        detail = {"waiting": tr("Tracker waiting in the inbox"), "blocked": tr("Blocked tracker")}.get(state, name)
-        found.append(Command(unique_id, act, "satellite-dish", detail or tr("Tracker"), words=typed))
+        detail = {"waiting": tr("Tracker waiting in the inbox"), "blocked": tr("Blocked tracker")}.get(state)
+        detail = detail or plate or name or tr("Tracker")
+        found.append(Command(unique_id, act, "satellite-dish", detail, words=typed))
     return found
 
 
@@ -40,5 +41,6 @@ def _vehicles(connection: Connection, typed: str) -> Sequence[Any]:
 
 def _devices(connection: Connection, typed: str) -> Sequence[Any]:
     matches = or_(Device.unique_id.icontains(typed, autoescape=True), Device.name.icontains(typed, autoescape=True))
-    query = select(Device.id, Device.unique_id, Device.name, Device.state).where(matches)
+    query = select(Device.id, Device.unique_id, Device.name, Device.state, Vehicle.plate).where(matches)
+    query = query.outerjoin(Vehicle, Vehicle.id == Device.vehicle_id)
     return connection.execute(query.order_by(Device.unique_id).limit(MOST)).all()

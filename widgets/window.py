@@ -98,7 +98,7 @@ class ConsoleWindow(QMainWindow):
         self._fixes = fixes
         self.is_demo = is_demo
         title = tr("BIKO depot console")
-        self.setWindowTitle(tr("{title} — Demo", title=title) if is_demo else title)
+        self.setWindowTitle(tr("Demo — {title}", title=title) if is_demo else title)
         self.side_bar = self._make_side_bar()
         self._stack = QStackedWidget()
         self._inner = QMainWindow()  # panels dock beside the pages and leave the side bar alone

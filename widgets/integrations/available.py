@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from app.catalogue import Entry
 from resources.i18n import tr
@@ -32,7 +32,7 @@ class AvailableTab(QWidget):
         self._theme = theme
         self.cards: dict[str, IntegrationCard] = {}
         self.search = SearchField(theme, tr("Search integrations…"))
-        self.search.setFixedWidth(SEARCH_WIDTH)
+        self.search.setMaximumWidth(SEARCH_WIDTH)
         self.categories = SegmentedTabs(category_choices())
         self.categories.setAccessibleName(tr("Category"))
         self.nothing = Card()
@@ -84,15 +84,21 @@ class AvailableTab(QWidget):
         self.search.clear()
         self.categories.choose(category_choices()[0][0])
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # Categories that do not fit beside the search stand below it, all of them to be seen.
+        fits = self.categories.sizeHint().width() + self._row.spacing() + self.search.minimumWidth() <= self.width()
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if fits else QBoxLayout.Direction.TopToBottom)
+
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(18)
-        row = QHBoxLayout()
-        row.setSpacing(12)
-        row.addWidget(self.search, 0, Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(SidewaysArea(self.categories), 1, Qt.AlignmentFlag.AlignVCenter)
-        column.addLayout(row)
+        self._row = QHBoxLayout()
+        self._row.setSpacing(12)
+        self._row.addWidget(self.search, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._row.addWidget(SidewaysArea(self.categories), 1, Qt.AlignmentFlag.AlignVCenter)
+        column.addLayout(self._row)
         column.addWidget(self._host)
         column.addWidget(self.nothing)
         column.addStretch(1)

@@ -138,8 +138,8 @@ class DetailView(QWidget):
             (self.configure, "configure"),
         ):
             button.clicked.connect(partial(self._ask, act))
-        self.state.trackers.clicked.connect(lambda: self._context.open_page("trackers"))
-        self.state.map.clicked.connect(lambda: self._context.open_page("map"))
+        self.state.trackers.clicked.connect(lambda: self._context.open_page("trackers", source=self.name.text()))
+        self.state.map.clicked.connect(lambda: self._context.open_page("map", source=self.name.text()))
         self.tabs.chosen.connect(lambda value: self._stack.setCurrentWidget(self._pages[value]))
 
     def _ask(self, act: str) -> None:

@@ -118,11 +118,20 @@ class SearchField(QLineEdit):
         theme.changed.connect(self._paint_icons)
         self._paint_icons()
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and self._wants(event):
+            event.accept()  # the page's own use of Escape waits until the search is empty
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and self.text():
+        if self._wants(event):
             self.clear()
             return
         super().keyPressEvent(event)
+
+    def _wants(self, event: QEvent) -> bool:
+        return isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape and bool(self.text())
 
     def _paint_icons(self) -> None:
         self._glass.setIcon(self._theme.icon("search", "muted"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
+from resources.i18n import tr
 from widgets.primitives import Card, labelled, line, text_label
 from widgets.primitives.controls import calm_wheel
 
 CONTROL_WIDTH = 280
+TEXT_INSET = 8
 
 
 class SettingRow(QWidget):
@@ -63,11 +65,18 @@ def days(value: int, most: int = 3650) -> QSpinBox:
     box = QSpinBox()
     box.setRange(1, most)
     box.setValue(value)
-    box.setSuffix(" days")
+    box.valueChanged.connect(lambda number: box.setSuffix(_days_suffix(number)))
+    box.setSuffix(_days_suffix(value))
     box.setMinimumWidth(120)
+    for edit in box.findChildren(QLineEdit):
+        edit.setTextMargins(TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside a spin box
     box.setKeyboardTracking(False)  # one change per number, not per digit
     calm_wheel(box)
     return box
+
+
+def _days_suffix(number: int) -> str:
+    return tr(" day") if number == 1 else tr(" days")
 
 
 def switch(on: bool) -> QCheckBox:
