@@ -180,7 +180,7 @@ class TrackersPage(Page):
         return self.shown_table
 
     def show_item(self, **arguments: Any) -> None:
-        """``open_page("trackers", device_id=… | imei=… | tab="waiting")``."""
+        """``open_page("trackers", device_id=… | imei=… | tab="waiting" | source=…)``; a source is an integration."""
         self._wanted = arguments
         if self.refresh_count:
             self._show_wanted()
@@ -189,6 +189,8 @@ class TrackersPage(Page):
         wanted, self._wanted = self._wanted, {}
         if wanted.get("tab") in TABS:
             self.tabs.choose(wanted.pop("tab"))
+        if source := wanted.pop("source", None):
+            self.search.setText(str(source))
         names = {str(value) for value in wanted.values()}
         if not names:
             return
