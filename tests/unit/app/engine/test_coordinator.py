@@ -34,7 +34,8 @@ async def test_a_good_start_checks_fetches_stores_and_is_healthy(rig: Rig) -> No
     rig.script.fetches = [[fresh(rig, 1, 2), fresh(rig, 3)], ()]
     one = rig.coordinator(integration_id := rig.add())
     one.start()
-    await until(lambda: one.state.phase is Phase.HEALTHY)
+    await until(lambda: one.state.phase is Phase.HEALTHY)  # after the first batch
+    await until(lambda: rig.logs("sync_success"))
     await rig.written()
     assert count(rig, PositionRow) == 3
     (line,) = rig.logs("sync_success")
