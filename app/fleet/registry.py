@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from adapters.records import DeviceInfo
 from app.fleet.plausibility import NOT_A_REFERENCE, Fix, FixHistory, Neighbours
@@ -131,7 +131,8 @@ class Registry:
             linked = self._join_vehicles(connection, keys)
             for unique_id, row in plan.create.items():
                 state = KNOWN if unique_id in linked else row["state"]
-                devices[unique_id] = Tracker(keys[unique_id], unique_id, state, None, _info_of(row))
+                tracker = devices[unique_id] = Tracker(keys[unique_id], unique_id, state, None, _info_of(row))
+                tracker.history = FixHistory(tracker.key)  # nothing is stored of it yet
                 self._waiting += state == WAITING
         for unique_id, changed in plan.change.items():
             tracker = devices[unique_id]
@@ -144,10 +145,8 @@ class Registry:
     def history(self, connection: Connection, tracker: Tracker) -> FixHistory:
         """The device's plausible fixes, read from the store when first needed."""
         if tracker.history is None:
-            limit = FixHistory.KEPT // 2
-            query = _plausible(tracker.key).order_by(PositionRow.fixed_at_ms.desc()).limit(limit)
-            newest = [_fix(row) for row in connection.execute(query)]
-            tracker.history = FixHistory(tracker.key, newest[::-1], is_complete=len(newest) < limit)
+            newest = [_fix(row) for row in connection.execute(_NEWEST, {"device_key": tracker.key})]
+            tracker.history = FixHistory(tracker.key, newest[::-1], is_complete=len(newest) < _HISTORY_FIXES)
         return tracker.history
 
     def _follow(self, connection: Connection) -> None:
@@ -205,16 +204,21 @@ class Registry:
 
 def neighbours(connection: Connection, device_key: int, at_ms: int) -> Neighbours:
     """The plausible stored fixes around ``at_ms``."""
-    time = PositionRow.fixed_at_ms
-    before = connection.execute(_plausible(device_key).where(time <= at_ms).order_by(time.desc()).limit(1)).first()
-    after = connection.execute(_plausible(device_key).where(time > at_ms).order_by(time).limit(1)).first()
+    where = {"device_key": device_key, "at_ms": at_ms}
+    before = connection.execute(_BEFORE, where).first()
+    after = connection.execute(_AFTER, where).first()
     return (_fix(before) if before else None), (_fix(after) if after else None)
 
 
-def _plausible(device_key: int) -> Select[int, float, float]:
-    return select(PositionRow.fixed_at_ms, PositionRow.lat, PositionRow.lon).where(
-        PositionRow.device_key == device_key, PositionRow.marks.bitwise_and(NOT_A_REFERENCE) == 0
-    )
+# Built once: after a start every tracker's first fix asks, and building costs more than the answer.
+_HISTORY_FIXES = FixHistory.KEPT // 2
+_time = PositionRow.fixed_at_ms
+_plausible = select(_time, PositionRow.lat, PositionRow.lon).where(
+    PositionRow.device_key == bindparam("device_key"), PositionRow.marks.bitwise_and(NOT_A_REFERENCE) == 0
+)
+_NEWEST = _plausible.order_by(_time.desc()).limit(_HISTORY_FIXES)
+_BEFORE = _plausible.where(_time <= bindparam("at_ms")).order_by(_time.desc()).limit(1)
+_AFTER = _plausible.where(_time > bindparam("at_ms")).order_by(_time).limit(1)
 
 
 def _fix(row: Any) -> Fix:
