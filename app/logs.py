@@ -41,6 +41,7 @@ class Logs:
         self._process = process
         self._handlers: list[tuple[logging.Logger, logging.Handler]] = []
         self._ring = _Ring()
+        self._levels: dict[logging.Logger, int] = {}
         self._fault_file: TextIO | None = None
         self.last_fault = ""
 
@@ -53,11 +54,11 @@ class Logs:
         """
         logs = cls(paths.logs, process)
         root, events = logging.getLogger(), logging.getLogger(EVENTS)
-        root.setLevel(logging.DEBUG if debug else logging.INFO)
+        logs._set_level(root, logging.DEBUG if debug else logging.INFO)
         # A handler that fails (full disk, closed pipe) would print the bare record to standard error.
         logging.raiseExceptions = False
         for name in _QUIET:
-            logging.getLogger(name).setLevel(logging.NOTSET if debug else logging.WARNING)
+            logs._set_level(logging.getLogger(name), logging.NOTSET if debug else logging.WARNING)
         events.propagate = False
         logs._add(root, logs._ring, LineFormatter())
         if to_stderr:
@@ -76,15 +77,22 @@ class Logs:
         return self._ring.lines()[-count:]
 
     def close(self) -> None:
-        """Stop logging and let go of the files."""
+        """Stop logging, let go of the files, and leave the loggers as they were."""
         for logger, handler in self._handlers:
             logger.removeHandler(handler)
             handler.close()
         self._handlers.clear()
+        for logger, level in self._levels.items():
+            logger.setLevel(level)
+        self._levels.clear()
         if self._fault_file is not None:
             faulthandler.disable()
             self._fault_file.close()
             self._fault_file = None
+
+    def _set_level(self, logger: logging.Logger, level: int) -> None:
+        self._levels[logger] = logger.level
+        logger.setLevel(level)
 
     def _add(self, logger: logging.Logger, handler: logging.Handler, formatter: logging.Formatter) -> None:
         handler.setFormatter(formatter)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.security.redaction import forget_secrets
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyside6")
 
@@ -28,6 +30,13 @@ def _garbage_goes_on_the_main_thread() -> Iterator[None]:
     yield
     if gc.get_count()[0] > GARBAGE_MOST:
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_left() -> Iterator[None]:
+    """What one test registered as a secret must not be blanked in the texts of the next."""
+    yield
+    forget_secrets()
 
 
 @pytest.fixture(autouse=True)

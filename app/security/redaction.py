@@ -98,6 +98,11 @@ class _KnownSecrets:
                 self._values.add(value)
                 self._pattern = None
 
+    def clear(self) -> None:
+        with self._lock:
+            self._values.clear()
+            self._pattern = None
+
     def blank(self, text: str) -> str:
         if not self._values:
             return text
@@ -113,6 +118,11 @@ class _KnownSecrets:
 
 
 _known = _KnownSecrets()  # belongs to the process, like its logs: a secret must be blanked by whoever prints it
+
+
+def forget_secrets() -> None:
+    """Blank none of the values registered so far any more: for a process that begins anew, as each test does."""
+    _known.clear()
 
 
 def register_secret(value: str) -> None:

@@ -21,10 +21,10 @@ from widgets.theme import Level
 PAGE_LINES = 200
 
 _LEVELS: dict[str, Level] = {
-    "sync_completed": "ok",
+    "sync_success": "ok",
     "peer_returned": "ok",
     "store_returned": "ok",
-    "sync_failed": "error",
+    "sync_error": "error",
     "defect": "error",
     "store_refused": "error",
     "sign_in": "error",
@@ -156,5 +156,5 @@ class LogPanel(QWidget):
 
 
 def event_words(event_type: str) -> str:
-    """``sync_completed`` as a person writes it."""
+    """``sync_success`` as a person writes it."""
     return event_type.replace("_", " ").capitalize()

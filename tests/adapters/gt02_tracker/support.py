@@ -25,7 +25,7 @@ from adapters.records import Batch, RawFrame, Record
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors"
 NOW_MS = 1_790_000_000_000
 IMEI = "356789012345672"
-WAIT_S = 10.0
+WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

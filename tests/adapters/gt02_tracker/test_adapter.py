@@ -57,9 +57,23 @@ async def test_check_names_a_taken_port() -> None:
 
 async def test_check_names_a_taken_udp_port() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("127.0.0.1", 0))
+        port = free_for_both()
+        other.bind(("127.0.0.1", port))
         with pytest.raises(NotReady, match="UDP port"):
-            await check(port=other.getsockname()[1], udp=True)
+            await check(port=port, udp=True)
+
+
+def free_for_both() -> int:
+    """A port that nobody holds for TCP or for UDP: another test's peer may hold one of the two."""
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 async def test_an_engine_that_listens_counts_as_taken() -> None:

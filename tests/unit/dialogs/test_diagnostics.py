@@ -28,7 +28,7 @@ async def dialog(console: Console) -> AsyncIterator[tuple[Depot, DiagnosticsDial
         )
         await depot.write(
             lambda connection: append_log(
-                connection, event_type="sync_completed", text="One.", integration_id=made, payload={"lat": 9.07}
+                connection, event_type="sync_success", text="One.", integration_id=made, payload={"lat": 9.07}
             )
         )
         (console.paths.logs / "gateway.log").write_text("the engine started\n", encoding="utf-8")

@@ -293,8 +293,8 @@ async def test_a_table_is_exported_as_seen_by_key(bench: Bench, qtbot: QtBot, tm
     await until(file.exists)
     await until(bench.window.toasts.messages)
     assert file.read_text(encoding="utf-8-sig").splitlines() == [
-        "Plate,State,Name,Length",
-        "'=KAN+1,Stale,Blue,4 letters",
+        '"Plate","State","Name","Length"',
+        '"\'=KAN+1","Stale","Blue","4 letters"',
     ]
     assert bench.window.toasts.messages() == [("ok", f"1 row written to {file}")]
 

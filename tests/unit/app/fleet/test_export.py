@@ -95,7 +95,14 @@ def test_every_table_exports_in_every_format(feed: Feed, tmp_path: Path) -> None
         assert [cell.value for cell in sheet[1]] == list(found.columns)
         assert sheet.max_row == len(expected) + 1
         lines = b"".join(export.export_pieces(feed.store, table, "jsonl")).decode().splitlines()
-        assert [json.loads(line) for line in lines] == json.loads(json.dumps(expected))
+        assert [ageless(json.loads(line)) for line in lines] == [
+            ageless(row) for row in json.loads(json.dumps(expected))
+        ]
+
+
+def ageless(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without what a second between two readings changes."""
+    return {name: value for name, value in row.items() if name != "age_s"}
 
 
 def test_a_formula_in_a_name_stays_text_and_numbers_stay_numbers(feed: Feed, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Opened:
             for number in range(count):
                 append_log(
                     connection,
-                    event_type="sync_completed",
+                    event_type="sync_success",
                     text=text.format(n=number),
                     integration_id=self.id,
                     payload={"counts": {"positions": number}},
@@ -205,7 +205,8 @@ async def test_what_was_set_aside_is_listed_with_its_reason(opened: Opened) -> N
 async def test_links_lead_to_its_data(opened: Opened) -> None:
     click(opened.view.state.trackers)
     click(opened.view.state.map)
-    assert [key for key, _ in opened.depot.console.opened] == ["trackers", "map"]
+    name = opened.view.name.text()
+    assert opened.depot.console.opened == [("trackers", {"source": name}), ("map", {"source": name})]
 
 
 async def test_the_view_closes_when_its_integration_is_removed(opened: Opened) -> None:
