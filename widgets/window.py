@@ -11,7 +11,7 @@ from itertools import cycle, islice
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QFrame,
@@ -52,6 +52,8 @@ SIDE_BAR_ORDER = (
     "activity",
     "settings",
 )
+FIRST_SIZE = QSize(1280, 800)
+TITLE_BAR_PX = 40
 COMPACT_BELOW = 920
 _WORST: tuple[Level, ...] = ("neutral", "info", "ok", "warn", "error")
 _THEMES: tuple[ThemeMode, ...] = ("light", "dark", "contrast")
@@ -118,7 +120,7 @@ class ConsoleWindow(QMainWindow):
         self.tray = Tray(context.theme, self)
         self._wire()
         self.setMinimumSize(QSize(720, 480))
-        self.resize(1280, 800)
+        self.resize(first_size())
         context.ui_state.register("window", self._take_state, self._give_state)
 
     # Pages
@@ -421,6 +423,14 @@ def _demo_bar() -> QFrame:
 
 def _to_text(data: QByteArray) -> str:
     return b64encode(data.data()).decode("ascii")
+
+
+def first_size() -> QSize:
+    """The size before there is one to remember: no larger than the screen leaves room for, title bar included."""
+    screen = QGuiApplication.primaryScreen()
+    if screen is None or QGuiApplication.platformName() == "offscreen":  # whose screen is no one's
+        return FIRST_SIZE
+    return FIRST_SIZE.boundedTo(screen.availableSize() - QSize(0, TITLE_BAR_PX))
 
 
 def _from_text(text: str) -> QByteArray:

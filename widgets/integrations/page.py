@@ -128,7 +128,8 @@ class IntegrationsPage(Page):
         if total and not note:
             note = tr("all of them enabled")
         self.active.set_value(f"{total:,}", note or tr("none added yet"))
-        self.healthy.set_value(f"{overview.healthy:,}", tr("of {count} enabled", count=enabled))
+        of_them = tr("of {count} enabled", count=enabled) if enabled else tr("none enabled")
+        self.healthy.set_value(f"{overview.healthy:,}", of_them, "ok" if overview.healthy else "neutral")
         troubled = overview.troubled
         tint: Level = (
             "neutral"
@@ -143,6 +144,8 @@ class IntegrationsPage(Page):
         silent_words = trn("{count} silent", "{count} silent", silent)
         if fleet.waiting:
             silent_words = tr("{silent}, {waiting} waiting", silent=silent_words, waiting=fleet.waiting)
+        if not fleet.known and not fleet.waiting:
+            silent_words = tr("none known yet")
         self.trackers.set_value(f"{fleet.reporting:,} / {fleet.known:,}", silent_words, "warn" if silent else "primary")
 
     async def _refresh_detail(self, topics: frozenset[str]) -> None:

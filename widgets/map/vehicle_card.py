@@ -16,6 +16,7 @@ from widgets.map.palette import palette_for
 from widgets.map.states import LEVELS, MEANINGS, STANDING_KM_H, WORDS, VehicleState
 from widgets.map.words import POWER_WORDS, SIGNAL_WORDS, level_word, mark_sentences
 from widgets.primitives import Banner, Card, IconButton, clear_layout, line, outline_button, text_label
+from widgets.primitives.cards import exact_height
 
 WIDTH_PX = 312
 
@@ -41,7 +42,7 @@ class VehicleCard(Card):
         self.marker = MarkerLabel(context)
         self.name = text_label("", "card-title", selectable=True)
         self.subtitle = text_label("", "small", selectable=True)
-        self.state_word = text_label("", "strong", wrap=True)
+        self.state_word = exact_height(text_label("", "strong", wrap=True))
         self.facts: dict[str, QLabel] = {}
         self._notes = QVBoxLayout()
         self._shown_notes: list[tuple[str, str]] = []
@@ -144,7 +145,9 @@ class VehicleCard(Card):
     def fit_height(self, most_px: int) -> None:
         """As tall as the content asks, no taller than the map."""
         body = self._area.widget()
-        wanted = body.sizeHint().height() if body is not None else 0
+        layout = body.layout() if body is not None else None
+        margins = self.body.contentsMargins()
+        wanted = layout.totalHeightForWidth(WIDTH_PX - margins.left() - margins.right() - 2) if layout else 0
         head = max(self.name.sizeHint().height() + self.subtitle.sizeHint().height(), 36)
         self.setFixedHeight(min(most_px, wanted + head + 12 + 14 + 8 + 4))
 

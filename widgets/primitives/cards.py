@@ -6,12 +6,13 @@ import html
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSpacerItem, QVBoxLayout, QWidget
 
 from widgets.primitives.layouts import fixed_policy
 from widgets.theme import Level, Theme, restyle, tabular
 
 CARD_MARGIN = 18
+EMPTY_TEXT_CHARS = 62  # longer lines of an explanation are hard to read
 
 
 class Card(QFrame):
@@ -112,24 +113,37 @@ class EmptyState(QWidget):
     def __init__(self, theme: Theme, icon: str, title: str, text: str = "", button: QPushButton | None = None) -> None:
         super().__init__()
         column = QVBoxLayout(self)
-        column.setContentsMargins(24, 36, 24, 36)
+        column.setContentsMargins(24, 12, 24, 12)
         column.setSpacing(8)
-        column.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column.addSpacerItem(_air())
         column.addWidget(IconTile(theme, icon, "neutral", 48), 0, Qt.AlignmentFlag.AlignHCenter)
         self.title = text_label(title, "card-title")
         self.text = text_label(text, "muted", wrap=True)
         for label in (self.title, self.text):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            column.addWidget(label)
+        column.addWidget(self.title)
+        self.text.setMaximumWidth(self.fontMetrics().averageCharWidth() * EMPTY_TEXT_CHARS)
+        # Centred by what is left over: an alignment would give it another width than its height is asked for.
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(self.text, 1000)
+        row.addStretch(1)
+        column.addLayout(row)
         self.text.setVisible(bool(text))
         if button is not None:
             column.addSpacing(6)
             column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacerItem(_air())
 
     def set_words(self, title: str, text: str) -> None:
         self.title.setText(title)
         self.text.setText(text)
         self.text.setVisible(bool(text))
+
+
+def _air() -> QSpacerItem:
+    """Room above and below that gives way first where there is little."""
+    return QSpacerItem(0, 24, QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Expanding)
 
 
 def text_label(text: str, role: str = "", *, wrap: bool = False, selectable: bool = False) -> QLabel:
@@ -181,6 +195,9 @@ class _WrappedLabel(QLabel):
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
+
+    def heightForWidth(self, width: int) -> int:
+        return super().heightForWidth(min(width, self.maximumWidth()))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(40, self.fontMetrics().height())

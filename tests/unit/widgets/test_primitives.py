@@ -21,6 +21,7 @@ from widgets.primitives import (
     EmptyState,
     FlowLayout,
     IconButton,
+    IconTile,
     SearchField,
     SegmentedTabs,
     StatCard,
@@ -29,6 +30,7 @@ from widgets.primitives import (
     outline_button,
     paragraph,
 )
+from widgets.settings.rows import days as days_box
 from widgets.side_bar import _EngineLine
 from widgets.theme import Level, Theme
 from widgets.tray import state_icon
@@ -271,3 +273,29 @@ def test_reasons_from_outside_are_no_markup_in_tool_tips(theme: Theme, qtbot: Qt
         document = QTextDocument()
         document.setHtml(tip)
         assert hostile in document.toPlainText()
+
+
+@pytest.mark.parametrize("width", [360, 700, 1100])
+def test_an_empty_state_asks_for_the_height_it_needs(theme: Theme, qtbot: QtBot, width: int) -> None:
+    """Else the icon on top is cut off: a centred layout gave the text less width than its height was asked for."""
+    card = Card()
+    qtbot.addWidget(card)
+    words = "Connect a tracker port or a server, and it is listed here with how it is doing, and what to do next."
+    state = EmptyState(theme, "activity", "Nothing here", words, outline_button(theme, "Browse"))
+    card.body.addWidget(state)
+    card.resize(width, card.heightForWidth(width))
+    card.show()
+    qtbot.waitUntil(card.isVisible)
+    tile = state.findChild(IconTile)
+    assert isinstance(tile, IconTile)
+    assert tile.height() == 48
+    assert state.text.height() >= state.text.heightForWidth(state.text.width())
+    assert abs(state.text.geometry().center().x() - state.rect().center().x()) <= 1
+
+
+@pytest.mark.parametrize(("days", "words"), [(1, "1 day"), (2, "2 days"), (400, "400 days")])
+def test_days_are_counted_in_words(qtbot: QtBot, days: int, words: str) -> None:
+    box = days_box(400)
+    qtbot.addWidget(box)
+    box.setValue(days)
+    assert box.text() == words

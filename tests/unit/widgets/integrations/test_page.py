@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest_asyncio
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QLabel, QPushButton
 from sqlalchemy import Connection, insert, select, update
@@ -113,6 +113,15 @@ async def test_search_and_category_narrow_the_cards(depot: Depot) -> None:
     click(tab.categories.button("all"))
     assert len(tab.shown_keys) == 9
     assert not tab.nothing.isVisible()
+
+
+async def test_categories_are_never_cut_off(depot: Depot) -> None:
+    tab = depot.page.available
+    for width, is_beside in ((1072, True), (816, False)):
+        depot.page.resize(width, 700)
+        await until(lambda is_beside=is_beside: (tab.categories.mapTo(tab, QPoint()).y() < 20) is is_beside)
+        right = tab.categories.mapTo(tab, tab.categories.rect().bottomRight()).x()
+        assert right <= tab.width()
 
 
 async def test_an_empty_list_leads_back_to_the_catalogue(depot: Depot) -> None:
