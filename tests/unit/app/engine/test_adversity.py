@@ -140,7 +140,7 @@ async def test_a_defect_that_passes_does_not_keep_an_unattended_integration_down
     one = rig.coordinator(rig.add())
     one.start()
     for times in (1, 2):
-        await until(lambda times=times: one.state.phase is Phase.ERROR and rig.script.fetched == times)
+        await until(lambda: one.state.phase is Phase.ERROR and rig.script.fetched == times)  # noqa: B023
         assert "by itself" in one.state.reason
         next_try_ms = one.state.next_try_ms
         assert next_try_ms is not None

@@ -107,6 +107,6 @@ async def test_secrets_of_nobody_are_forgotten_and_a_locked_vault_waits(rig: Rig
     for owner in (known, long_gone):
         rig.ports.vault.set(owner, "token", "a-secret-of-somebody")
     await forget_lost_secrets(rig.store, rig.ports.vault)
-    assert rig.ports.vault.owners() == {known}
+    assert rig.ports.vault.owners() == frozenset({known})
     await forget_lost_secrets(rig.store, LockedVault())
     await asyncio.sleep(0)

@@ -119,7 +119,7 @@ async def test_categories_are_never_cut_off(depot: Depot) -> None:
     tab = depot.page.available
     for width, is_beside in ((1072, True), (816, False)):
         depot.page.resize(width, 700)
-        await until(lambda is_beside=is_beside: (tab.categories.mapTo(tab, QPoint()).y() < 20) is is_beside)
+        await until(lambda: (tab.categories.mapTo(tab, QPoint()).y() < 20) is is_beside)  # noqa: B023
         right = tab.categories.mapTo(tab, tab.categories.rect().bottomRight()).x()
         assert right <= tab.width()
 
