@@ -11,12 +11,23 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from adapters.records import DeviceEvent, DeviceInfo, DeviceStatus, Geofence, Position, RawFrame, Record, Rejected
+from adapters.records import (
+    Attributes,
+    DeviceEvent,
+    DeviceInfo,
+    DeviceStatus,
+    Geofence,
+    Position,
+    RawFrame,
+    Record,
+    Rejected,
+)
 from app.fleet import rows
 from app.fleet.plausibility import NOT_A_REFERENCE, Mark, static_marks
 from app.fleet.registry import BLOCKED, Registry, Tracker, neighbours
 from app.fleet.states import ALIVE_VERDICTS, LiveState, StateBook
 from app.fleet.strays import StrayFrames
+from app.fleet.text import json_text
 
 _JUMP = Mark.JUMP.value
 _Source = tuple[Tracker, LiveState]
@@ -46,6 +57,7 @@ class Intake:
         self._now_ms = now_ms
         self.next_position, self.next_raw = next_ids
         self._raw_ids: dict[int, int] = {}
+        self._texts: dict[int, str] = {}
         self._sources: dict[str, _Source] = {}
         self._look_up = partial(neighbours, connection)
         self._ids_at_start = next_ids
@@ -99,8 +111,9 @@ class Intake:
         raw_id = self._heard(source, position, "position")
         row_id = self.next_position
         self.next_position = row_id + 1
+        attributes = self._attributes_text(position.attributes) if position.attributes else None
         self.position_rows.append(
-            rows.position_row(row_id, tracker.key, position, offset_s, fixed_at_ms, marks, raw_id)
+            rows.position_row(row_id, tracker.key, position, offset_s, fixed_at_ms, marks, raw_id, attributes)
         )
         at_ms = min(received_at_ms, fixed_at_ms)
         if at_ms > self.newest_data_ms:  # noqa: PLR1730 - max() costs a call per position
@@ -218,6 +231,13 @@ class Intake:
         self.next_raw = raw_id + 1
         self.raw_rows.append(rows.raw_row(raw_id, self._integration_key, device_key, raw))
         return raw_id
+
+    def _attributes_text(self, attributes: Attributes) -> str:
+        """As JSON. Trackers say the same in frame after frame, and their adapter says it with the same object."""
+        text = self._texts.get(id(attributes))
+        if text is None:
+            text = self._texts[id(attributes)] = json_text(attributes)
+        return text
 
 
 def _elsewhere(_record: object) -> None:

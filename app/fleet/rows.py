@@ -46,9 +46,16 @@ def raw_row(row_id: int, integration_key: int, device_key: int | None, raw: RawF
 
 
 def position_row(
-    row_id: int, device_key: int, position: Position, offset_s: int, fixed_at_ms: int, marks: int, raw_id: int | None
+    row_id: int,
+    device_key: int,
+    position: Position,
+    offset_s: int,
+    fixed_at_ms: int,
+    marks: int,
+    raw_id: int | None,
+    attributes: str | None,
 ) -> PositionTuple:
-    """``fixed_at_ms`` is corrected already, or the arrival where the device sent no valid time."""
+    """``fixed_at_ms`` is corrected already, or the arrival where the device sent no valid time; attributes as JSON."""
     return (
         row_id,
         device_key,
@@ -68,7 +75,7 @@ def position_row(
         storable(position.peer_id, 40) if position.peer_id is not None else None,
         "" if position.fixed_at_ms is not None else _identity(position.raw, position.peer_id),
         raw_id,
-        json_text(position.attributes) if position.attributes else None,
+        attributes,
     )
 
 

@@ -129,7 +129,7 @@ def _rows(positions: list[Position]) -> tuple[list[tuple[Any, ...]], list[tuple[
         if position.raw is not None and position.fixed_at_ms is not None:
             key = int(position.device) + 1
             frames.append(raw_row(number, 1, key, position.raw))
-            fixes.append(position_row(number, key, position, 0, position.fixed_at_ms, 0, number))
+            fixes.append(position_row(number, key, position, 0, position.fixed_at_ms, 0, number, None))
     return frames, fixes
 
 

@@ -21,7 +21,7 @@ FRAMES: Table = RawFrameRow.__table__  # type: ignore[assignment]
 
 def fixes(numbers: Sequence[int], first_id: int) -> list[tuple[Any, ...]]:
     return [
-        position_row(first_id + at, 1, a_position(attributes={"n": number}), 0, T0_MS + number, 0, None)
+        position_row(first_id + at, 1, a_position(), 0, T0_MS + number, 0, None, f'{{"n":{number}}}')
         for at, number in enumerate(numbers)
     ]
 
