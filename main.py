@@ -112,7 +112,7 @@ class Console:
         """Everything begun here is ended in the reverse order, however far it came. Returns the exit status."""
         async with AsyncExitStack() as end:
             self._look()
-            platform.on_stop_signal(asyncio.get_running_loop(), self._on_stop_signal)
+            platform.on_stop_signal(asyncio.get_running_loop(), self.stop)
             try:
                 self.session.paths.create()
                 instance = await self._instance(end)
@@ -134,8 +134,8 @@ class Console:
                     )
                 )
 
-    def _on_stop_signal(self) -> None:
-        """SIGINT or SIGTERM: as if the operator had closed whatever is open, be it the window or a question."""
+    def stop(self) -> None:
+        """What SIGINT and SIGTERM do: as if the operator had closed whatever is open, the window or a question."""
         self._was_told_to_stop = True
         self.app.closeAllWindows()
 

@@ -20,7 +20,7 @@ _LEVELS = {
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
 # What the offscreen platform says at every window, and means nothing.
-_NOISE = ("This plugin does not support propagateSizeHints()",)
+_NOISE = ("This plugin does not support propagateSizeHints()", "This plugin does not support raise()")
 _log = logging.getLogger("qt")
 
 

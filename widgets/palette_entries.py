@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
+from app.fleet.registry import FORGOTTEN
 from app.store.tables import Device, Vehicle
 from resources.i18n import tr
 from widgets.command_palette import Command
@@ -34,13 +36,20 @@ async def fleet_entries(context: ConsoleContext, typed: str) -> Sequence[Command
 
 
 def _vehicles(connection: Connection, typed: str) -> Sequence[Any]:
-    matches = or_(Vehicle.plate.icontains(typed, autoescape=True), Vehicle.name.icontains(typed, autoescape=True))
-    query = select(Vehicle.id, Vehicle.plate, Vehicle.name).where(matches, Vehicle.removed_at.is_(None))
+    query = select(Vehicle.id, Vehicle.plate, Vehicle.name).where(Vehicle.removed_at.is_(None))
+    for word in typed.split():
+        query = query.where(_holds(Vehicle.plate, word) | _holds(Vehicle.name, word))
     return connection.execute(query.order_by(Vehicle.plate).limit(MOST)).all()
 
 
 def _devices(connection: Connection, typed: str) -> Sequence[Any]:
-    matches = or_(Device.unique_id.icontains(typed, autoescape=True), Device.name.icontains(typed, autoescape=True))
+    matches = _holds(Device.unique_id, "".join(typed.split())) | _holds(Device.name, typed)
     query = select(Device.id, Device.unique_id, Device.name, Device.state, Vehicle.plate).where(matches)
-    query = query.outerjoin(Vehicle, Vehicle.id == Device.vehicle_id)
+    query = query.outerjoin(Vehicle, Vehicle.id == Device.vehicle_id).where(Device.state != FORGOTTEN)
     return connection.execute(query.order_by(Device.unique_id).limit(MOST)).all()
+
+
+def _holds(column: InstrumentedAttribute[str], typed: str) -> ColumnElement[bool]:
+    """Plates are written with hyphens, with blanks and without: none of them counts."""
+    bare = func.replace(func.replace(column, "-", ""), " ", "")
+    return bare.icontains(typed.replace("-", "").replace(" ", ""), autoescape=True)

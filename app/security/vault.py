@@ -120,4 +120,9 @@ def open_vault(
         return FileVault(paths.vault_file, KeySource.of_passphrase(passphrase))
     if key_file is not None:
         return FileVault(paths.vault_file, KeySource.of_key_file(key_file))
+    if wants_passphrase(paths, environment=environment):
+        raise VaultLocked(
+            f"The secrets file {paths.vault_file} cannot be opened without its passphrase: set it in "
+            f"{PASSPHRASE_VARIABLE}, or open the window, which asks for it."
+        )
     return FileVault(paths.vault_file, KeySource.of_own_key(paths.vault_key))
