@@ -28,6 +28,7 @@ Index = QModelIndex | QPersistentModelIndex
 class Column(Generic[R]):
     """``text`` is what is shown, searched and exported. ``sort`` gives the key to order by (default: the text);
     None keys come last. ``badge`` gives (level, word) to paint a state pill. ``width`` is in pixels.
+    ``note`` is asked each time the heading is painted and stands behind it, e.g. the zone of times.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Column(Generic[R]):
     is_mono: bool = False
     help: str = ""
     export: Callable[[R], str | int | float | None] | None = None
+    note: Callable[[], str] | None = None
 
 
 class RowsModel(QAbstractTableModel, Generic[R]):
@@ -142,7 +144,8 @@ class RowsModel(QAbstractTableModel, Generic[R]):
             return None
         column = self.columns[section]
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.title + (_ARROWS[self._order[1]] if section == self._order[0] else "")
+            title = column.title if column.note is None else f"{column.title} ({column.note()})"
+            return title + (_ARROWS[self._order[1]] if section == self._order[0] else "")
         if role == Qt.ItemDataRole.ToolTipRole:
             return column.help or None
         if role == Qt.ItemDataRole.TextAlignmentRole:

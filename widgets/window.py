@@ -55,6 +55,7 @@ SIDE_BAR_ORDER = (
 FIRST_SIZE = QSize(1280, 800)
 TITLE_BAR_PX = 40
 COMPACT_BELOW = 920
+COMPACT_BELOW_BESIDE_PANEL = 800  # what the problems leave of the window
 _WORST: tuple[Level, ...] = ("neutral", "info", "ok", "warn", "error")
 _THEMES: tuple[ThemeMode, ...] = ("light", "dark", "contrast")
 
@@ -112,6 +113,7 @@ class ConsoleWindow(QMainWindow):
         self._problems_dock = self._dock("problems", self.problems, Qt.DockWidgetArea.RightDockWidgetArea)
         self._log_dock = self._dock("log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.problems.closed.connect(self._problems_dock.hide)
+        self._problems_dock.visibilityChanged.connect(lambda _is_shown: self._fit_side_bar())
         self.log.closed.connect(self._log_dock.hide)
         self._lay_out()
         self.toasts = ToastStrip(context.theme, self._inner)
@@ -382,7 +384,9 @@ class ConsoleWindow(QMainWindow):
         self._fit_side_bar()
 
     def _fit_side_bar(self) -> None:
-        self.side_bar.set_compact(self._wants_narrow or self.width() < COMPACT_BELOW)
+        panel = 0 if self._problems_dock.isHidden() else self._problems_dock.width()
+        is_tight = self.width() < COMPACT_BELOW or self.width() - panel < COMPACT_BELOW_BESIDE_PANEL
+        self.side_bar.set_compact(self._wants_narrow or is_tight)
 
     def _spawn(self, coroutine: Any, name: str) -> None:
         self.context.tasks.start(coroutine, name=f"window: {name}", owner=self)
@@ -427,10 +431,9 @@ def _to_text(data: QByteArray) -> str:
 
 def first_size() -> QSize:
     """The size before there is one to remember: no larger than the screen leaves room for, title bar included."""
-    screen = QGuiApplication.primaryScreen()
-    if screen is None or QGuiApplication.platformName() == "offscreen":  # whose screen is no one's
+    if QGuiApplication.platformName() == "offscreen":  # whose screen is no one's
         return FIRST_SIZE
-    return FIRST_SIZE.boundedTo(screen.availableSize() - QSize(0, TITLE_BAR_PX))
+    return FIRST_SIZE.boundedTo(QGuiApplication.primaryScreen().availableSize() - QSize(0, TITLE_BAR_PX))
 
 
 def _from_text(text: str) -> QByteArray:

@@ -67,6 +67,7 @@ class ActsView(View[ActRow]):
                 tooltip=lambda act: formats.time(act.at),
                 export=lambda act: formats.time(act.at),
                 width=132,
+                note=formats.zone_name,
             ),
             Column("who", tr("Who"), lambda act: act.who, width=120),
             Column("what", tr("What"), lambda act: act_word(act.what), badge=_badge, width=196),

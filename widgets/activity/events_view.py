@@ -55,6 +55,7 @@ class EventsView(View[EventListing]):
                 tooltip=lambda event: formats.time(event.occurred_at_ms),
                 export=lambda event: formats.time(event.occurred_at_ms),
                 width=132,
+                note=formats.zone_name,
             ),
             Column("kind", tr("What"), lambda event: humanised(event.kind), badge=_badge, width=156),
             Column("vehicle", tr("Vehicle"), lambda event: event.vehicle or NOTHING, width=124),

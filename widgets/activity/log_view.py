@@ -63,6 +63,7 @@ class LogView(View[LogLine]):
                 tooltip=lambda line: formats.time(line.created_at),
                 export=lambda line: formats.time(line.created_at),
                 width=132,
+                note=formats.zone_name,
             ),
             Column(
                 "kind",

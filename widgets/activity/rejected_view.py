@@ -59,6 +59,7 @@ class RejectedView(View[RejectedRow]):
                 tooltip=lambda row: formats.time(row.at),
                 export=lambda row: formats.time(row.at),
                 width=132,
+                note=formats.zone_name,
             ),
             Column("integration", tr("Integration"), lambda row: self.names.integration(row.integration_id), width=140),
             Column("record", tr("Record"), lambda row: row.record_key, is_mono=True, width=200),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -22,7 +22,8 @@ from resources.i18n import tr
 from widgets.theme import Theme
 
 SEARCH_PAUSE_MS = 150
-SEARCH_WIDTH_MIN = 240
+SEARCH_WIDTH = 240
+SEARCH_WIDTH_MIN = 200
 
 
 def primary_button(theme: Theme, text: str, icon: str = "") -> QPushButton:
@@ -118,6 +119,9 @@ class SearchField(QLineEdit):
         theme.changed.connect(self._paint_icons)
         self._paint_icons()
 
+    def sizeHint(self) -> QSize:
+        return super().sizeHint().expandedTo(QSize(SEARCH_WIDTH, 0))
+
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and self._wants(event):
             event.accept()  # the page's own use of Escape waits until the search is empty
@@ -160,7 +164,7 @@ class SegmentedTabs(QFrame):
         """``choices`` are (value, label) pairs; the first is chosen unless ``value`` says otherwise."""
         super().__init__()
         self.setProperty("segments", "true")
-        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)  # words are never cut off
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(4, 4, 4, 4)
         self._row.setSpacing(2)

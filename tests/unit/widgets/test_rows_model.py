@@ -174,3 +174,14 @@ def test_many_scattered_changes_are_one_reset(model: RowsModel[Row], qtbot: QtBo
         model.set_predicate(lambda row: row.key % 2 == 0)
     assert isinstance(model, QAbstractItemModel)
     assert model.rowCount() == 200
+
+
+def test_a_heading_names_what_its_values_are_in_and_follows_it(qtmodeltester: ModelTester) -> None:
+    zone = ["WAT"]
+    timed = (Column[Row]("at", "Time", lambda row: row.name, note=lambda: zone[0]), *columns())
+    model = RowsModel(timed, key=lambda row: row.key)
+    qtmodeltester.check(model)
+    model.sort(0, DESCENDING)
+    assert model.headerData(0, Qt.Orientation.Horizontal) == "Time (WAT) ↓"
+    zone[0] = "UTC"
+    assert model.headerData(0, Qt.Orientation.Horizontal) == "Time (UTC) ↓"

@@ -210,6 +210,16 @@ async def test_a_narrow_window_shows_icons_with_tool_tips(bench: Bench) -> None:
     assert button.text().strip() == "Trackers"
 
 
+async def test_the_side_bar_makes_room_for_the_problems_in_a_small_window(bench: Bench, qtbot: QtBot) -> None:
+    bench.window.resize(1024, 700)
+    assert not bench.window.side_bar.is_compact
+    await bench.come_to_front()
+    qtbot.keyClick(bench.window, Qt.Key.Key_F8)
+    await until(lambda: bench.window.side_bar.is_compact)
+    qtbot.keyClick(bench.window, Qt.Key.Key_F8)
+    await until(lambda: not bench.window.side_bar.is_compact)
+
+
 async def test_the_theme_key_changes_the_look_and_keeps_it(bench: Bench, qtbot: QtBot) -> None:
     context = bench.console.context
     qtbot.keyClick(bench.window, Qt.Key.Key_L, CTRL | Qt.KeyboardModifier.ShiftModifier)
