@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zoneinfo
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,14 +14,16 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 from sqlalchemy import Connection
 
+from app import platform
 from app.engine.facts import EngineFacts, read_facts
 from app.errors import OperatorError
 from app.security.audit import record_act
 from app.store.retention import Retention, get_retention, set_retention
 from resources.i18n import tr
+from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.page import Page, PageHeader
-from widgets.primitives import outline_button, text_label
+from widgets.primitives import outline_button, primary_button, text_label
 from widgets.settings.rows import SettingRow, card_of, choice, days, switch
 
 ZONES_FIRST = ("Africa/Lagos", "UTC")
@@ -45,6 +47,7 @@ class SettingsPage(Page):
 
     def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)
+        self._kept = Retention()
         column = self.scroll_column()
         column.addWidget(PageHeader(tr("Settings"), tr("How this console looks, what it keeps and where")))
         column.addWidget(self._appearance())
@@ -53,21 +56,14 @@ class SettingsPage(Page):
         column.addWidget(self._keeping())
         column.addWidget(self._places())
         column.addStretch(1)
-        self._shown = Retention()
         context.preferences.changed.connect(self._show_preferences)
 
     async def refresh(self, topics: frozenset[str]) -> None:  # noqa: ARG002 - everything here is read at once
         facts = await self._read_facts()
-        self._shown = facts.retention
-        for box, value in (
-            (self.raw_days, facts.retention.raw_days),
-            (self.log_days, facts.retention.logs_days),
-            (self.position_days, facts.retention.positions_days),
-        ):
-            if not box.hasFocus():  # never under the operator's fingers
-                box.blockSignals(True)
-                box.setValue(value)
-                box.blockSignals(False)
+        if self._entered() == self._kept:  # never over what somebody is just entering
+            self._show_keeping(facts.retention)
+        self._kept = facts.retention
+        self._on_days_changed()
         self.store_label.setText(
             tr(
                 "{place}, {size}",
@@ -91,7 +87,10 @@ class SettingsPage(Page):
             secrets = self.context.services.vault.describe()
         except OperatorError as err:
             secrets = err.why
-        return _Facts(retention, read_facts(paths.engine_json), size, secrets)
+        engine = read_facts(paths.engine_json)
+        if engine is not None and not platform.is_process_alive(engine.pid):
+            engine = None
+        return _Facts(retention, engine, size, secrets)
 
     def _appearance(self) -> QWidget:
         choices = self.context.preferences.choices
@@ -143,13 +142,24 @@ class SettingsPage(Page):
 
     def _keeping(self) -> QWidget:
         self.position_days, self.raw_days, self.log_days = days(400), days(30), days(90)
-        self.position_days.valueChanged.connect(lambda n: self._keep(positions_days=n))
-        self.raw_days.valueChanged.connect(lambda n: self._keep(raw_days=n))
-        self.log_days.valueChanged.connect(lambda n: self._keep(logs_days=n))
+        for box in (self.position_days, self.raw_days, self.log_days):
+            box.valueChanged.connect(self._on_days_changed)
         positions = tr("Fixes and events of all vehicles.")
         raw = tr("The bytes behind every position; without them a point can no longer be traced to its frame.")
         logs = tr("The event log, records set aside, finished commands.")
-        return card_of(
+        self.save_days = primary_button(self.context.theme, tr("Save"))
+        self.save_days.clicked.connect(lambda: self._do(self._save_keeping(), "save keeping times"))
+        self.undo_days = outline_button(self.context.theme, tr("Undo"))
+        self.undo_days.clicked.connect(lambda: self._show_keeping(self._kept))
+        self._days_buttons = QWidget()
+        row = QHBoxLayout(self._days_buttons)
+        row.setContentsMargins(0, 8, 0, 0)
+        row.setSpacing(10)
+        row.addStretch(1)
+        row.addWidget(self.undo_days)
+        row.addWidget(self.save_days)
+        self._days_buttons.hide()
+        card = card_of(
             tr("How long data is kept"),
             [
                 SettingRow(tr("Positions and events"), positions, self.position_days),
@@ -157,6 +167,46 @@ class SettingsPage(Page):
                 SettingRow(tr("Logs"), logs, self.log_days),
             ],
         )
+        card.body.addWidget(self._days_buttons)
+        return card
+
+    def _entered(self) -> Retention:
+        return Retention(self.raw_days.value(), self.log_days.value(), self.position_days.value())
+
+    def _show_keeping(self, retention: Retention) -> None:
+        self.raw_days.setValue(retention.raw_days)
+        self.log_days.setValue(retention.logs_days)
+        self.position_days.setValue(retention.positions_days)
+
+    def _on_days_changed(self) -> None:
+        self._days_buttons.setVisible(self._entered() != self._kept)
+
+    async def _save_keeping(self) -> None:
+        """Less is kept only after it was said what that deletes."""
+        before, after = self._kept, self._entered()
+        lost = [
+            tr("{what} older than {days} days", what=what, days=now)
+            for what, was, now in (
+                (tr("Positions and events"), before.positions_days, after.positions_days),
+                (tr("Raw frames"), before.raw_days, after.raw_days),
+                (tr("Logs"), before.logs_days, after.logs_days),
+            )
+            if now < was
+        ]
+        if lost and not await ask.confirm(
+            self,
+            self.context.theme,
+            tr("Keep less?"),
+            tr("Within the next hour this is deleted for good, on every screen and in every export:"),
+            act=tr("Keep less"),
+            detail="\n".join(lost),
+            destructive=True,
+        ):
+            return
+        await self.context.bridge.write(partial(_save_retention, before=before, after=after))
+        self._kept = after
+        self._on_days_changed()
+        self.context.notify("ok", tr("Saved. The engine keeps data by the new times."))
 
     def _places(self) -> QWidget:
         theme = self.context.theme
@@ -187,14 +237,6 @@ class SettingsPage(Page):
 
     def _prefer(self, **values: Any) -> None:
         self._do(self.context.preferences.change(**values), "save preferences")
-
-    def _keep(self, **values: int) -> None:
-        wanted = replace(self._shown, **values)
-        if wanted != self._shown:
-            before, self._shown = self._shown, wanted
-            self._do(
-                self.context.bridge.write(partial(_save_retention, before=before, after=wanted)), "save keeping times"
-            )
 
     def _do(self, act: Coroutine[Any, Any, Any], name: str) -> None:
         """Run an act; what it could not do is said, and the page shows again what holds."""

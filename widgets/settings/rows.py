@@ -70,7 +70,6 @@ def days(value: int, most: int = 3650) -> QSpinBox:
     box.setMinimumWidth(120)
     for edit in box.findChildren(QLineEdit):
         edit.setTextMargins(TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside a spin box
-    box.setKeyboardTracking(False)  # one change per number, not per digit
     calm_wheel(box)
     return box
 
