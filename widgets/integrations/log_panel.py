@@ -11,29 +11,14 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from app.store.logs import LogFilter, LogLine, LogPage, search_logs
 from resources.i18n import tr, trn
 from widgets import ask
+from widgets.activity.words import log_word
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
 from widgets.page import Page
 from widgets.primitives import SearchField, outline_button, text_label
 from widgets.rows_model import Column, RowsModel
-from widgets.theme import Level
 
 PAGE_LINES = 200
-
-_LEVELS: dict[str, Level] = {
-    "sync_success": "ok",
-    "peer_returned": "ok",
-    "store_returned": "ok",
-    "sync_error": "error",
-    "defect": "error",
-    "store_refused": "error",
-    "sign_in": "error",
-    "misconfigured": "error",
-    "unsupported": "error",
-    "peer_lost": "warn",
-    "sync_skipped": "info",
-    "sync_postponed": "info",
-}
 
 
 class LogPanel(QWidget):
@@ -58,8 +43,8 @@ class LogPanel(QWidget):
             Column[LogLine](
                 "event",
                 tr("Event"),
-                lambda row: event_words(row.event_type),
-                badge=lambda row: (_LEVELS.get(row.event_type, "neutral"), event_words(row.event_type)),
+                lambda row: log_word(row.event_type)[1],
+                badge=lambda row: log_word(row.event_type),
                 width=170,
             ),
             Column[LogLine]("text", tr("What happened"), lambda row: row.text, tooltip=lambda row: row.text, width=720),
@@ -138,7 +123,7 @@ class LogPanel(QWidget):
 
     async def _open(self, row: LogLine) -> None:
         body = json.dumps(dict(row.payload), indent=2, ensure_ascii=False, default=str)
-        title = f"{event_words(row.event_type)} · {self._context.formats.time(row.created_at)}"
+        title = f"{log_word(row.event_type)[1]} · {self._context.formats.time(row.created_at)}"
         await ask.tell(self.window(), self._context.theme, title, row.text, body if row.payload else "")
 
     def _lay_out(self) -> None:
@@ -153,8 +138,3 @@ class LogPanel(QWidget):
         row.addWidget(self.older)
         column.addLayout(row)
         column.addWidget(in_card(self.table), 1)
-
-
-def event_words(event_type: str) -> str:
-    """``sync_success`` as a person writes it."""
-    return event_type.replace("_", " ").capitalize()

@@ -266,6 +266,11 @@ class VehicleList(QWidget):
     def show_fleet(self) -> None:
         """The fleet changed: arrange anew, count anew."""
         self.model.arrange()
+        if not self.states.view().isVisible():  # what somebody is choosing from does not change under the mouse
+            self._count_states()
+        self._show_summary()
+
+    def _count_states(self) -> None:
         counts = self.model.fleet.counts()
         wanted = [(tr("All states"), ALL)] + [
             (f"{tr(WORDS[state])}  {number:,}", int(state)) for state, number in counts.items() if number
@@ -280,7 +285,6 @@ class VehicleList(QWidget):
                 self.states.addItem(word, state)
             self.states.setCurrentIndex(max(0, self.states.findData(ALL if chosen is None else chosen)))
             self.states.blockSignals(False)
-        self._show_summary()
 
     def select(self, key: str, *, scroll: bool = True) -> None:
         """Show a subject as chosen without announcing it; "" chooses nothing."""

@@ -24,7 +24,7 @@ from app.store.tables import IntegrationState, RawFrameRow
 from dialogs.map_layers import MapLayersDialog, map_layers
 from tests.helpers.fleet import Feed, add_integration
 from tests.helpers.map_fleet import MINUTE_MS, TOWNS, Truck, a_day, a_fix, a_truck, make_fleet, seat
-from tests.helpers.qt import Console, open_dialog, until
+from tests.helpers.qt import Console, ExpectedLogs, open_dialog, until
 from tests.unit.widgets.map.test_geojson import SQUARE, a_collection, a_feature
 from widgets.map.fleet import subject_key
 from widgets.map.layer_errors import LayerRefused
@@ -196,6 +196,19 @@ async def test_the_list_filters_sorts_and_picks_by_keyboard(desk: Desk) -> None:
     page.list.search.setText("no such plate")
     page.list.search.returnPressed.emit()
     assert page.list.model.rowCount() == 0
+
+
+async def test_the_states_stand_still_while_one_is_chosen_from_them(desk: Desk, expected_logs: ExpectedLogs) -> None:
+    expected_logs.allow("grabbing the keyboard")  # the offscreen platform has none to grab
+    states, fleet = desk.page.list.states, desk.page.fleet
+    before = [states.itemText(at) for at in range(states.count())]
+    states.showPopup()
+    fleet.state[:] = VehicleState.SILENT
+    desk.page.list.show_fleet()
+    assert [states.itemText(at) for at in range(states.count())] == before
+    states.hidePopup()
+    desk.page.list.show_fleet()
+    assert [states.itemText(at) for at in range(states.count())] == ["All states", "Silent  29"]
 
 
 async def test_new_positions_move_the_marker_and_a_followed_vehicle_stays_in_the_middle(desk: Desk) -> None:
