@@ -26,7 +26,7 @@ _FILE_BYTES = 5_000_000
 _FILES_KEPT = 5
 _LINES_IN_MEMORY = 2_000
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-_QUIET = ("httpx", "httpcore", "websockets", "asyncio", "keyring", "filelock", "alembic.runtime.migration")
+_QUIET = ("httpx", "httpcore", "websockets", "asyncio", "keyring", "filelock", "alembic")
 """Libraries whose everyday lines name every request; their warnings stay."""
 
 EVENTS = "events"

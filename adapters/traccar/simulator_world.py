@@ -20,6 +20,7 @@ from adapters.traccar.simulator_roads import DEPOT_RADIUS_M, DEPOTS, KM_H_PER_KN
 Message = dict[str, list[dict[str, Any]]]
 USER_ID = 7
 SPEED_LIMIT_KM_H = 100.0
+SLOWED_BY_KM_H = 15.0
 NO_FIX_EVERY = 7
 """Every so many messages of a parked vehicle come without a fix."""
 
@@ -211,7 +212,9 @@ class World:
         inside = frozenset(self.fences_at(*here))
         found += [self._event(vehicle, index, "geofenceEnter", fence) for fence in sorted(inside - vehicle.inside)]
         found += [self._event(vehicle, index, "geofenceExit", fence) for fence in sorted(vehicle.inside - inside)]
-        moving, too_fast = speed_km_h > 1, speed_km_h > SPEED_LIMIT_KM_H
+        moving = speed_km_h > 1
+        # One violation is over only when the driver has really slowed down.
+        too_fast = speed_km_h > SPEED_LIMIT_KM_H - (SLOWED_BY_KM_H if vehicle.too_fast else 0)
         if moving != vehicle.moving:
             found.append(self._event(vehicle, index, "ignitionOn" if moving else "ignitionOff"))
         if too_fast and not vehicle.too_fast:

@@ -239,7 +239,8 @@ class Coordinator:
                 self._last_data_ms = max(self._last_data_ms or 0, min(part.newest_data_ms, now_ms))
                 self._last_success_ms = self._last_sync_ms = now_ms
         if stored.defects:
-            detail = f"{len(stored.defects)} record(s) were set aside. {stored.defects[0]}"
+            count = len(stored.defects)
+            detail = f"{count} {'record was' if count == 1 else 'records were'} set aside. {stored.defects[0]}"
             title = f"A defect of this program set records of {self.configured.name} aside"
             self._raise(Issue("defect_records", title, detail, "none"))
         if self._store_trouble is not None:
@@ -267,7 +268,8 @@ class Coordinator:
         name, counts = self.configured.name, dict(run.counts)
         payload = {"why": run.why, "counts": counts, "duration_ms": run.duration_ms}
         if run.error is None:
-            text = f"{name}: {run.records} new record(s) in {run.duration_ms / 1000:.1f} s ({run.why})."
+            records = "1 new record" if run.records == 1 else f"{run.records} new records"
+            text = f"{name}: {records} in {run.duration_ms / 1000:.1f} s ({run.why})."
             self._last_success_ms = self._last_sync_ms = self._ports.clock.now_ms()
             outcome = Outcome(True, "sync_success", text, counts, run.duration_ms)
         else:

@@ -248,10 +248,14 @@ class TrackersPage(Page):
             button = outline_button(theme, tr("Open Integrations"), "plug")
             button.clicked.connect(lambda: open_page("integrations"))
         self.tables[WAITING].set_empty("inbox", tr("No tracker waits"), how, button)
-        adopt = outline_button(theme, tr("Show those that wait"), "inbox")
-        adopt.clicked.connect(lambda: self.tabs.choose(WAITING))
+        if sources.listening:
+            next_step = outline_button(theme, tr("Show those that wait"), "inbox")
+            next_step.clicked.connect(lambda: self.tabs.choose(WAITING))
+        else:
+            next_step = outline_button(theme, tr("Open Integrations"), "plug")
+            next_step.clicked.connect(lambda: open_page("integrations"))
         known = tr("Trackers of our own listeners wait until they are adopted; those that a server lists are known.")
-        self.tables[KNOWN].set_empty("satellite-dish", tr("No tracker is known yet"), known, adopt)
+        self.tables[KNOWN].set_empty("satellite-dish", tr("No tracker is known yet"), known, next_step)
         blocked = tr("Block a tracker that is not yours: its frames are then counted and not stored.")
         self.tables[BLOCKED].set_empty("ban", tr("No tracker is blocked"), blocked)
 
