@@ -61,7 +61,7 @@ async def test_an_error_in_a_lost_task(desk: Desk) -> None:
 
 async def test_an_error_in_a_task_of_ours_and_in_a_thread(desk: Desk, console: Console) -> None:
     desk.reporter.report("trackers: refresh", KeyError("imei"))
-    thread = threading.Thread(target=lambda: {}[1], name="reader of ttyUSB0")
+    thread = threading.Thread(target=lambda: int("x"), name="reader of ttyUSB0")
     thread.start()
     await until(lambda: len(desk.reports) == 2)
     thread.join()
