@@ -16,6 +16,7 @@ BENCHES = {
     "flood": "tests.bench.bench_flood:run",
     "screen": "tests.bench.bench_screen:run",
     "history": "tests.bench.bench_queries:run",
+    "start": "tests.bench.bench_start:run",
     "logs": "tests.bench.bench_logs:run",
 }
 
