@@ -1,7 +1,8 @@
 """What this user prefers: a small JSON file with a version, a backup, and no power to stop the program.
 
 An entry that cannot be right falls back to its default and leaves the others alone; a file that cannot be read is
-set aside and its backup is tried. Sizes and positions of windows live in a file of their own.
+set aside and its backup is tried. Sizes and positions of windows live in a file of their own. Four entries are
+checked by hand: a start would pay more for loading a library than for everything else that it does with them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ import logging
 import threading
 import zoneinfo
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from typing import Any, Literal, get_args
 
 from app import platform
 
@@ -27,25 +27,48 @@ UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Numbered upgrades: ``UPGRADES[n]`` turns the entries of version n into those of version n + 1."""
 
 
-class Preferences(BaseModel):
+ThemeChoice = Literal["light", "dark", "contrast", "system"]
+UnitsChoice = Literal["metric", "imperial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
     """The entries. ``time_zone`` is an IANA name, or empty for the machine's own."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    theme: Literal["light", "dark", "contrast", "system"] = "system"
+    theme: ThemeChoice = "system"
     time_zone: str = ""
-    units: Literal["metric", "imperial"] = "metric"
+    units: UnitsChoice = "metric"
     keep_engine_running: bool = False
 
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        if name:
-            try:
-                zoneinfo.ZoneInfo(name)
-            except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as err:
-                raise ValueError(f"no time zone is named {name}") from err
-        return name
+    def changed(self, **values: Any) -> Preferences:
+        """With these values instead. Raises ValueError with a sentence for one that cannot be."""
+        for name, value in values.items():
+            fault = _CHECKS[name](value)
+            if fault:
+                raise ValueError(fault)
+        return replace(self, **values)
+
+
+def _one_of(*allowed: object) -> Callable[[Any], str]:
+    return lambda value: "" if value in allowed else f"It must be one of {', '.join(map(str, allowed))}."
+
+
+def _fault_of_zone(value: Any) -> str:
+    try:
+        if value != "":
+            zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, TypeError, ValueError, OSError):
+        return f"No time zone is named {value}."
+    return ""
+
+
+_CHECKS: Mapping[str, Callable[[Any], str]] = {
+    "theme": _one_of(*get_args(ThemeChoice)),
+    "time_zone": _fault_of_zone,
+    "units": _one_of(*get_args(UnitsChoice)),
+    "keep_engine_running": lambda value: "" if isinstance(value, bool) else "It must be yes or no.",
+}
+"""For each entry what is wrong with a value, as a sentence; "" where nothing is."""
 
 
 class PreferencesFile:
@@ -70,7 +93,7 @@ class PreferencesFile:
     def save(self, preferences: Preferences) -> None:
         """Replace the file durably, keeping the one before as backup. Raises OSError when it cannot be written."""
         with self._lock:
-            self._file.save({"version": self._version, **preferences.model_dump(mode="json")})
+            self._file.save({"version": self._version, **asdict(preferences)})
 
     def _upgraded(self, entries: dict[str, Any]) -> dict[str, Any]:
         version = entries.pop("version", self._version)
@@ -87,13 +110,13 @@ class PreferencesFile:
         return entries
 
     def _good_part(self, entries: dict[str, Any]) -> Preferences:
-        try:
-            return Preferences.model_validate(entries)
-        except ValidationError as err:
-            bad = {str(fault["loc"][0]) for fault in err.errors() if fault["loc"]}
-        for name in sorted(bad):
-            self._warn(f"The preference “{name}” was not usable and is back at its default.")
-        return Preferences.model_validate({name: value for name, value in entries.items() if name not in bad})
+        good = Preferences()
+        for name in sorted(field.name for field in fields(Preferences) if field.name in entries):
+            try:
+                good = good.changed(**{name: entries[name]})
+            except ValueError:
+                self._warn(f"The preference “{name}” was not usable and is back at its default.")
+        return good
 
     def _warn(self, text: str) -> None:
         _log.warning(text)

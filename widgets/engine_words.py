@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer
 
-from adapters.base import Clock
 from app.engine.status import EngineStatus, EngineWord
 from app.versions import program_version
 from resources.i18n import tr
 from widgets.theme import Level
 from widgets.window import ConsoleWindow
+
+if TYPE_CHECKING:
+    from adapters.base import Clock
 
 TICK_MS = 500
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pydantic import ValidationError
 from PySide6.QtCore import QObject, Signal
 
-from app.preferences import Preferences as Choices
 from app.preferences import PreferencesFile
 
 
@@ -27,10 +25,7 @@ class Preferences(QObject):
 
         Raises ValueError with a sentence for a value that cannot be, OSError when the file cannot be written.
         """
-        try:
-            choices = Choices.model_validate({**self.choices.model_dump(), **values})
-        except ValidationError as err:
-            raise ValueError("; ".join(fault["msg"].removeprefix("Value error, ") for fault in err.errors())) from err
+        choices = self.choices.changed(**values)
         if choices == self.choices:
             return
         await asyncio.to_thread(self._file.save, choices)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from adapters.base import Clock
 from app.engine.held import HeldStore
 from app.engine.status import EngineStatus, EngineWord
 from app.errors import OperatorError
@@ -19,6 +18,7 @@ from app.services import Services
 from app.tasks import Tasks
 
 if TYPE_CHECKING:
+    from adapters.base import Clock
     from app.engine.host import EngineHost
 
 _log = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from adapters.base import Clock
 from app import platform
 from app.engine.commands import STOP, give_command
 from app.engine.facts import READY_LINE, STOP_LINE, EngineFacts, end_engine, read_facts
@@ -29,6 +29,9 @@ from app.security.redaction import redact_text
 from app.store.errors import StoreError
 from app.store.store import Store
 from app.tasks import Tasks
+
+if TYPE_CHECKING:
+    from adapters.base import Clock
 
 LOOK_S = 0.25
 SILENT_S = 10.0

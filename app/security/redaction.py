@@ -17,8 +17,6 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from pydantic import BaseModel, SecretBytes, SecretStr
-
 BLANK = "•••"
 _SHORTEST = 4  # what is shorter hides nothing, and blanking it would spoil every text
 _SHORTEST_FREE_STANDING = 8  # a shorter secret is blanked only where it stands as a word of its own
@@ -170,12 +168,12 @@ def _redact(value: Any, personal: bool, depth: int) -> Any:
         return value if _known.blank(str(value)) == str(value) else BLANK
     if isinstance(value, str):
         return redact_text(value)
-    if isinstance(value, SecretStr | SecretBytes):
+    if hasattr(value, "get_secret_value"):  # pydantic's secrets, without loading pydantic in every process
         return BLANK
     if isinstance(value, bytes | bytearray | memoryview):
         return redact_text(bytes(value).decode("utf-8", errors="backslashreplace"))
-    if isinstance(value, BaseModel):
-        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if (model_fields := getattr(type(value), "model_fields", None)) is not None:  # a pydantic model
+        value = {name: getattr(value, name) for name in model_fields}
     elif is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):

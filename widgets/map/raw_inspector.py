@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QTextCharFormat, QTextCursor
@@ -24,13 +25,16 @@ from PySide6.QtWidgets import (
 )
 from sqlalchemy import Connection
 
-from adapters.base import Explainer, FieldView
-from app.catalogue import Catalogue
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.primitives import outline_button, text_label
 from widgets.rows_model import Column, RowsModel
 from widgets.theme import mono_font
+
+# The map itself needs no adapters: they are loaded with the first frame that somebody looks into.
+if TYPE_CHECKING:
+    from adapters.base import Explainer, FieldView
+    from app.catalogue import Catalogue
 
 BYTES_PER_LINE = 16
 BYTES_SHOWN = 64 * 1024
@@ -81,6 +85,8 @@ def fields_of(frame: FrameView, explain: Explainer | None) -> list[FieldView]:
         return []
     if not isinstance(document, dict):
         return []
+    from adapters.base import FieldView
+
     return [FieldView(0, 0, "", str(key), _as_text(value)) for key, value in document.items()]
 
 
@@ -124,7 +130,7 @@ class RawInspector(QDialog):
         self.bytes.setFont(mono_font())
         self.bytes.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.bytes.setAccessibleName(tr("Bytes"))
-        self.model = RowsModel[FieldView](_COLUMNS, key=lambda field: (field.offset, field.name), parent=self)
+        self.model = RowsModel["FieldView"](_COLUMNS, key=lambda field: (field.offset, field.name), parent=self)
         self.model.apply(self.fields)
         self.table = self._make_table()
         self._lay_out()
@@ -250,7 +256,7 @@ class FrameWindows:
             self._context.notify("info", f"{otherwise}. {why}" if otherwise else why)
             return
         if self._catalogue is None:
-            self._catalogue = await asyncio.to_thread(Catalogue.load)
+            self._catalogue = await asyncio.to_thread(_load_catalogue)
         explain = await asyncio.to_thread(self._catalogue.explainer, frame.integration_type)
         inspector = RawInspector(self._context, frame, explain, self._parent)
         inspector.finished.connect(lambda _code: self.open.remove(inspector))
@@ -277,8 +283,14 @@ def text_ranges(offset: int, length: int) -> list[tuple[int, int]]:
 
 
 _COLUMNS = (
-    Column[FieldView]("offset", tr("Byte"), lambda field: str(field.offset) if field.length else "", width=60),
-    Column[FieldView]("hex", tr("Bytes"), lambda field: field.hex, width=200, is_mono=True),
-    Column[FieldView]("name", tr("Field"), lambda field: field.name, width=190),
-    Column[FieldView]("value", tr("Value"), lambda field: f"{field.value} {field.unit}".strip()),
+    Column["FieldView"]("offset", tr("Byte"), lambda field: str(field.offset) if field.length else "", width=60),
+    Column["FieldView"]("hex", tr("Bytes"), lambda field: field.hex, width=200, is_mono=True),
+    Column["FieldView"]("name", tr("Field"), lambda field: field.name, width=190),
+    Column["FieldView"]("value", tr("Value"), lambda field: f"{field.value} {field.unit}".strip()),
 )
+
+
+def _load_catalogue() -> Catalogue:
+    from app.catalogue import Catalogue
+
+    return Catalogue.load()

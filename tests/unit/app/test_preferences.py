@@ -91,7 +91,7 @@ _values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
 
 
 @settings(deadline=None)
-@given(entries=st.dictionaries(st.sampled_from([*Preferences.model_fields, "version", "other"]), _values))
+@given(entries=st.dictionaries(st.sampled_from([*Preferences.__slots__, "version", "other"]), _values))
 def test_any_object_loads(entries: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "any-preferences.json"
     path.write_text(json.dumps(entries))
