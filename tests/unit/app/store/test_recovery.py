@@ -460,7 +460,7 @@ def test_no_row_leads_to_evidence_of_another_after_the_newest_were_lost(path: Pa
     recover(path)
     store = Store.open(f"sqlite:///{path}")
     with store.read() as reading:
-        links = dict(reading.execute(select(PositionRow.id, PositionRow.raw_frame_id)).tuples().all())
+        links = {row.id: row.raw_frame_id for row in reading.execute(select(PositionRow.id, PositionRow.raw_frame_id))}
         states = reading.execute(select(DeviceState.position_id, DeviceState.raw_frame_id)).all()
         assert get_fact(reading, DEVICE_STATES_UPTO) is None  # states are looked up anew
     assert (links[last_position], links[last_position - 1]) == (None, last_frame - 1)
