@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ GARBAGE_MOST = 50_000
 def pytest_configure() -> None:
     """Cycles are collected between tests, on the main thread: a store's thread must not destroy left Qt objects."""
     gc.disable()
+
+
+def pytest_sessionfinish() -> None:
+    stores = sys.modules.get("tests.helpers.stores")
+    if stores is not None:  # no suite that needs a database ran in this process otherwise
+        stores.stop_postgresql()
 
 
 @pytest.fixture(autouse=True)

