@@ -7,8 +7,7 @@ natural unique key, so that a repeated frame is stored once. Times of telemetry 
 in ``changes`` when the row was last written: a page re-reads what is newer than what it has.
 """
 
-from __future__ import annotations
-
+# Annotations are no text here, as they are elsewhere: SQLAlchemy would evaluate each of them at every start.
 from datetime import datetime
 from typing import Any
 

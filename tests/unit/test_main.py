@@ -32,7 +32,7 @@ from tests.helpers.qt import (  # noqa: F401 - fixtures
     theme,
     until,
 )
-from tests.helpers.stores import make_store
+from tests.helpers.stores import make_store, make_store_url
 from tests.helpers.window import asked, session_on, starting
 from widgets.app import make_application
 from widgets.single_instance import SingleInstance
@@ -97,6 +97,29 @@ def test_a_page_that_is_not_there_is_named(tmp_path: Path) -> None:
     ended = start(*arguments, QT_QPA_PLATFORM="offscreen")
     assert ended.returncode == 1
     assert "There is no page “fuelling”. There are: integrations, map" in ended.stderr
+
+
+LOADED = """
+import sys
+sys.argv[0] = "main.py"
+from main import run
+status = run()
+print(" ".join(sorted(name for name in sys.modules if "." not in name)))
+sys.exit(status)
+"""
+HEAVY = {"numpy", "pyqtgraph", "httpx", "websockets", "alembic", "psycopg", "openpyxl", "uvloop", "serial", "starlette"}
+
+
+@pytest.mark.parametrize("page", ["integrations", "settings"])
+def test_a_start_loads_nothing_that_its_page_has_no_use_for(tmp_path: Path, page: str) -> None:
+    paths = Paths(tmp_path)
+    paths.create()
+    make_store_url(tmp_path / "made")
+    (tmp_path / "made" / "store.db").rename(paths.store_file)
+    arguments = ["--data-dir", str(tmp_path), "--screenshot", str(tmp_path / "page.png"), "--page", page]
+    ended = start(*arguments, code=LOADED, QT_QPA_PLATFORM="offscreen")
+    assert ended.returncode == 0, ended.stderr
+    assert HEAVY & set(ended.stdout.split()) == set()
 
 
 async def test_a_store_of_a_newer_program_is_refused_with_a_sentence(tmp_path: Path) -> None:
