@@ -9,6 +9,7 @@ into a temporary table and from there, past those that are stored already, into 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, Dialect, MetaData, Table, delete, insert, select
@@ -24,6 +25,8 @@ if TYPE_CHECKING:  # a store in a file does without the server's driver
 
 Row = tuple[Any, ...]
 
+_MOST_PARAMETERS = 8_000  # of one statement; SQLite's own limit is 32,766
+_COUNTED = {"preserve_rowcount": True}
 _COPY_FROM = 20  # fewer rows than this are cheaper by INSERT than by COPY and its temporary table
 
 
@@ -54,7 +57,10 @@ class BulkInsert:
         self._make = insert_on(dialect)
         one_row = self._past_known(insert(table), key).values(dict.fromkeys(columns))
         self._insert = compile_for(dialect, one_row, columns)
-        if self._postgresql:
+        if not self._postgresql:
+            self._rows_per_step = _MOST_PARAMETERS // len(columns)
+            self._insert_step = _repeated(self._insert, len(columns), self._rows_per_step)
+        else:
             self._arrivals = Table(
                 f"arrivals_{table.name}",
                 MetaData(),
@@ -72,7 +78,9 @@ class BulkInsert:
         """Insert ``rows``; returns how many were new."""
         if not rows:
             return 0
-        if not self._postgresql or len(rows) < _COPY_FROM:
+        if not self._postgresql:
+            return self._in_steps(connection, rows)
+        if len(rows) < _COPY_FROM:
             return connection.exec_driver_sql(self._insert, list(rows)).rowcount
         if not self._may_repeat:
             _copy_rows(connection, self._copy, rows)
@@ -81,6 +89,22 @@ class BulkInsert:
             return len(rows)
         added = self._moved(connection, rows)
         self._repeats_expected = added < len(rows)
+        return added
+
+    def _in_steps(self, connection: Connection, rows: Sequence[Row]) -> int:
+        """Many rows per statement while there are enough, the rest row by row.
+
+        SQLite works without Python's lock while it runs a statement, but one row is done before another thread has
+        woken up; only long statements let the sockets be read meanwhile.
+        """
+        size = self._rows_per_step
+        whole = len(rows) - len(rows) % size
+        added = 0
+        for start in range(0, whole, size):
+            values = tuple(chain.from_iterable(rows[start : start + size]))
+            added += connection.exec_driver_sql(self._insert_step, values, _COUNTED).rowcount
+        if whole < len(rows):
+            added += connection.exec_driver_sql(self._insert, list(rows[whole:])).rowcount
         return added
 
     def _copied_as_new(self, connection: Connection, rows: Sequence[Row]) -> bool:
@@ -107,6 +131,14 @@ class BulkInsert:
         if not key:
             return statement
         return self._make(statement.table).on_conflict_do_nothing(index_elements=list(key))
+
+
+def _repeated(one_row: str, columns: int, count: int) -> str:
+    """The statement for ``count`` rows made from the one for one row."""
+    row = f"({', '.join('?' * columns)})"
+    if one_row.count(row) != 1:
+        raise ValueError(f"no row of {columns} values in: {one_row}")
+    return one_row.replace(row, ", ".join([row] * count))
 
 
 def _copy_statement(table: Table, columns: Sequence[str]) -> sql.Composed:

@@ -32,37 +32,37 @@ def write(store: Store, *batches: list[tuple[Any, ...]]) -> list[int]:
     return store.write(lambda connection: [bulk(connection, batch) for batch in batches]).result()
 
 
-@pytest.mark.parametrize("size", [5, 100])
+@pytest.mark.parametrize("size", [5, 100, 1_000])
 def test_repetitions_are_left_out_and_counted(store: Store, size: int) -> None:
     first = fixes(range(size), 1)
-    half_known = fixes(range(size // 2, size // 2 + size), 1_000)
-    twice_in_one = fixes([*range(500, 500 + size), *range(500, 500 + size)], 2_000)
+    half_known = fixes(range(size // 2, size // 2 + size), 10_000)
+    twice_in_one = fixes([*range(5_000, 5_000 + size), *range(5_000, 5_000 + size)], 20_000)
 
     assert write(store, first, half_known, twice_in_one, [], first) == [size, size // 2, size, 0, 0]
-    assert write(store, fixes(range(900, 900 + size), 5_000)) == [size]
+    assert write(store, fixes(range(9_000, 9_000 + size), 50_000)) == [size]
     stored = rows_of(store, PositionRow)
     assert len(stored) == count_of(store, PositionRow) == 3 * size + size // 2
-    assert {row.attributes["n"] for row in stored if row.id < 1_000} == set(range(size))
+    assert {row.attributes["n"] for row in stored if row.id < 10_000} == set(range(size))
 
 
-@pytest.mark.parametrize("size", [5, 100])
+@pytest.mark.parametrize("size", [5, 100, 1_000])
 def test_a_clash_of_ids_is_an_error_and_no_repetition(store: Store, size: int) -> None:
     write(store, fixes(range(size), 1))
     with pytest.raises(IntegrityError):
-        write(store, fixes(range(1_000, 1_000 + size), size))
+        write(store, fixes(range(10_000, 10_000 + size), size))
     assert count_of(store, PositionRow) == size
 
 
-@pytest.mark.parametrize("size", [5, 100])
+@pytest.mark.parametrize("size", [5, 100, 1_000])
 def test_rows_without_a_natural_key_must_all_be_new(store: Store, size: int) -> None:
     bulk = BulkInsert(store.engine.dialect, FRAMES, RAW_COLUMNS)
-    rows = [raw_row(number + 1, 1, None, a_frame(data=bytes([number, 0, 255]))) for number in range(size)]
+    rows = [raw_row(number + 1, 1, None, a_frame(data=bytes([number % 256, 0, 255]))) for number in range(size)]
 
     def insert_rows(connection: Connection) -> int:
         return bulk(connection, rows)
 
     assert store.write(insert_rows).result() == size
-    assert [row.data for row in rows_of(store, RawFrameRow)] == [bytes([n, 0, 255]) for n in range(size)]
+    assert [row.data for row in rows_of(store, RawFrameRow)] == [bytes([n % 256, 0, 255]) for n in range(size)]
     with pytest.raises(IntegrityError):
         store.write(insert_rows).result()
 
