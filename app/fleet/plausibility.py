@@ -124,7 +124,10 @@ _RESOLUTION_MS = 1_000  # trackers tell whole seconds
 
 def is_reachable(one: Fix, other: Fix) -> bool:
     """Whether 250 km/h suffice between two fixes, in whichever order. Fixes of one second get one second."""
-    allowed_m = max(abs(other[0] - one[0]), _RESOLUTION_MS) * _FASTEST_M_PER_MS
+    apart_ms = abs(other[0] - one[0])
+    if apart_ms < _RESOLUTION_MS:  # noqa: PLR1730 - max() costs a call per fix
+        apart_ms = _RESOLUTION_MS
+    allowed_m = apart_ms * _FASTEST_M_PER_MS
     d_lat, d_lon = abs(other[1] - one[1]), abs(other[2] - one[2])
     if d_lon > 180:
         d_lon = 360 - d_lon
@@ -166,7 +169,10 @@ class FixHistory:
         """Judge ``fix`` and remember it if it is plausible. Only for fixes without NOT_A_REFERENCE marks."""
         fixes = self._fixes
         if fixes and fix[0] > fixes[-1][0] and is_reachable(fixes[-1], fix):  # nearly always
-            self._remember(len(fixes), fix)
+            self._doubtful = None
+            fixes.append(fix)
+            if len(fixes) > self.KEPT:
+                self._forget_oldest()
             return False
         if fix[0] < self._complete_from:
             return self._is_jump_in_gap(fix, look_up)
@@ -183,8 +189,11 @@ class FixHistory:
         self._doubtful = None
         self._fixes.insert(index, fix)
         if len(self._fixes) > self.KEPT:
-            del self._fixes[: self.KEPT // 2]
-            self._complete_from = self._fixes[0][0]
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        del self._fixes[: self.KEPT // 2]
+        self._complete_from = self._fixes[0][0]
 
     def _is_jump_in_gap(self, fix: Fix, look_up: LookUp) -> bool:
         before, after = self._gap

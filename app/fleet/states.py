@@ -153,8 +153,11 @@ class StateBook:
             if key not in self._states:
                 self._states[key] = LiveState(key)
 
-    def __getitem__(self, device_key: int) -> LiveState:
-        return self._states[device_key]
+    def moved(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Positions of loaded devices were stored; see :meth:`LiveState.moved`."""
+        states = self._states
+        for row in rows:
+            states[row[1]].moved(row)
 
     def touch(self, device_key: int, position_id: int, frame_id: int) -> LiveState:
         """The loaded state of a device, to be changed; the ids are the next ones that will be given out."""

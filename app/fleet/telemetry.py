@@ -203,9 +203,7 @@ class TelemetrySink:
             ids = connection.execute(select(PositionRow.id).where(PositionRow.id >= rows[0][0])).scalars()
             stored_ids = set(ids)
             rows = [row for row in rows if row[0] in stored_ids]
-        states = self._states
-        for row in rows:
-            states[row[1]].moved(row)
+        self._states.moved(rows)
         return rows
 
     def _write_rejected(
