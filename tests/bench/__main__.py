@@ -7,6 +7,7 @@ baseline of the same run.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 BENCHES = {
@@ -26,6 +27,7 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHES)}", file=sys.stderr)
         return 2
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     for name in names or BENCHES:
         module, _, function = BENCHES[name].partition(":")
         print(f"== {name}", flush=True)
