@@ -47,7 +47,7 @@ __all__ = [
     "theme",
 ]
 
-WAIT_S = 5.0
+WAIT_S = 20.0  # a condition that comes is awaited no longer than it takes; a loaded machine is slow
 POLL_S = 0.005
 Loops = Mapping[str, Callable[[], asyncio.AbstractEventLoop]]
 
