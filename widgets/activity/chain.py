@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from sqlalchemy import Connection
 
 from app.errors import OperatorError
-from app.security.audit import AuditReport, verify_acts
+from app.security.audit import AuditReport, head_of, verify_acts
 from app.security.seal import Seal
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
@@ -60,9 +60,16 @@ class ChainBar(QWidget):
         finally:
             self.button.setEnabled(True)
 
-    def note_change(self) -> None:
-        """Acts were added since the last walk."""
-        if self.verdict is not None and self.verdict.report.ok:
+    async def note_change(self) -> None:
+        """The topic of the acts moved: compare the end of the chain with the one that was walked.
+
+        The news may be older than the walk, so the store is asked instead of taking it for a change.
+        """
+        walked = self.verdict
+        if walked is None or not walked.report.ok:
+            return
+        head = await self._context.bridge.read(head_of)
+        if head != walked.report.head and walked is self.verdict and self.button.isEnabled():  # no walk meanwhile
             self.pill.set_state("neutral", tr("Changed since"))
 
     def show_verdict(self, verdict: Verdict) -> None:

@@ -110,7 +110,7 @@ class ActivityPage(Page):
         elif topics & self.feed.view.topics:
             self.feed.follow()
         if "acts" in topics:
-            self.chain.note_change()
+            await self.chain.note_change()
 
     def _read_names(self, connection: Connection) -> list[tuple[str, str]]:
         query = select(Integration.id, Integration.name, Integration.removed_at).order_by(Integration.name)

@@ -345,6 +345,15 @@ async def test_the_chain_is_verified_on_demand_and_a_fault_is_named(desk: Desk) 
     assert "was edited after it was written" in fault
 
 
+async def test_news_of_acts_that_the_walk_saw_is_no_change(desk: Desk) -> None:
+    await desk.write(lambda connection: record_act(connection, what="test.act", subject="s"))
+    await desk.open("acts")
+    QTest.mouseClick(desk.page.chain.button, LEFT)
+    await until(lambda: desk.page.chain.pill.word == "Chain holds")
+    await desk.page.refresh(frozenset({"acts"}))
+    assert desk.page.chain.pill.word == "Chain holds"
+
+
 async def test_a_locked_vault_does_not_hinder_the_walk(desk: Desk) -> None:
     def locked() -> MemoryVault:
         raise VaultError("The key store is locked. Unlock it and try again.")
