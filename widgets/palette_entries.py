@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnClause, ColumnElement, Connection, func, select
 
 from app.fleet.registry import FORGOTTEN
 from app.store.tables import Device, Vehicle
@@ -49,7 +48,7 @@ def _devices(connection: Connection, typed: str) -> Sequence[Any]:
     return connection.execute(query.order_by(Device.unique_id).limit(MOST)).all()
 
 
-def _holds(column: InstrumentedAttribute[str], typed: str) -> ColumnElement[bool]:
+def _holds(column: ColumnClause[str], typed: str) -> ColumnElement[bool]:
     """Plates are written with hyphens, with blanks and without: none of them counts."""
     bare = func.replace(func.replace(column, "-", ""), " ", "")
     return bare.icontains(typed.replace("-", "").replace(" ", ""), autoescape=True)

@@ -23,13 +23,14 @@ from app.clock import utc_now
 from app.platform import sync_folder
 from app.store import migrate, rawfile
 from app.store.changes import TOPICS, raise_topic
+from app.store.columns import Base
 from app.store.connect import damage_marker, write_engine
 from app.store.errors import StoreDamaged, StoreLocked, StoreTooNew, StoreUnreachable, translate
 from app.store.facts import DEVICE_STATES_UPTO, clear_fact, set_fact
 from app.store.logs import append_log
 from app.store.revision import HEAD
 from app.store.salvage import Damaged, RowCheck, forget_orphans, replant_header
-from app.store.tables import Base, Change, DeviceEventRow, DeviceState, PositionRow, Problem, RawFrameRow
+from app.store.tables import Change, DeviceEventRow, DeviceState, PositionRow, Problem, RawFrameRow
 
 FACT = "recovery"
 """The fact that a recovery leaves: ``at``, ``damaged`` (path), ``rows`` per table, ``incomplete``, ``in_time``."""

@@ -13,6 +13,7 @@ from app.clock import utc_now
 from app.store import migrate, rawfile
 from app.store.backup import Backup, create_backup, unpack
 from app.store.changes import TOPICS, raise_topic, topic_versions
+from app.store.columns import Base
 from app.store.connect import parse_url, place_of, read_engine, sqlite_path, write_engine
 from app.store.errors import StoreDamaged, StoreError, StoreLocked, StoreTooNew, StoreUnreachable, translate
 from app.store.facts import set_fact
@@ -20,7 +21,7 @@ from app.store.locks import EngineLock
 from app.store.portable import copy_rows, follow_keys
 from app.store.recovery import set_aside
 from app.store.revision import HEAD, current_revision
-from app.store.tables import Base, Change, Integration, Problem
+from app.store.tables import Change, Integration, Problem
 
 FACT = "restored"
 """The fact that a restore leaves: ``at``, ``created_at`` of the backup, ``sign_in``: ids that need their secrets."""

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnClause, ColumnElement, Connection, case, delete, func, select
 
 from app.clock import from_ms
 from app.store.changes import raise_topic
+from app.store.columns import Base
 from app.store.facts import get_fact, set_fact
 from app.store.store import Store
 from app.store.tables import (
-    Base,
     Command,
     DeviceEventRow,
     IntegrationLog,
@@ -59,7 +58,7 @@ class _Rule:
     """Rows of ``table`` for which ``is_older`` holds go; ``key`` follows their age, except after a wrong clock."""
 
     table: type[Base]
-    key: InstrumentedAttribute[Any]
+    key: ColumnClause[Any]
     is_older: Callable[[int], ColumnElement[bool]]
     days: int
     topic: str | None = None
@@ -143,7 +142,7 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
 
 
 def _both_old(
-    received_ms: InstrumentedAttribute[int], happened_ms: InstrumentedAttribute[int], keep: Retention
+    received_ms: ColumnClause[int], happened_ms: ColumnClause[int], keep: Retention
 ) -> Callable[[int], ColumnElement[bool]]:
     """What arrived while our clock was years behind is as young as its own time says; times to come say nothing."""
     kept_ms = keep.positions_days * _DAY_MS

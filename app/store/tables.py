@@ -7,26 +7,10 @@ natural unique key, so that a repeated frame is stored once. Times of telemetry 
 in ``changes`` when the row was last written: a page re-reads what is newer than what it has.
 """
 
-# Annotations are no text here, as they are elsewhere: SQLAlchemy would evaluate each of them at every start.
-from datetime import datetime
-from typing import Any
+from sqlalchemy import JSON, Boolean, Double, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 
-from sqlalchemy import JSON, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
+from app.store.columns import Base, column, optional
 from app.store.types import Key, UtcDateTime
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
 
 
 class Integration(Base):
@@ -34,20 +18,20 @@ class Integration(Base):
 
     __tablename__ = "integrations"
 
-    id: Mapped[str] = mapped_column(String(36), unique=True)
-    type: Mapped[str] = mapped_column(String(64))
-    name: Mapped[str] = mapped_column(String(200))
-    status: Mapped[str] = mapped_column(String(16))  # active, inactive, configured, error
-    config: Mapped[dict[str, Any]]
-    last_sync: Mapped[datetime | None]
-    created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
-    key: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    enabled: Mapped[bool]
-    removed_at: Mapped[datetime | None]
-    peer_unique_id: Mapped[str | None] = mapped_column(String(300))
-    secrets_version: Mapped[int] = mapped_column(default=0)  # raised when a secret changes: the engine restarts it
-    changed_version: Mapped[int] = mapped_column(Key, index=True, default=0)
+    id = column(String(36), unique=True)
+    type = column(String(64))
+    name = column(String(200))
+    status = column(String(16))  # active, inactive, configured, error
+    config = column(JSON)
+    last_sync = optional(UtcDateTime)
+    created_at = column(UtcDateTime)
+    updated_at = column(UtcDateTime)
+    key = column(Key, primary_key=True, autoincrement=True)
+    enabled = column(Boolean)
+    removed_at = optional(UtcDateTime)
+    peer_unique_id = optional(String(300))
+    secrets_version = column(Integer, default=0)  # raised when a secret changes: the engine restarts it
+    changed_version = column(Key, index=True, default=0)
 
 
 class IntegrationLog(Base):
@@ -55,12 +39,12 @@ class IntegrationLog(Base):
 
     __tablename__ = "integration_logs"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    integration_id: Mapped[str | None] = mapped_column(String(36))  # None: the console itself
-    event_type: Mapped[str] = mapped_column(String(64))
-    payload: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime] = mapped_column(index=True)
-    text: Mapped[str] = mapped_column(Text, default="")  # one sentence, what the search reads
+    id = column(Key, primary_key=True, autoincrement=True)
+    integration_id = optional(String(36))  # None: the console itself
+    event_type = column(String(64))
+    payload = column(JSON)
+    created_at = column(UtcDateTime, index=True)
+    text = column(Text, default="")  # one sentence, what the search reads
 
     # The index over the text itself is each database's own; app.store.logs and the first migration describe it.
     __table_args__ = (
@@ -75,17 +59,17 @@ class IntegrationState(Base):
 
     __tablename__ = "integration_states"
 
-    integration_id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    phase: Mapped[str] = mapped_column(String(24))
-    reason: Mapped[str] = mapped_column(Text, default="")  # what failed and what to do, one or two sentences
-    error_kind: Mapped[str] = mapped_column(String(32), default="")  # class name in adapters.errors
-    since: Mapped[datetime]
-    next_try: Mapped[datetime | None]
-    last_success: Mapped[datetime | None]
-    last_data: Mapped[datetime | None]
-    failures: Mapped[int] = mapped_column(default=0)  # tries in a row that failed
-    detail: Mapped[dict[str, Any]]  # identity, version, streams, addresses listened on
-    changed_version: Mapped[int] = mapped_column(Key, index=True, default=0)
+    integration_id = column(String(36), primary_key=True)
+    phase = column(String(24))
+    reason = column(Text, default="")  # what failed and what to do, one or two sentences
+    error_kind = column(String(32), default="")  # class name in adapters.errors
+    since = column(UtcDateTime)
+    next_try = optional(UtcDateTime)
+    last_success = optional(UtcDateTime)
+    last_data = optional(UtcDateTime)
+    failures = column(Integer, default=0)  # tries in a row that failed
+    detail = column(JSON)  # identity, version, streams, addresses listened on
+    changed_version = column(Key, index=True, default=0)
 
 
 class IntegrationDay(Base):
@@ -93,14 +77,14 @@ class IntegrationDay(Base):
 
     __tablename__ = "integration_days"
 
-    integration_id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    day: Mapped[str] = mapped_column(String(10), primary_key=True)
-    runs: Mapped[int] = mapped_column(default=0)
-    runs_failed: Mapped[int] = mapped_column(default=0)
-    records: Mapped[int] = mapped_column(Key, default=0)
-    duration_ms: Mapped[int] = mapped_column(Key, default=0)
-    delay_ms: Mapped[int] = mapped_column(Key, default=0)  # sum over positions of arrival minus fix
-    counters: Mapped[dict[str, Any]]  # skipped_bytes, bad_checksum, refused_connections …
+    integration_id = column(String(36), primary_key=True)
+    day = column(String(10), primary_key=True)
+    runs = column(Integer, default=0)
+    runs_failed = column(Integer, default=0)
+    records = column(Key, default=0)
+    duration_ms = column(Key, default=0)
+    delay_ms = column(Key, default=0)  # sum over positions of arrival minus fix
+    counters = column(JSON)  # skipped_bytes, bad_checksum, refused_connections …
 
 
 class Cursor(Base):
@@ -108,10 +92,10 @@ class Cursor(Base):
 
     __tablename__ = "cursors"
 
-    integration_id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    stream: Mapped[str] = mapped_column(String(200), primary_key=True)
-    value: Mapped[str] = mapped_column(Text)
-    saved_at: Mapped[datetime]
+    integration_id = column(String(36), primary_key=True)
+    stream = column(String(200), primary_key=True)
+    value = column(Text)
+    saved_at = column(UtcDateTime)
 
 
 class Command(Base):
@@ -119,14 +103,14 @@ class Command(Base):
 
     __tablename__ = "commands"
 
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    name: Mapped[str] = mapped_column(String(40))  # sync, check, engine.stop
-    integration_id: Mapped[str | None] = mapped_column(String(36))
-    payload: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime]
-    taken_at: Mapped[datetime | None]
-    done_at: Mapped[datetime | None] = mapped_column(index=True)
-    outcome: Mapped[dict[str, Any] | None]
+    id = column(String(36), primary_key=True)
+    name = column(String(40))  # sync, check, engine.stop
+    integration_id = optional(String(36))
+    payload = column(JSON)
+    created_at = column(UtcDateTime)
+    taken_at = optional(UtcDateTime)
+    done_at = optional(UtcDateTime, index=True)
+    outcome = optional(JSON)
 
 
 class Change(Base):
@@ -134,8 +118,8 @@ class Change(Base):
 
     __tablename__ = "changes"
 
-    topic: Mapped[str] = mapped_column(String(40), primary_key=True)
-    version: Mapped[int] = mapped_column(Key)
+    topic = column(String(40), primary_key=True)
+    version = column(Key)
 
 
 class Act(Base):
@@ -143,29 +127,29 @@ class Act(Base):
 
     __tablename__ = "acts"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    at: Mapped[datetime] = mapped_column(index=True)
-    who: Mapped[str] = mapped_column(String(200))
-    host: Mapped[str] = mapped_column(String(200))
-    what: Mapped[str] = mapped_column(String(80))  # integration.add, device.adopt …
-    subject: Mapped[str] = mapped_column(String(300))
-    before: Mapped[dict[str, Any] | None]
-    after: Mapped[dict[str, Any] | None]
-    previous_hash: Mapped[str] = mapped_column(String(64))
-    hash: Mapped[str] = mapped_column(String(64))
+    id = column(Key, primary_key=True, autoincrement=True)
+    at = column(UtcDateTime, index=True)
+    who = column(String(200))
+    host = column(String(200))
+    what = column(String(80))  # integration.add, device.adopt …
+    subject = column(String(300))
+    before = optional(JSON)
+    after = optional(JSON)
+    previous_hash = column(String(64))
+    hash = column(String(64))
 
 
 class Vehicle(Base):
     __tablename__ = "vehicles"
 
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    plate: Mapped[str] = mapped_column(String(40), unique=True)
-    name: Mapped[str] = mapped_column(String(200), default="")
-    make_model: Mapped[str] = mapped_column(String(200), default="")
-    notes: Mapped[str] = mapped_column(Text, default="")
-    created_at: Mapped[datetime]
-    removed_at: Mapped[datetime | None]
-    changed_version: Mapped[int] = mapped_column(Key, index=True, default=0)
+    id = column(String(36), primary_key=True)
+    plate = column(String(40), unique=True)
+    name = column(String(200), default="")
+    make_model = column(String(200), default="")
+    notes = column(Text, default="")
+    created_at = column(UtcDateTime)
+    removed_at = optional(UtcDateTime)
+    changed_version = column(Key, index=True, default=0)
 
 
 class Device(Base):
@@ -173,22 +157,22 @@ class Device(Base):
 
     __tablename__ = "devices"
 
-    key: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    id: Mapped[str] = mapped_column(String(36), unique=True)
-    integration_id: Mapped[str] = mapped_column(String(36))
-    unique_id: Mapped[str] = mapped_column(String(100))  # IMEI or the peer's unique id
-    state: Mapped[str] = mapped_column(String(16))
-    vehicle_id: Mapped[str | None] = mapped_column(ForeignKey("vehicles.id"))
-    name: Mapped[str] = mapped_column(String(200), default="")
-    model: Mapped[str] = mapped_column(String(100), default="")
-    phone: Mapped[str] = mapped_column(String(60), default="")
-    peer_id: Mapped[str | None] = mapped_column(String(60))
-    group_name: Mapped[str] = mapped_column(String(200), default="")
-    visible: Mapped[bool] = mapped_column(default=True)  # False: no longer in the peer's list
-    clock_offset_s: Mapped[int | None]  # device clock minus UTC; None: what the device declares
-    first_seen_ms: Mapped[int] = mapped_column(Key)
-    attributes: Mapped[dict[str, Any]]
-    changed_version: Mapped[int] = mapped_column(Key, index=True, default=0)
+    key = column(Key, primary_key=True, autoincrement=True)
+    id = column(String(36), unique=True)
+    integration_id = column(String(36))
+    unique_id = column(String(100))  # IMEI or the peer's unique id
+    state = column(String(16))
+    vehicle_id = optional(String(36), ForeignKey("vehicles.id"))
+    name = column(String(200), default="")
+    model = column(String(100), default="")
+    phone = column(String(60), default="")
+    peer_id = optional(String(60))
+    group_name = column(String(200), default="")
+    visible = column(Boolean, default=True)  # False: no longer in the peer's list
+    clock_offset_s = optional(Integer)  # device clock minus UTC; None: what the device declares
+    first_seen_ms = column(Key)
+    attributes = column(JSON)
+    changed_version = column(Key, index=True, default=0)
 
     __table_args__ = (UniqueConstraint("integration_id", "unique_id"),)
 
@@ -198,11 +182,11 @@ class DeviceAssignment(Base):
 
     __tablename__ = "device_assignments"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    device_key: Mapped[int] = mapped_column(ForeignKey("devices.key"), index=True)
-    vehicle_id: Mapped[str] = mapped_column(ForeignKey("vehicles.id"), index=True)
-    from_ms: Mapped[int] = mapped_column(Key)
-    to_ms: Mapped[int | None] = mapped_column(Key)
+    id = column(Key, primary_key=True, autoincrement=True)
+    device_key = column(Key, ForeignKey("devices.key"), index=True)
+    vehicle_id = column(String(36), ForeignKey("vehicles.id"), index=True)
+    from_ms = column(Key)
+    to_ms = optional(Key)
 
 
 class DeviceState(Base):
@@ -210,29 +194,29 @@ class DeviceState(Base):
 
     __tablename__ = "device_states"
 
-    device_key: Mapped[int] = mapped_column(ForeignKey("devices.key"), primary_key=True)
-    last_seen_ms: Mapped[int] = mapped_column(Key)  # arrival of the newest frame of any kind
-    last_kind: Mapped[str] = mapped_column(String(32), default="")
-    frames: Mapped[int] = mapped_column(Key, default=0)
-    blocked_frames: Mapped[int] = mapped_column(Key, default=0)
-    position_id: Mapped[int | None] = mapped_column(Key)  # newest located fix by fix time
-    fixed_at_ms: Mapped[int | None] = mapped_column(Key)
-    lat: Mapped[float | None]
-    lon: Mapped[float | None]
-    speed_km_h: Mapped[float | None]
-    course_deg: Mapped[float | None]
-    marks: Mapped[int] = mapped_column(default=0)
-    power_level: Mapped[int | None]
-    gsm_level: Mapped[int | None]
-    satellites: Mapped[int | None]
-    battery_v: Mapped[float | None]
-    external_v: Mapped[float | None]
-    charging: Mapped[bool | None]
-    ignition: Mapped[bool | None]
-    clock_lag_s: Mapped[int | None]  # smoothed device time minus arrival, for the clock warning
-    source: Mapped[str] = mapped_column(String(16), default="")
-    raw_frame_id: Mapped[int | None] = mapped_column(Key)
-    changed_version: Mapped[int] = mapped_column(Key, index=True, default=0)
+    device_key = column(Key, ForeignKey("devices.key"), primary_key=True)
+    last_seen_ms = column(Key)  # arrival of the newest frame of any kind
+    last_kind = column(String(32), default="")
+    frames = column(Key, default=0)
+    blocked_frames = column(Key, default=0)
+    position_id = optional(Key)  # newest located fix by fix time
+    fixed_at_ms = optional(Key)
+    lat = optional(Double)
+    lon = optional(Double)
+    speed_km_h = optional(Double)
+    course_deg = optional(Double)
+    marks = column(Integer, default=0)
+    power_level = optional(Integer)
+    gsm_level = optional(Integer)
+    satellites = optional(Integer)
+    battery_v = optional(Double)
+    external_v = optional(Double)
+    charging = optional(Boolean)
+    ignition = optional(Boolean)
+    clock_lag_s = optional(Integer)  # smoothed device time minus arrival, for the clock warning
+    source = column(String(16), default="")
+    raw_frame_id = optional(Key)
+    changed_version = column(Key, index=True, default=0)
 
 
 class RawFrameRow(Base):
@@ -240,15 +224,15 @@ class RawFrameRow(Base):
 
     __tablename__ = "raw_frames"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    integration_key: Mapped[int]
-    device_key: Mapped[int | None] = mapped_column(Key)
-    received_at_ms: Mapped[int] = mapped_column(Key, index=True)
-    protocol: Mapped[str] = mapped_column(String(16))
-    peer: Mapped[str] = mapped_column(String(64))
-    verdict: Mapped[str] = mapped_column(String(16))
-    data: Mapped[bytes]
-    reply: Mapped[bytes]
+    id = column(Key, primary_key=True, autoincrement=True)
+    integration_key = column(Integer)
+    device_key = optional(Key)
+    received_at_ms = column(Key, index=True)
+    protocol = column(String(16))
+    peer = column(String(64))
+    verdict = column(String(16))
+    data = column(LargeBinary)
+    reply = column(LargeBinary)
 
 
 class PositionRow(Base):
@@ -260,25 +244,25 @@ class PositionRow(Base):
 
     __tablename__ = "positions"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    device_key: Mapped[int] = mapped_column(Key)
-    fixed_at_ms: Mapped[int] = mapped_column(Key)
-    received_at_ms: Mapped[int] = mapped_column(Key)
-    lat: Mapped[float]
-    lon: Mapped[float]
-    speed_km_h: Mapped[float | None]
-    course_deg: Mapped[float | None]
-    altitude_m: Mapped[float | None]
-    satellites: Mapped[int | None]
-    located: Mapped[bool]
-    marks: Mapped[int]
-    clock_offset_s: Mapped[int]
-    source: Mapped[str] = mapped_column(String(16))
-    serial: Mapped[int | None]
-    peer_id: Mapped[str | None] = mapped_column(String(40))
-    key_extra: Mapped[str] = mapped_column(String(32))
-    raw_frame_id: Mapped[int | None] = mapped_column(Key)
-    attributes: Mapped[dict[str, Any] | None]
+    id = column(Key, primary_key=True, autoincrement=True)
+    device_key = column(Key)
+    fixed_at_ms = column(Key)
+    received_at_ms = column(Key)
+    lat = column(Double)
+    lon = column(Double)
+    speed_km_h = optional(Double)
+    course_deg = optional(Double)
+    altitude_m = optional(Double)
+    satellites = optional(Integer)
+    located = column(Boolean)
+    marks = column(Integer)
+    clock_offset_s = column(Integer)
+    source = column(String(16))
+    serial = optional(Integer)
+    peer_id = optional(String(40))
+    key_extra = column(String(32))
+    raw_frame_id = optional(Key)
+    attributes = optional(JSON)
 
     __table_args__ = (
         Index("uq_positions_natural", "device_key", "fixed_at_ms", "lat", "lon", "key_extra", unique=True),
@@ -290,21 +274,21 @@ class DeviceEventRow(Base):
 
     __tablename__ = "device_events"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    device_key: Mapped[int] = mapped_column(Key)
-    occurred_at_ms: Mapped[int] = mapped_column(Key)
-    received_at_ms: Mapped[int] = mapped_column(Key)
-    kind: Mapped[str] = mapped_column(String(40))
-    code: Mapped[str] = mapped_column(String(60))
-    text: Mapped[str] = mapped_column(Text)
-    source: Mapped[str] = mapped_column(String(16))
-    lat: Mapped[float | None]
-    lon: Mapped[float | None]
-    marks: Mapped[int]
-    peer_id: Mapped[str | None] = mapped_column(String(40))
-    key_extra: Mapped[str] = mapped_column(String(80))  # "lat,lon", the peer's id, or the frame's hash
-    raw_frame_id: Mapped[int | None] = mapped_column(Key)
-    attributes: Mapped[dict[str, Any] | None]
+    id = column(Key, primary_key=True, autoincrement=True)
+    device_key = column(Key)
+    occurred_at_ms = column(Key)
+    received_at_ms = column(Key)
+    kind = column(String(40))
+    code = column(String(60))
+    text = column(Text)
+    source = column(String(16))
+    lat = optional(Double)
+    lon = optional(Double)
+    marks = column(Integer)
+    peer_id = optional(String(40))
+    key_extra = column(String(80))  # "lat,lon", the peer's id, or the frame's hash
+    raw_frame_id = optional(Key)
+    attributes = optional(JSON)
 
     __table_args__ = (
         Index("uq_device_events_natural", "device_key", "occurred_at_ms", "code", "key_extra", unique=True),
@@ -315,17 +299,17 @@ class DeviceEventRow(Base):
 class GeofenceRow(Base):
     __tablename__ = "geofences"
 
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    integration_id: Mapped[str] = mapped_column(String(36))
-    peer_id: Mapped[str] = mapped_column(String(60))
-    name: Mapped[str] = mapped_column(String(300))
-    description: Mapped[str] = mapped_column(Text, default="")
-    shape: Mapped[str] = mapped_column(String(16))
-    points: Mapped[list[Any]]  # [[lat, lon], …]
-    radius_m: Mapped[float | None]
-    speed_limit_km_h: Mapped[float | None]
-    visible: Mapped[bool]
-    changed_version: Mapped[int] = mapped_column(Key, index=True, default=0)
+    id = column(String(36), primary_key=True)
+    integration_id = column(String(36))
+    peer_id = column(String(60))
+    name = column(String(300))
+    description = column(Text, default="")
+    shape = column(String(16))
+    points = column(JSON)  # [[lat, lon], …]
+    radius_m = optional(Double)
+    speed_limit_km_h = optional(Double)
+    visible = column(Boolean)
+    changed_version = column(Key, index=True, default=0)
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -335,12 +319,12 @@ class RejectedRecord(Base):
 
     __tablename__ = "rejected_records"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    integration_id: Mapped[str] = mapped_column(String(36), index=True)
-    record_key: Mapped[str] = mapped_column(String(300))
-    why: Mapped[str] = mapped_column(Text)
-    sample: Mapped[str] = mapped_column(Text)
-    at: Mapped[datetime]
+    id = column(Key, primary_key=True, autoincrement=True)
+    integration_id = column(String(36), index=True)
+    record_key = column(String(300))
+    why = column(Text)
+    sample = column(Text)
+    at = column(UtcDateTime)
 
 
 class Problem(Base):
@@ -348,15 +332,15 @@ class Problem(Base):
 
     __tablename__ = "problems"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=True)
-    problem_key: Mapped[str] = mapped_column(String(200), index=True)  # e.g. sign_in:<integration id>
-    integration_id: Mapped[str | None] = mapped_column(String(36))
-    title: Mapped[str] = mapped_column(String(300))
-    detail: Mapped[str] = mapped_column(Text)
-    fix: Mapped[str] = mapped_column(String(40))  # what the button does: sign_in, settings, start_engine, none
-    since: Mapped[datetime]
-    cleared_at: Mapped[datetime | None] = mapped_column(index=True)
-    changed_version: Mapped[int] = mapped_column(Key, index=True, default=0)
+    id = column(Key, primary_key=True, autoincrement=True)
+    problem_key = column(String(200), index=True)  # e.g. sign_in:<integration id>
+    integration_id = optional(String(36))
+    title = column(String(300))
+    detail = column(Text)
+    fix = column(String(40))  # what the button does: sign_in, settings, start_engine, none
+    since = column(UtcDateTime)
+    cleared_at = optional(UtcDateTime, index=True)
+    changed_version = column(Key, index=True, default=0)
 
 
 class StoreFact(Base):
@@ -364,5 +348,5 @@ class StoreFact(Base):
 
     __tablename__ = "store_facts"
 
-    name: Mapped[str] = mapped_column(String(60), primary_key=True)
-    value: Mapped[dict[str, Any]]
+    name = column(String(60), primary_key=True)
+    value = column(JSON)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from app.store.tables import Base
+from app.store.columns import Base
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert

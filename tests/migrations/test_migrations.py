@@ -15,13 +15,13 @@ from sqlalchemy import Connection, inspect, update
 
 from app.store import migrate
 from app.store.backup import verify_backup
+from app.store.columns import Base
 from app.store.connect import parse_url, write_engine
 from app.store.errors import StoreRefused, StoreTooNew
 from app.store.facts import get_fact, set_fact
 from app.store.prepare import prepare_store
 from app.store.revision import HEAD, alembic_version, current_revision
 from app.store.store import Store
-from app.store.tables import Base
 from tests.helpers.stores import database, make_postgresql_url, postgresql_server, start_postgresql
 
 __all__ = ["database", "postgresql_server"]

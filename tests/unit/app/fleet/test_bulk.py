@@ -15,8 +15,8 @@ from app.store.store import Store
 from app.store.tables import PositionRow, RawFrameRow
 from tests.helpers.fleet import T0_MS, a_frame, a_position, count_of, rows_of
 
-POSITIONS: Table = PositionRow.__table__  # type: ignore[assignment]
-FRAMES: Table = RawFrameRow.__table__  # type: ignore[assignment]
+POSITIONS: Table = PositionRow.__table__
+FRAMES: Table = RawFrameRow.__table__
 
 
 def fixes(numbers: Sequence[int], first_id: int) -> list[tuple[Any, ...]]:

@@ -213,7 +213,7 @@ def test_ids_go_on_after_a_restart_and_after_retention(feed: Feed) -> None:
     feed(*a_drive(count=5))
     feed.store.write(lambda c: feed.sink.flush(c, T0_MS)).result()
     last = rows_of(feed.store, PositionRow)[-1].id
-    feed.store.write(lambda c: c.execute(PositionRow.__table__.delete())).result()  # type: ignore[attr-defined]
+    feed.store.write(lambda c: c.execute(PositionRow.__table__.delete())).result()
 
     reborn = Feed(feed.store, feed.integration_id, TelemetrySink(feed.store))
     reborn(a_position(fixed_at_ms=T0_MS + 3_600_000))

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, insert, select
 
 from app.store import migrate
 from app.store.backup import create_backup, verify_backup
+from app.store.columns import Base
 from app.store.connect import parse_url, sqlite_path
 from app.store.errors import StoreLocked, StoreNotMigrated, StoreRefused, StoreTooNew
 from app.store.facts import get_fact, set_fact
@@ -23,7 +24,7 @@ from app.store.logs import LogFilter, append_log, search_logs
 from app.store.restore import restore_backup
 from app.store.revision import HEAD
 from app.store.store import Store, raise_topic, topic_versions
-from app.store.tables import Base, Device, DeviceState, Integration, PositionRow, RawFrameRow, Vehicle
+from app.store.tables import Device, DeviceState, Integration, PositionRow, RawFrameRow, Vehicle
 from tests.helpers.stores import make_migrated_postgresql_url, make_postgresql_url, make_store_url, start_postgresql
 
 MOMENT = datetime(2026, 2, 3, 4, 5, 6, 789_012, tzinfo=UTC)
