@@ -1,8 +1,8 @@
 """From the start of the process to a page that can be used, beside a bare PySide6 window; memory with a full map.
 
 Both windows are started in the same way, in turn, and tell the wall clock when they have painted. The console's data
-folder exists; its engine is started as always and takes its share of the machine. Python keeps its compiled files, as it
-does on every machine that does not forbid it: the first start of each is not counted.
+folder exists; its engine is started as always and takes its share of the machine. Python keeps its compiled files, as
+it does where nothing forbids it: the first start of each is not counted.
 """
 
 from __future__ import annotations
