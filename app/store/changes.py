@@ -27,6 +27,17 @@ TOPICS = frozenset(
         "problems",
         "engine",
         "facts",
+        "tanks",
+        "fuel_sensors",
+        "fuel_readings",
+        "calibrations",
+        "fuel_events",
+        "fuel_days",
+        "fuel_parameters",
+        "fuel_receipts",
+        "sensor_profiles",
+        "alarms",
+        "alarm_rules",
     }
 )
 

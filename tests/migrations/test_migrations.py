@@ -26,6 +26,8 @@ from tests.helpers.stores import database, make_postgresql_url, postgresql_serve
 
 __all__ = ["database", "postgresql_server"]
 
+NEXT = f"{int(HEAD) + 1:04}"
+
 _OWN_INDEX = ("integration_logs_search", "ix_integration_logs_trigrams")
 
 
@@ -92,10 +94,10 @@ def test_an_older_store_is_copied_before_it_is_upgraded(
     _note(database)
     _pretend_a_newer_step(monkeypatch)
     upgraded = migrate.upgrade(database, tmp_path / "copies")
-    assert (upgraded.before, upgraded.after) == ("0001", "0002")
+    assert (upgraded.before, upgraded.after) == (HEAD, NEXT)
     assert upgraded.copy is not None
     manifest = verify_backup(upgraded.copy)
-    assert manifest.revision == "0001"
+    assert manifest.revision == HEAD
     assert manifest.tables["store_facts"].rows == 1
 
 
@@ -108,7 +110,7 @@ def test_a_failed_step_leaves_the_store_as_it_was(
         migrate.upgrade(database, tmp_path / "copies")
     engine = write_engine(parse_url(database))
     with engine.connect() as connection:
-        assert current_revision(connection) == "0001"
+        assert current_revision(connection) == HEAD
         assert not inspect(connection).has_table("half_done")
         assert get_fact(connection, "kept") == {"n": 1}
     engine.dispose()
@@ -141,15 +143,15 @@ def _note(url: str) -> None:
 
 def _pretend_a_newer_step(monkeypatch: pytest.MonkeyPatch, *, fails: bool = False) -> None:
     """The program is one step ahead: its migration makes a table, and may then fail."""
-    monkeypatch.setattr(migrate, "HEAD", "0002")
+    monkeypatch.setattr(migrate, "HEAD", NEXT)
 
     real = migrate._apply
 
     def step(connection: Connection, revision: str) -> None:
-        if revision != "0002":
+        if revision != NEXT:
             return real(connection, revision)
         connection.exec_driver_sql("CREATE TABLE half_done (id INTEGER)")
-        connection.execute(update(alembic_version).values(version_num="0002"))
+        connection.execute(update(alembic_version).values(version_num=NEXT))
         if fails:
             raise RuntimeError("the step failed")
         return None

@@ -1,0 +1,79 @@
+"""Every table of the store, one class each, by room.
+
+Entities (integrations, devices, vehicles, tanks, geofences) carry a UUIDv7 ``id`` that is the same on every site; where
+telemetry points at them they also have a small integer ``key`` of this store. Telemetry has integer ids and a
+natural unique key, so that a repeated frame is stored once. Times of telemetry are milliseconds since 1970 UTC
+(``…_ms``, docs/decisions/0003), all others aware UTC times. ``changed_version`` is the version of the row's topic
+in ``changes`` when the row was last written: a page re-reads what is newer than what it has.
+"""
+
+from app.store.tables.alarms import Alarm, AlarmRule
+from app.store.tables.core import (
+    Act,
+    Change,
+    Command,
+    Cursor,
+    Integration,
+    IntegrationDay,
+    IntegrationLog,
+    IntegrationState,
+    Problem,
+    RejectedRecord,
+    StoreFact,
+)
+from app.store.tables.fleet import (
+    Device,
+    DeviceAssignment,
+    DeviceEventRow,
+    DeviceState,
+    GeofenceRow,
+    PositionRow,
+    RawFrameRow,
+    Vehicle,
+)
+from app.store.tables.fuel import (
+    Calibration,
+    EngineReadingRow,
+    FuelDay,
+    FuelEventRow,
+    FuelParameters,
+    FuelReadingRow,
+    FuelReceipt,
+    FuelSensor,
+    SensorProfile,
+    Tank,
+)
+
+__all__ = [
+    "Act",
+    "Alarm",
+    "AlarmRule",
+    "Calibration",
+    "Change",
+    "Command",
+    "Cursor",
+    "Device",
+    "DeviceAssignment",
+    "DeviceEventRow",
+    "DeviceState",
+    "EngineReadingRow",
+    "FuelDay",
+    "FuelEventRow",
+    "FuelParameters",
+    "FuelReadingRow",
+    "FuelReceipt",
+    "FuelSensor",
+    "GeofenceRow",
+    "Integration",
+    "IntegrationDay",
+    "IntegrationLog",
+    "IntegrationState",
+    "PositionRow",
+    "Problem",
+    "RawFrameRow",
+    "RejectedRecord",
+    "SensorProfile",
+    "StoreFact",
+    "Tank",
+    "Vehicle",
+]
