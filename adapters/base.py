@@ -167,6 +167,7 @@ class Manifest:
     decoders: str | None = None
     simulator: str | None = None
     explainer: str | None = None
+    bench: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

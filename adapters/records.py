@@ -151,6 +151,61 @@ class Geofence:
     visible: bool = True
 
 
+FuelStatus = Literal["ok", "error", "not_available", "reserved", "out_of_range"]
+FuelUnit = Literal["counts", "percent", "litres", "volts", "millimetres"]
+SensorKind = Literal["rs485", "can_bus", "obd", "analog", "telematics"]
+
+
+@_record(frozen=True, slots=True)
+class FuelSensorInfo:
+    """A fuel sensor that a source has: told once at each start and whenever one of its facts changed.
+
+    ``sensor`` is unique within the integration and stays with the sensor (``lls:<port>:<address>``). ``vehicle`` and
+    ``tank`` are what the operator wrote into the settings, a plate and a tank's name, "" where nothing was written.
+    """
+
+    sensor: str
+    kind: SensorKind
+    unit: FuelUnit
+    name: str
+    model: str = ""
+    serial: str = ""
+    vehicle: str = ""
+    tank: str = ""
+
+
+@_record(frozen=True, slots=True)
+class FuelReading:
+    """One reading of one sensor. ``value`` is in the sensor's unit, None unless ``status`` is "ok".
+
+    Error, reserved and not available of a bus are kept as such, never as numbers.
+    """
+
+    sensor: str
+    measured_at_ms: int
+    received_at_ms: int
+    value: float | None
+    status: FuelStatus = "ok"
+    temperature_c: float | None = None
+    attributes: Attributes | None = None
+    raw: RawFrame | None = None
+
+
+@_record(frozen=True, slots=True)
+class EngineReading:
+    """What the engine's computer said at one moment; None for what it did not say."""
+
+    sensor: str
+    measured_at_ms: int
+    total_fuel_l: float | None = None
+    trip_fuel_l: float | None = None
+    fuel_rate_l_h: float | None = None
+    engine_rpm: float | None = None
+    speed_km_h: float | None = None
+    engine_hours: float | None = None
+    odometer_m: float | None = None
+
+
 @_record(frozen=True, slots=True)
 class Rejected:
     """One record that could not be read; the others of its batch are good. ``sample`` is its start, as text."""
@@ -160,7 +215,18 @@ class Rejected:
     sample: str = ""
 
 
-Record = RawFrame | Position | DeviceStatus | DeviceEvent | DeviceInfo | Geofence | Rejected
+Record = (
+    RawFrame
+    | Position
+    | DeviceStatus
+    | DeviceEvent
+    | DeviceInfo
+    | Geofence
+    | FuelSensorInfo
+    | FuelReading
+    | EngineReading
+    | Rejected
+)
 
 
 @_record(frozen=True, slots=True)
