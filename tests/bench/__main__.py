@@ -19,6 +19,7 @@ BENCHES = {
     "history": "tests.bench.bench_queries:run",
     "start": "tests.bench.bench_start:run",
     "logs": "tests.bench.bench_logs:run",
+    "chart": "tests.bench.bench_chart:run",
 }
 
 
