@@ -7,7 +7,7 @@ natural unique key, so that a repeated frame is stored once. Times of telemetry 
 in ``changes`` when the row was last written: a page re-reads what is newer than what it has.
 """
 
-from app.store.tables.alarms import Alarm, AlarmRule
+from app.store.tables.alarms import Alarm, AlarmRule, AlarmSpell
 from app.store.tables.core import (
     Act,
     Change,
@@ -48,6 +48,7 @@ __all__ = [
     "Act",
     "Alarm",
     "AlarmRule",
+    "AlarmSpell",
     "Calibration",
     "Change",
     "Command",

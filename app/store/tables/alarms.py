@@ -41,9 +41,12 @@ class Alarm(Base):
     device_key = optional(Key)
     integration_id = optional(String(36))
     fuel_event_id = optional(String(36))
+    position_id = optional(Key)  # the fix that raised it
+    event_id = optional(Key)  # the device's event that raised it
     title = column(String(300))
     detail = column(Text)  # what and why, in sentences
     advice = column(Text, default="")  # what to do next
+    evidence = column(JSON)  # [[name, value in words], …]
     lat = optional(Double)
     lon = optional(Double)
     raised_at_ms = column(Key)
@@ -62,3 +65,21 @@ class Alarm(Base):
         Index("ix_alarms_raised_at_ms", "raised_at_ms"),
         Index("ix_alarms_cleared_at_ms", "cleared_at_ms"),
     )
+
+
+class AlarmSpell(Base):
+    """How long one vehicle has been inside a fence or above a limit, as one rule sees it: what a restart must know.
+
+    ``subject`` is a vehicle's id, or that of a tracker on no vehicle; ``fence_id`` is "" for a limit that holds
+    everywhere.
+    """
+
+    __tablename__ = "alarm_spells"
+
+    rule_id = column(String(36), primary_key=True)
+    subject = column(String(36), primary_key=True)
+    fence_id = column(String(36), primary_key=True)
+    since_ms = column(Key)
+    is_confirmed = column(Boolean)  # it lasted as long as the rule asks for
+    is_raised = column(Boolean)  # its alarm of a long stay was raised
+    out_since_ms = optional(Key)  # seems to have ended then, which is not sure yet

@@ -28,6 +28,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_alarm_rules_changed_version"), "alarm_rules", ["changed_version"], unique=False)
     op.create_table(
+        "alarm_spells",
+        sa.Column("rule_id", sa.String(length=36), nullable=False),
+        sa.Column("subject", sa.String(length=36), nullable=False),
+        sa.Column("fence_id", sa.String(length=36), nullable=False),
+        sa.Column("since_ms", KEY, nullable=False),
+        sa.Column("is_confirmed", sa.Boolean(), nullable=False),
+        sa.Column("is_raised", sa.Boolean(), nullable=False),
+        sa.Column("out_since_ms", KEY, nullable=True),
+        sa.PrimaryKeyConstraint("rule_id", "subject", "fence_id", name=op.f("pk_alarm_spells")),
+    )
+    op.create_table(
         "engine_readings",
         sa.Column("id", KEY, autoincrement=True, nullable=False),
         sa.Column("sensor_key", KEY, nullable=False),
@@ -112,9 +123,12 @@ def upgrade() -> None:
         sa.Column("device_key", KEY, nullable=True),
         sa.Column("integration_id", sa.String(length=36), nullable=True),
         sa.Column("fuel_event_id", sa.String(length=36), nullable=True),
+        sa.Column("position_id", KEY, nullable=True),
+        sa.Column("event_id", KEY, nullable=True),
         sa.Column("title", sa.String(length=300), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("advice", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.JSON(), nullable=False),
         sa.Column("lat", sa.Double(), nullable=True),
         sa.Column("lon", sa.Double(), nullable=True),
         sa.Column("raised_at_ms", KEY, nullable=False),
