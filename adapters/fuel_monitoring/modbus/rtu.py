@@ -126,7 +126,7 @@ class ModbusParser:
     def _is_still_echo(self) -> bool:
         """Drop the request's echo; True while what came may yet become it. A write is answered by its own echo."""
         echo, buffer = self._echo, bytes(self._buffer)
-        if not echo or self._function == WRITE_ONE:
+        if not echo or not buffer or self._function == WRITE_ONE:
             return False
         if len(buffer) < len(echo) and echo.startswith(buffer):
             return not isinstance(self._reply_at(0), ModbusReply)

@@ -1,0 +1,1 @@
+"""OBD-II through ELM327 adapters (fuel-sensors.md 5)."""

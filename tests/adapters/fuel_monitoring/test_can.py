@@ -1,0 +1,164 @@
+"""CAN bridges and J1939: lines and frames beside independent implementations, codes that are no values, broadcasts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.errors import SettingsInvalid
+from adapters.fuel_monitoring.can import candump, gvret, j1939, slcan
+from adapters.fuel_monitoring.can.dbc import UserSignals
+from adapters.fuel_monitoring.can.dm1 import TroubleCode, read_dm1
+from adapters.fuel_monitoring.can.frame import CanFrame
+from adapters.fuel_monitoring.can.transport import LONGEST, BamAssembler, bam_frames
+from tests.adapters.fuel_monitoring.support import in_pieces
+
+CUTS = st.lists(st.integers(0, 80), max_size=8)
+FRAMES = st.builds(
+    lambda can_id, data, bus: CanFrame(can_id, data, extended=True, bus=bus, timestamp_s=0.25),
+    st.integers(0, 0x1FFF_FFFF),
+    st.binary(max_size=8),
+    st.integers(0, 1),
+)
+
+
+@given(st.lists(FRAMES, max_size=8), CUTS)
+def test_frames_pass_an_slcan_line_and_come_back(frames: list[CanFrame], cuts: list[int]) -> None:
+    stream = b"\r" + b"".join(map(slcan.frame_line, frames))
+    lines = in_pieces(slcan.SlcanParser().feed, stream, cuts)
+    found = [line.frame for line in lines if line.frame is not None]
+    assert [(one.can_id, one.data) for one in found] == [(one.can_id, one.data) for one in frames]
+
+
+@given(st.lists(FRAMES, max_size=8), st.binary(max_size=20), CUTS)
+def test_frames_pass_gvret_and_come_back(frames: list[CanFrame], noise: bytes, cuts: list[int]) -> None:
+    clean = noise.replace(b"\xf1", b"")
+    stream = clean + b"".join(map(gvret.frame_bytes, frames))
+    parser = gvret.GvretParser()
+    assert in_pieces(parser.feed, stream, cuts) == frames
+    assert parser.skipped_bytes == len(clean)
+
+
+@given(st.binary(max_size=300), CUTS)
+def test_any_bytes_cost_nothing(data: bytes, cuts: list[int]) -> None:
+    for parser in (slcan.SlcanParser(), gvret.GvretParser()):
+        feed: Any = parser.feed
+        in_pieces(feed, data, cuts)
+        assert len(parser._buffer) <= 64
+    for code in (read_dm1(data), j1939.decode_payload(65_276, data)):
+        assert isinstance(code, tuple | list)
+
+
+def test_lines_are_those_of_an_independent_implementation() -> None:
+    can = pytest.importorskip("can")
+    reader = pytest.importorskip("can.interfaces.slcan")
+    assert reader
+    message = can.Message(arbitration_id=0x18FEFC21, is_extended_id=True, data=bytes.fromhex("FF7DFFFFFFFF50FF"))
+    line = f"T{message.arbitration_id:08X}{message.dlc}{message.data.hex().upper()}\r".encode()
+    assert slcan.frame_line(CanFrame(message.arbitration_id, bytes(message.data))) == line
+
+
+def test_a_bell_ends_a_line_as_an_error_whatever_stood_before_it() -> None:
+    parser = slcan.SlcanParser()
+    found = parser.feed(b"t1230\x07t1231AA\r" + b"x" * 500 + b"\r\r")
+    assert [line.error or line.facts.get("reply") or line.text for line in found] == [
+        "error",
+        "t1231AA",
+        "too_long",
+        "ok",
+    ]
+
+
+def test_the_bus_is_opened_to_listen_only() -> None:
+    assert slcan.open_sequence(250_000)[-2:] == [b"S5\r", b"L\r"]
+    assert slcan.open_sequence(500_000, listen_only=False, timestamps=True)[-3:] == [b"S6\r", b"Z1\r", b"O\r"]
+    with pytest.raises(ValueError, match="no bit rate"):
+        slcan.open_sequence(123)
+    assert gvret.set_speed((250_000, 0))[2:6] == (250_000 | 0b111 << 29).to_bytes(4, "little")
+
+
+@given(st.sampled_from(sorted(j1939.PGNS)), st.data())
+def test_codes_that_are_no_values_are_never_shown_as_values(pgn: int, data: st.DataObject) -> None:
+    payload = data.draw(st.binary(min_size=8, max_size=8))
+    for spn, signal in zip(j1939.PGNS[pgn], j1939.decode_payload(pgn, payload), strict=True):
+        top = payload[spn.at + spn.size - 1]
+        assert (signal.value is not None) == (top <= 0xFA) == (signal.status == "ok")
+    for signal in j1939.decode_payload(pgn, payload[:1]):
+        assert signal.status in ("missing", "ok", "reserved", "error", "not_available")
+
+
+def test_values_agree_with_a_dbc_decoder(tmp_path: Path) -> None:
+    pytest.importorskip("cantools")
+    path = tmp_path / "fuel.dbc"
+    path.write_text(
+        'VERSION ""\nNS_ :\nBS_:\nBU_: X\n'
+        "BO_ 2566847521 DD: 8 X\n"
+        ' SG_ Level1 : 8|8@1+ (0.4,0) [0|100] "%" X\n SG_ Level2 : 48|8@1+ (0.4,0) [0|100] "%" X\n'
+    )
+    own = UserSignals(path)
+    assert own.names() == ("DD.Level1", "DD.Level2")
+    frame = CanFrame(0x1CFEFC17, bytes.fromhex("FF7DFFFFFFFF50FF"))  # another priority and source
+    values = own.decode(frame)
+    ours = {signal.spn: signal.value for signal in j1939.decode_frame(frame)}
+    assert values == pytest.approx({"DD.Level1": ours[96], "DD.Level2": ours[38]})
+    assert own.decode(CanFrame(0x123, b"", extended=False)) == {}
+    path.write_bytes(bytes(range(256)))
+    with pytest.raises(SettingsInvalid, match="not a DBC file"):
+        UserSignals(path)
+
+
+@given(st.binary(min_size=9, max_size=200), st.integers(0, 255), st.integers(0, 255))
+def test_broadcasts_of_several_senders_are_put_together(payload: bytes, first: int, second: int) -> None:
+    assembler = BamAssembler()
+    mine, other = (
+        bam_frames(65_260, first, payload),
+        bam_frames(65_226, second ^ 1 if second == first else second, payload),
+    )
+    found = [assembler.feed(frame, 0.0) for pair in zip(mine, other, strict=True) for frame in pair]
+    assert [message.payload for message in found if message is not None] == [payload, payload]
+
+
+def test_a_broadcast_with_a_packet_missing_or_late_is_dropped_alone() -> None:
+    frames = bam_frames(65_260, 3, bytes(30))
+    assembler = BamAssembler()
+    assert all(assembler.feed(frame, 0.0) is None for frame in [*frames[:2], *frames[3:]])
+    assert assembler.dropped == 1
+    late = [assembler.feed(frame, at * 1.0) for at, frame in enumerate(frames)]
+    assert late.count(None) == len(late)
+    whole = [assembler.feed(frame, at * 0.1) for at, frame in enumerate(frames)]
+    assert whole[-1] is not None
+    with pytest.raises(ValueError, match="no announced broadcast"):
+        bam_frames(65_260, 3, bytes(LONGEST + 1))
+
+
+def test_trouble_codes_of_the_fuel_sender() -> None:
+    (code,) = read_dm1(bytes.fromhex("04FF60000301FFFF"))
+    assert code == TroubleCode(96, 3, 1)
+    assert code.is_fuel_sensor_fault
+    assert read_dm1(bytes.fromhex("00FF00000000FFFF")) == ()
+
+
+def test_what_is_sent_is_what_is_read() -> None:
+    data = j1939.encode_signals(65_276, {96: 50.0, 38: "error"})
+    values = {signal.spn: (signal.status, signal.value) for signal in j1939.decode_payload(65_276, data)}
+    assert values == {80: ("not_available", None), 96: ("ok", 50.0), 38: ("error", None)}
+    with pytest.raises(ValueError, match="cannot say"):
+        j1939.encode_signals(65_276, {96: 101.0})
+    request = j1939.request_frame(65_257)
+    assert (request.shown_id, request.data.hex()) == ("18EAFFF9", "e9fe00")
+
+
+@given(FRAMES)
+def test_candump_lines_come_back(frame: CanFrame) -> None:
+    again, channel = candump.parse_line(candump.format_line(frame, "vcan0"))
+    assert (again.can_id, again.data, channel) == (frame.can_id, frame.data, "vcan0")
+
+
+@pytest.mark.parametrize("line", ["", "(1.0) can0 123", "(1.0) can0 FFF#00", "(x) can0 123#00", "(1.0) can0 123##100"])
+def test_other_lines_are_refused_with_a_reason(line: str) -> None:
+    with pytest.raises(ValueError, match=r"candump|CAN-FD|beyond"):
+        candump.parse_line(line)

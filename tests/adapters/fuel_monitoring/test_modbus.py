@@ -1,0 +1,106 @@
+"""Modbus RTU: frames beside an independent implementation, registers, and maps that people write."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.errors import SettingsInvalid
+from adapters.fuel_monitoring.modbus import rtu
+from adapters.fuel_monitoring.modbus.maps import BUILT_IN, CAP_10, load_map, save_map
+from adapters.fuel_monitoring.modbus.registers import Register, WordOrder, value_of
+from tests.adapters.fuel_monitoring.support import in_pieces
+
+CUTS = st.lists(st.integers(0, 60), max_size=8)
+WORDS = st.lists(st.integers(0, 65_535), min_size=1, max_size=12)
+
+
+def answer(unit: int, words: list[int], function: int = 3) -> bytes:
+    body = b"".join(word.to_bytes(2, "big") for word in words)
+    return rtu.closed(bytes((unit, function, len(body))) + body)
+
+
+def test_frames_are_those_of_an_independent_implementation() -> None:
+    framer = pytest.importorskip("pymodbus.framer.rtu").FramerRTU
+    for data in (b"\x01\x03\x00\x00\x00\x04", b"\x07\x04\x02\x00\x0a", bytes(range(200))):
+        assert rtu.crc16(data).to_bytes(2, "little") == framer.compute_CRC(data).to_bytes(2, "big")
+    assert rtu.read_request(1, 3, 0, 4).hex() == "010300000004" + "4409"
+
+
+@given(st.integers(1, 247), WORDS, st.booleans(), st.binary(max_size=5), CUTS)
+def test_the_awaited_answer_is_found_behind_echo_and_noise(
+    unit: int, words: list[int], echoed: bool, noise: bytes, cuts: list[int]
+) -> None:
+    request = rtu.read_request(unit, 3, 0, len(words))
+    parser = rtu.ModbusParser()
+    parser.expect(request)
+    clean = bytes(byte for byte in noise if byte != unit)
+    replies = in_pieces(parser.feed, (request if echoed else b"") + clean + answer(unit, words), cuts)
+    assert [reply.registers for reply in replies] == [tuple(words)]
+
+
+@given(st.binary(max_size=400), CUTS)
+def test_any_bytes_cost_nothing(data: bytes, cuts: list[int]) -> None:
+    parser = rtu.ModbusParser()
+    in_pieces(parser.feed, data, cuts)
+    assert len(parser._buffer) <= 2 * rtu.MOST_REGISTERS + 5
+
+
+def test_an_exception_says_why() -> None:
+    parser = rtu.ModbusParser()
+    parser.expect(rtu.read_request(1, 3, 9000, 2))
+    (reply,) = parser.feed(rtu.closed(b"\x01\x83\x02"))
+    assert (reply.exception, reply.why) == (2, "illegal data address")
+
+
+def test_a_write_is_answered_by_its_own_echo() -> None:
+    request = rtu.write_request(3, 6, 31)
+    parser = rtu.ModbusParser()
+    parser.expect(request)
+    assert [reply.function for reply in parser.feed(request)] == [6]
+
+
+@pytest.mark.parametrize(("order", "words"), [
+    ("ABCD", (0x4148, 0x0000)), ("CDAB", (0x0000, 0x4148)), ("BADC", (0x4841, 0x0000)), ("DCBA", (0x0000, 0x4841)),
+])  # fmt: skip
+def test_floats_come_in_four_orders(order: WordOrder, words: tuple[int, int]) -> None:
+    assert value_of(Register(4, 0, "f32", order), words) == 12.5
+
+
+def test_what_means_not_valid_is_no_value() -> None:
+    register = Register(4, 0, "u16", scale=0.1, invalid=frozenset({65_535}))
+    assert value_of(register, (65_535,)) is None
+    assert value_of(register, (253,)) == pytest.approx(25.3)
+    assert value_of(Register(4, 0, "f32"), struct.unpack(">HH", struct.pack(">f", float("nan")))) is None
+    with pytest.raises(ValueError, match="2 words"):
+        value_of(Register(4, 0, "i32"), (1,))
+
+
+def test_maps_are_saved_and_read_again() -> None:
+    again = load_map(save_map(CAP_10))
+    assert again.registers == CAP_10.registers
+    assert again.registers["level"].shown == "30001"
+    assert {"escort_td500", "cap_10", "stationary"} == set(BUILT_IN)
+
+
+def written_map(level_unit: str = "percent", **registers: dict[str, int]) -> str:
+    return json.dumps({"key": "a", "label": "x", "level_unit": level_unit, "registers": registers})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where"),
+    [
+        ("{", "not JSON"),
+        (written_map(level={"address": -1}), "address"),
+        (written_map("barrels", level={"address": 1}), "level_unit"),
+        (written_map(water={"address": 1}), "no register “level”"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_a_map_that_is_wrong_names_the_place(wrong: str, where: str) -> None:
+    with pytest.raises(SettingsInvalid, match=where):
+        load_map(wrong)
