@@ -1,0 +1,1 @@
+"""Fuel: from readings to litres, refuels, drains and consumption."""

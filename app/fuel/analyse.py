@@ -1,0 +1,132 @@
+"""From the samples of one tank to litres, events, consumption and quality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.fuel.consumption import Consumption, by_level
+from app.fuel.detect.events import FuelEvent
+from app.fuel.detect.filters import is_spike, sliding_median
+from app.fuel.detect.states import Stop, find_stops, is_moving
+from app.fuel.detect.stops import Track, events_in, levels_at
+from app.fuel.detect.swings import PLATEAU_SAMPLES
+from app.fuel.detect.trips import event_between
+from app.fuel.parameters import Parameters
+from app.fuel.quality import Quality, quality_of
+from app.fuel.series import Samples
+from app.fuel.table import TankTable
+
+Floats = NDArray[np.float64]
+DEAD_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """``litres_raw`` and ``litres_smooth`` have the samples' length, NaN where there is no valid reading."""
+
+    litres_raw: Floats
+    litres_smooth: Floats
+    events: tuple[FuelEvent, ...]
+    consumption: Consumption
+    quality: Quality
+
+
+def analyse(samples: Samples, table: TankTable, parameters: Parameters) -> Analysis:
+    """Everything that can be said about a stretch of samples. Pure: the same samples always say the same."""
+    litres = litres_of(samples, table, parameters)
+    spikes = np.zeros(len(samples), dtype=bool)
+    valid = np.isfinite(litres)
+    spikes[valid] = is_spike(litres[valid], table.capacity_l)
+    moving = is_moving(samples.speed_km_h)
+    used = valid & ~spikes
+    track = track_of(samples, litres, moving, used, table.capacity_l)
+    events, ends = find_events(track, parameters)
+    consumption = by_level(samples, moving, ends, events, table.capacity_l, parameters)
+    quality = quality_of(samples.time_s, samples.raw, litres, moving, int(spikes.sum()), table)
+    return Analysis(litres, smoothed(litres, used, moving, parameters), tuple(events), consumption, quality)
+
+
+def litres_of(samples: Samples, table: TankTable, parameters: Parameters) -> Floats:
+    """Readings as litres, before anything is filtered: litres per count differ along the tank."""
+    litres = table.litres_of(without_dead_readings(samples.raw, table))
+    if parameters.temperature_correction == "linear":
+        warm = np.nan_to_num(samples.temperature_c, nan=15.0) - 15.0
+        litres = litres / (1 + parameters.beta_per_c * warm)
+    return litres
+
+
+def without_dead_readings(raw: Floats, table: TankTable) -> Floats:
+    """0 and 65535 far from what stood before are a probe or a line that is dead, not an empty or a full tank."""
+    dead = (raw == 0) | (raw == 65_535)
+    if not dead.any():
+        return raw
+    told = np.where(np.isfinite(raw) & ~dead, np.arange(len(raw)), -1)
+    before = np.maximum.accumulate(told)
+    litres = table.litres_of(np.clip(raw, table.raw[0], table.raw[-1]))
+    jump = np.where(before >= 0, np.abs(litres - litres[np.maximum(before, 0)]), 0.0)
+    return np.where(dead & (jump > DEAD_SHARE * table.capacity_l), np.nan, raw)
+
+
+def track_of(
+    samples: Samples, litres: Floats, moving: NDArray[np.bool_], used: NDArray[np.bool_], capacity_l: float
+) -> Track:
+    """The samples that take part in the detection."""
+    return Track(
+        samples.time_s[used],
+        litres[used],
+        moving[used],
+        samples.ignition[used],
+        samples.lat[used],
+        samples.lon[used],
+        samples.temperature_c[used],
+        capacity_l,
+    )
+
+
+def smoothed(litres: Floats, used: NDArray[np.bool_], moving: NDArray[np.bool_], parameters: Parameters) -> Floats:
+    """The line for the eye: medians over more samples while moving than while parked."""
+    smooth = np.full(len(litres), np.nan)
+    values = litres[used]
+    if parameters.filter == "off":
+        smooth[used] = values
+        return smooth
+    parked = sliding_median(values, parameters.window_parked)
+    driving = sliding_median(values, parameters.window_moving)
+    smooth[used] = np.where(moving[used], driving, parked)
+    return smooth
+
+
+def find_events(track: Track, parameters: Parameters) -> tuple[list[FuelEvent], tuple[float | None, float | None]]:
+    """Events in the order of their times, and the levels at both ends."""
+    if not len(track):
+        return [], (None, None)
+    stops = find_stops(track.time_s, track.moving, parameters.minimum_stop_min * 60)
+    events: list[FuelEvent] = []
+    previous: tuple[Stop, float] | None = None
+    for stop in stops:
+        inside = events_in(track, stop, parameters)
+        level_in, level_out = levels_at(track, stop, inside, parameters.settle_s)
+        if previous is not None:
+            between = event_between(track, previous[0], stop, previous[1], level_in, parameters)
+            events += [] if between is None else [between]
+        events += inside
+        previous = stop, level_out
+    return _in_order(events), _ends(track, stops, previous)
+
+
+def _in_order(events: list[FuelEvent]) -> list[FuelEvent]:
+    ordered = sorted(events, key=lambda event: (event.start_s, event.end_s))
+    return [replace(event, litres=max(event.litres, 0.0)) for event in ordered]
+
+
+def _ends(track: Track, stops: list[Stop], last: tuple[Stop, float] | None) -> tuple[float | None, float | None]:
+    """Levels at the first and the last stop when they are the ends, else medians of what lies there."""
+    start, end = (float(np.median(part)) for part in (track.litres[:PLATEAU_SAMPLES], track.litres[-PLATEAU_SAMPLES:]))
+    if stops and stops[0].first == 0:
+        start = float(np.median(track.litres[: min(PLATEAU_SAMPLES, stops[0].last + 1)]))
+    if last is not None and last[0].last == len(track) - 1:
+        end = last[1]
+    return start, end

@@ -1,0 +1,1 @@
+"""Finding refuels and drains in the litres of one tank (fuel-analytics.md 5)."""

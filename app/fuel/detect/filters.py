@@ -1,0 +1,46 @@
+"""Medians and spikes: filters that leave steps sharp."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+SPIKE_WINDOW = 5
+SPIKE_DEVIATIONS = 3 * 1.4826
+SPIKE_FLOOR = 0.007
+"""As a share of the tank: what quantisation and temperature do is no spike."""
+_CHUNK = 100_000
+
+
+def sliding_median(values: Floats, window: int) -> Floats:
+    """The median of ``window`` samples around each; at the ends the end values are repeated."""
+    window |= 1
+    if window <= 1 or len(values) < 2:
+        return values.copy()
+    half = window // 2
+    view = sliding_window_view(np.pad(values, half, mode="edge"), window)
+    medians = np.empty(len(values))
+    for at in range(0, len(values), _CHUNK):
+        medians[at : at + _CHUNK] = np.partition(view[at : at + _CHUNK], half, axis=1)[:, half]
+    return medians
+
+
+def is_spike(litres: Floats, capacity_l: float) -> NDArray[np.bool_]:
+    """Which samples depart from their neighbours' median by more than those scatter (Hampel)."""
+    if len(litres) < SPIKE_WINDOW:
+        return np.zeros(len(litres), dtype=bool)
+    median = sliding_median(litres, SPIKE_WINDOW)
+    apart = np.abs(litres - median)
+    scatter = sliding_median(apart, SPIKE_WINDOW)
+    return apart > np.maximum(SPIKE_DEVIATIONS * scatter, SPIKE_FLOOR * capacity_l)
+
+
+def scatter_of(litres: Floats) -> float:
+    """The standard deviation of the noise, from neighbouring differences, so that steps do not count."""
+    if len(litres) < 4:
+        return 0.0
+    differences = np.diff(litres)
+    middle = np.median(differences)
+    return float(1.4826 * np.median(np.abs(differences - middle)) / np.sqrt(2))

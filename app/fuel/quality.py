@@ -1,0 +1,83 @@
+"""How well a sensor measures, and what to do about it (fuel-analytics.md 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.fuel.detect.filters import scatter_of
+from app.fuel.table import TankTable
+
+Floats = NDArray[np.float64]
+STUCK_S = 3_600.0
+NOISY_SHARE = 0.015
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """``score`` is 0 to 100; ``advice`` are sentences, the weightiest first."""
+
+    score: int
+    advice: tuple[str, ...]
+
+
+def quality_of(
+    time_s: Floats, raw: Floats, litres: Floats, moving: NDArray[np.bool_], spikes: int, table: TankTable
+) -> Quality:
+    """Judge a stretch of readings. ``raw`` holds NaN where there was none; ``spikes`` were filtered out."""
+    count = len(raw)
+    if not count:
+        return Quality(0, ("There is no reading. Look at the cable, the address and the speed of the line.",))
+    score, advice = 100.0, []
+    missing = float(np.isnan(raw).mean())
+    outside = float((np.isnan(litres) & ~np.isnan(raw)).mean())
+    if missing > 0.02:
+        score -= min(40, 100 * missing)
+        advice.append(f"{missing:.0%} of the messages carry no reading. Look at the cable and the supply.")
+    if outside > 0.005:
+        score -= min(40, 200 * outside)
+        advice.append(
+            f"{outside:.1%} of the readings lie outside the tank's table. Calibrate again, or the probe is faulty."
+        )
+    stuck_h = _stuck_hours(time_s, raw, moving)
+    if stuck_h > 0:
+        score -= min(60, 20 + 5 * stuck_h)
+        advice.append(f"The reading did not change in {stuck_h:.1f} h of motion. The float or the sensor is stuck.")
+    parked = litres[~moving & np.isfinite(litres)]
+    noise = scatter_of(parked)
+    if noise > NOISY_SHARE * table.capacity_l:
+        score -= 25
+        advice.append(f"Parked readings scatter by {noise:.1f} L. Raise the sensor's filter, look at its ground.")
+    if spikes / count > 0.01:
+        score -= min(20, 500 * spikes / count)
+        advice.append(f"{spikes / count:.1%} of the readings are spikes. Look at the cable's shield and the plug.")
+    if spread_of_steps(raw, table) > 0.01 * table.capacity_l:
+        score -= 10
+        advice.append("One count is over 1 % of the tank. Use more of the sensor's scale.")
+    for finding in table.check()[:1]:
+        score -= 5
+        advice.append(f"The tank's table: {finding.text}")
+    return Quality(int(max(score, 0)), tuple(advice))
+
+
+def spread_of_steps(raw: Floats, table: TankTable) -> float:
+    """Litres of the smallest step that the readings make."""
+    values = np.unique(raw[np.isfinite(raw)][:50_000])
+    if len(values) < 3:
+        return 0.0
+    per_count = (table.litres[-1] - table.litres[0]) / (table.raw[-1] - table.raw[0])
+    return float(np.diff(values).min() * per_count)
+
+
+def _stuck_hours(time_s: Floats, raw: Floats, moving: NDArray[np.bool_]) -> float:
+    """Hours of motion in stretches of over an hour with one and the same reading."""
+    known = np.isfinite(raw)
+    at, values, drives = time_s[known], raw[known], moving[known]
+    if len(at) < 2:
+        return 0.0
+    steps = np.diff(at) * (drives[1:] & drives[:-1]) * (np.diff(at) < STUCK_S)
+    runs = np.concatenate(([0], np.cumsum(np.diff(values) != 0)))
+    hours = np.bincount(runs[1:], weights=steps * (np.diff(values) == 0), minlength=1)
+    return float(hours[hours >= STUCK_S].sum()) / 3600
