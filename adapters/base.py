@@ -278,6 +278,16 @@ class Adapter(ABC, Generic[S]):
         """Receive until cancelled. Raises NotReady, AuthFailed … when it cannot go on."""
         raise NotImplementedError(f"{self.manifest.key} does not listen")
 
+    async def lend(self, resource: str, seconds: float) -> bool:
+        """Give up a resource that somebody at this computer needs now (a serial port), for so many seconds.
+
+        Called again to renew, and with 0 to take it back; without either it is taken back when the time is over.
+        Returns within 2 s whether this adapter uses the resource, and leaves it free then. Adapters that hold nothing
+        of the kind need not care.
+        """
+        del resource, seconds
+        return False
+
 
 class Decoder(Protocol):
     """Explains bytes of one protocol: the command ``decode`` and the raw inspector use it."""

@@ -18,6 +18,8 @@ from app.store.tables import Command
 STOP = "engine.stop"
 SYNC = "sync"
 CHECK = "check"
+LEND = "port.lend"
+RETURN = "port.return"
 
 EXPIRES_AFTER_MS = 60_000
 """A wish older than this when the engine starts has nobody waiting for it any more."""

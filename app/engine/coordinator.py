@@ -75,6 +75,7 @@ class Coordinator:
         self._stopping = False
         self._unready = Leg("build")
         self._defects = 0  # in a row
+        self._lent: set[str] = set()  # resources of ours that the workbench has or had
         self._waiting: list[asyncio.Future[Outcome]] = []
         self._in_run: list[asyncio.Future[Outcome]] = []
 
@@ -115,6 +116,19 @@ class Coordinator:
         else:
             self._again.set()
         return await outcome
+
+    async def lend(self, resource: str, seconds: float) -> bool:
+        """Whether this integration uses a resource; it is free then, or taken back where ``seconds`` is 0."""
+        uses = self._session is not None and await self._session.lend(resource, seconds)
+        if uses and seconds > 0:
+            self._lent.add(resource)
+        self._publish()
+        return uses
+
+    async def _leave_what_is_lent(self) -> None:
+        """What was lent before this start stays lent."""
+        for resource, seconds in self._ports.loans.left(self._ports.clock.monotonic()).items():
+            await self.lend(resource, seconds)
 
     # -- what runs ------------------------------------------------------------------------------------------------
 
@@ -159,6 +173,7 @@ class Coordinator:
     async def _serve(self, built: Built) -> None:
         self._session = Session(self.configured, built, self._ports, self)
         try:
+            await self._leave_what_is_lent()
             await self._session.serve()
         finally:
             session, self._session = self._session, None
@@ -310,12 +325,21 @@ class Coordinator:
         verdict = judge(
             self._session.legs,
             store_trouble=self._store_trouble,
-            detail=str(self._detail.get("connected") or ""),
+            detail=" ".join(filter(None, (self._note_lent(), str(self._detail.get("connected") or "")))),
             last_data_ms=self._last_data_ms,
             stale_after_s=self._manifest.stale_after_s,
             now_ms=self._ports.clock.now_ms(),
         )
         self._move(verdict, with_times=with_times)
+
+    def _note_lent(self) -> str:
+        """What the workbench has of this integration now, as a sentence."""
+        loans = self._ports.loans.spoken(self._lent, self._ports.clock.monotonic())
+        self._lent &= loans.keys()
+        self._detail.pop("lent", None)
+        if loans:
+            self._detail["lent"] = sorted(loans)
+        return " ".join(loans.values())
 
     def _move(self, verdict: Verdict, *, with_times: bool = False) -> None:
         """Take the state to ``verdict`` and note it when it says anything new."""

@@ -14,10 +14,11 @@ from typing import Any
 
 from adapters.base import Clock
 from app.catalogue import Catalogue
-from app.engine.commands import CHECK, STOP, SYNC, Wish, close_left_over, finish_command, take_commands
+from app.engine.commands import CHECK, LEND, RETURN, STOP, SYNC, Wish, close_left_over, finish_command, take_commands
 from app.engine.coordinator import PROBLEM_KINDS, Coordinator
 from app.engine.inlet import Sink
 from app.engine.journal import State, load_integrations, load_states, save_state
+from app.engine.lending import carry_out_loan
 from app.engine.phases import Phase
 from app.engine.ports import KitMaker, Ports, read
 from app.engine.scribe import Scribe
@@ -211,6 +212,8 @@ class Engine:
             return (await coordinator.sync_now()).as_answer()
         if wish.name == CHECK:
             return await self._check(wish.integration_id or "")
+        if wish.name in (LEND, RETURN):
+            return await carry_out_loan(wish, self._ports, list(self._coordinators.values()))
         return {
             "ok": False,
             "error": f"This engine knows no command “{wish.name}”. Upgrade it, or ask otherwise.",

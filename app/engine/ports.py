@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from adapters.base import Clock, Kit, Manifest, Settings
 from app.catalogue import Catalogue
 from app.engine.inlet import Sink
+from app.engine.loans import Loans
 from app.engine.scribe import Scribe
 from app.security.vault import Vault
 from app.store.store import Store
@@ -34,6 +35,7 @@ class Ports:
     scribe: Scribe
     make_kit: KitMaker
     rng: Random
+    loans: Loans = field(default_factory=Loans)
 
 
 async def read(store: Store, query: Callable[[Connection], T]) -> T:

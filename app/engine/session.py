@@ -115,6 +115,10 @@ class Session:
         finally:
             await self._built.kit.http.aclose()
 
+    async def lend(self, resource: str, seconds: float) -> bool:
+        """Whether the adapter uses this resource; it has given it up then, or taken it back where ``seconds`` is 0."""
+        return await self._adapter.lend(resource, seconds)
+
     async def drain(self, seconds: float) -> bool:
         """Wait until everything that was delivered is stored."""
         drained = await asyncio.gather(self._inlet.drain(seconds), self._pulled.drain(seconds))

@@ -15,6 +15,7 @@ from adapters.fuel_monitoring.bench.lls import LlsSession
 from adapters.fuel_monitoring.bench.lls_text import LlsTextSession
 from adapters.fuel_monitoring.bench.modbus import ModbusSession
 from adapters.fuel_monitoring.bench.obd import ObdSession
+from adapters.fuel_monitoring.bench.session import Session
 
 _KINDS: Mapping[str, Callable[..., Session]] = {
     "lls": LlsSession,
