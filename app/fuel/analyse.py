@@ -36,16 +36,12 @@ class Analysis:
 
 def analyse(samples: Samples, table: TankTable, parameters: Parameters) -> Analysis:
     """Everything that can be said about a stretch of samples. Pure: the same samples always say the same."""
-    litres = litres_of(samples, table, parameters)
-    spikes = np.zeros(len(samples), dtype=bool)
-    valid = np.isfinite(litres)
-    spikes[valid] = is_spike(litres[valid], table.capacity_l)
-    moving = is_moving(samples.speed_km_h)
-    used = valid & ~spikes
-    track = track_of(samples, litres, moving, used, table.capacity_l)
+    prepared = _prepare(samples, table, parameters)
+    track = _track(samples, prepared, table)
     events, ends = find_events(track, parameters)
+    litres, moving, used = prepared.litres, prepared.moving, prepared.used
     consumption = by_level(samples, moving, ends, events, table.capacity_l, parameters)
-    quality = quality_of(samples.time_s, samples.raw, litres, moving, int(spikes.sum()), table)
+    quality = quality_of(samples.time_s, samples.raw, litres, moving, prepared.spikes, table)
     return Analysis(litres, smoothed(litres, used, moving, parameters), tuple(events), consumption, quality)
 
 
@@ -70,19 +66,38 @@ def without_dead_readings(raw: Floats, table: TankTable) -> Floats:
     return np.where(dead & (jump > DEAD_SHARE * table.capacity_l), np.nan, raw)
 
 
-def track_of(
-    samples: Samples, litres: Floats, moving: NDArray[np.bool_], used: NDArray[np.bool_], capacity_l: float
-) -> Track:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    litres: Floats
+    moving: NDArray[np.bool_]
+    used: NDArray[np.bool_]
+    spikes: int
+
+
+def _prepare(samples: Samples, table: TankTable, parameters: Parameters) -> _Prepared:
+    litres = litres_of(samples, table, parameters)
+    spikes = np.zeros(len(samples), dtype=bool)
+    valid = np.isfinite(litres)
+    spikes[valid] = is_spike(litres[valid], table.capacity_l)
+    return _Prepared(litres, is_moving(samples.speed_km_h), valid & ~spikes, int(spikes.sum()))
+
+
+def track_from(samples: Samples, table: TankTable, parameters: Parameters) -> Track:
     """The samples that take part in the detection."""
+    return _track(samples, _prepare(samples, table, parameters), table)
+
+
+def _track(samples: Samples, prepared: _Prepared, table: TankTable) -> Track:
+    used = prepared.used
     return Track(
         samples.time_s[used],
-        litres[used],
-        moving[used],
+        prepared.litres[used],
+        prepared.moving[used],
         samples.ignition[used],
         samples.lat[used],
         samples.lon[used],
         samples.temperature_c[used],
-        capacity_l,
+        table.capacity_l,
     )
 
 

@@ -106,36 +106,46 @@ def samples_from_csv(path: Path) -> Samples:
         raise FuelError(f"{path.name} cannot be read: {err.strerror}.") from err
     head, _, body = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").partition(b"\n")
     if b"\x00" in head or not head.isascii():
-        raise FuelError(f"{path.name} is not a text file with columns; its first line names them: time, level_raw, …")
+        raise FuelError(
+            f"{path.name} is not a text file whose first line names its columns: time, level_raw and others."
+        )
     separator = max(b",;\t".decode(), key=head.decode().count)
     names = [name.strip().strip('"').lower() for name in head.decode().split(separator)]
     for needed in ("time", "level_raw"):
         if needed not in names:
             raise FuelError(f"{path.name} has no column “{needed}”. Its first line must name the columns.")
-    columns = _split_quickly(body, separator, len(names)) or _split_carefully(body, separator, len(names), path.name)
-    return _from_columns(dict(zip(names, columns, strict=True)), path.name)
+    arrays = _read_quickly(body, separator, names)
+    if arrays is None:
+        columns = _split_carefully(body, separator, len(names), path.name)
+        arrays = _read_carefully(dict(zip(names, columns, strict=True)), path.name)
+    return _made(arrays, path.name)
 
 
-def _split_quickly(body: bytes, separator: str, width: int) -> list[Sequence[bytes]] | None:
-    """Columns of a file in which every line has exactly its separators; None for any other."""
+def _read_quickly(body: bytes, separator: str, names: list[str]) -> dict[str, Floats] | None:
+    """Arrays of a file whose first column are times like 2026-03-02T08:00:00Z; None for any that is not so plain."""
+    mark = separator.encode()
+    if names[0] != "time" or b'"' in body or b"#" in body or len(set(names)) != len(names):
+        return None
     if not body.endswith(b"\n"):
         body += b"\n"
-    mark = separator.encode()
-    if b'"' in body or b"\x00" in body or body.count(mark) != (width - 1) * body.count(b"\n"):
-        return None
-    cells = body[:-1].replace(b"\n", mark).split(mark)
-    lines = body.count(b"\n")
-    if len(cells) != width * lines or (lines > 1 and not _is_regular(body, mark, width)):
-        return None
-    return [cells[at::width] for at in range(width)]
-
-
-def _is_regular(body: bytes, mark: bytes, width: int) -> bool:
-    """Whether the separators of each line are as many as its columns need."""
     codes = np.frombuffer(body, dtype=np.uint8)
-    ends = np.flatnonzero(codes == 0x0A)
-    per_line = np.diff(np.searchsorted(np.flatnonzero(codes == mark[0]), ends), prepend=0)
-    return bool((per_line == width - 1).all())
+    starts = np.append(0, np.flatnonzero(codes == 0x0A)[:-1] + 1)
+    if len(codes) < starts[-1] + _ISO + 2:
+        return None
+    times = _iso_times(codes[starts[:, None] + np.arange(_ISO + 1)])
+    wanted = [at for at, name in enumerate(names) if name in _COLUMNS and name != "time"]
+    if times is None:
+        return None
+    if mark + mark in body or mark + b"\n" in body:
+        body = body.replace(mark + mark, mark + b"nan" + mark).replace(mark + mark, mark + b"nan" + mark)
+        body = body.replace(mark + b"\n", mark + b"nan\n")
+    try:
+        numbers = np.loadtxt(io.BytesIO(body), delimiter=separator, usecols=wanted, ndmin=2, comments=None)
+    except ValueError:
+        return None
+    if len(numbers) != len(times):
+        return None
+    return {"time_s": times} | {_COLUMNS[names[at]]: numbers[:, column] for column, at in enumerate(wanted)}
 
 
 def _split_carefully(body: bytes, separator: str, width: int, name: str) -> list[Sequence[bytes]]:
@@ -153,11 +163,15 @@ def _split_carefully(body: bytes, separator: str, width: int, name: str) -> list
     return [[row[at] for row in rows] for at in range(width)]
 
 
-def _from_columns(columns: dict[str, Sequence[bytes]], name: str) -> Samples:
+def _read_carefully(columns: dict[str, Sequence[bytes]], name: str) -> dict[str, Floats]:
     arrays: dict[str, Floats] = {"time_s": _times(columns["time"], name)}
     for column, field in _COLUMNS.items():
         if column != "time" and column in columns:
             arrays[field] = _numbers(columns[column], column, name)
+    return arrays
+
+
+def _made(arrays: dict[str, Floats], name: str) -> Samples:
     ignition = arrays.pop("ignition", None)
     flags = None if ignition is None else np.where(np.isnan(ignition), -1, ignition > 0).astype(np.int8)
     samples = make_samples(**arrays, ignition=flags)
@@ -167,12 +181,6 @@ def _from_columns(columns: dict[str, Sequence[bytes]], name: str) -> Samples:
 
 
 def _numbers(cells: Sequence[bytes], column: str, name: str) -> Floats:
-    texts = np.array(cells, dtype=bytes) if len(cells) else np.zeros(0, dtype="S1")
-    texts = np.where(texts == b"", b"nan", texts)
-    try:
-        return texts.astype(np.float64)
-    except ValueError:
-        pass
     numbers = np.empty(len(cells))
     for at, cell in enumerate(cells):
         try:
@@ -184,35 +192,26 @@ def _numbers(cells: Sequence[bytes], column: str, name: str) -> Floats:
 
 
 def _times(cells: Sequence[bytes], name: str) -> Floats:
-    texts = np.array(cells, dtype=bytes) if len(cells) else np.zeros(0, dtype="S1")
-    quick = _iso_times(texts)
-    if quick is not None:
-        return quick
     times = np.empty(len(cells))
     for at, cell in enumerate(cells):
         times[at] = _one_time(cell.decode("utf-8", "replace").strip(), at + 2, name)
     return times
 
 
-def _iso_times(texts: NDArray[np.bytes_]) -> Floats | None:
-    """Unix seconds of whole columns of ``YYYY-MM-DDTHH:MM:SSZ``; None for a column with anything else."""
-    if not len(texts) or texts.dtype.itemsize != _ISO + 1:
+def _iso_times(codes: NDArray[np.uint8]) -> Floats | None:
+    """Unix seconds of rows of 20 bytes ``YYYY-MM-DDTHH:MM:SSZ``; None when one of them is anything else."""
+    if not ((codes[:, 4] == 0x2D) & (codes[:, 13] == 0x3A) & (codes[:, _ISO] == 0x5A)).all():
         return None
-    codes = texts.view(np.uint8).reshape(len(texts), _ISO + 1)
-    if not ((codes[:, 4] == 0x2D) & (codes[:, 13] == 0x3A) & (codes[:, 19] == 0x5A)).all():
+    pairs = codes[:, [0, 2, 5, 8, 11, 14, 17, 1, 3, 6, 9, 12, 15, 18]] - np.uint8(0x30)
+    if (pairs > 9).any():
         return None
-    digits = codes.astype(np.int64) - 0x30
-    places = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]
-    if ((digits[:, places] < 0) | (digits[:, places] > 9)).any():
+    century, year, month, day, hour, minute, second = (pairs[:, :7] * np.int32(10) + pairs[:, 7:]).T.astype(np.int64)
+    if (month < 1).any() or (month > 12).any():
         return None
-
-    def two(at: int) -> NDArray[np.int64]:
-        pair: NDArray[np.int64] = digits[:, at] * 10 + digits[:, at + 1]
-        return pair
-
-    months = ((two(0) * 100 + two(2) - 1970) * 12 + two(5) - 1).astype("datetime64[M]")
-    days = months.astype("datetime64[D]").astype(np.int64) + two(8) - 1
-    return (days * 86_400 + two(11) * 3_600 + two(14) * 60 + two(17)).astype(np.float64)
+    months = ((century * 100 + year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]").astype(np.int64) + day - 1
+    seconds: Floats = (days * 86_400 + hour * 3_600 + minute * 60 + second).astype(np.float64)
+    return seconds
 
 
 def _one_time(text: str, line: int, name: str) -> float:

@@ -20,6 +20,7 @@ BENCHES = {
     "start": "tests.bench.bench_start:run",
     "logs": "tests.bench.bench_logs:run",
     "chart": "tests.bench.bench_chart:run",
+    "fuel": "tests.bench.bench_fuel:run",
 }
 
 

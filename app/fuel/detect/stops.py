@@ -20,7 +20,10 @@ RETURN_SAMPLES = 3
 SLOSH_SHARE = 0.05
 """Of the tank: how far the level of an arrival or a departure may lie from that at rest, by slosh and by slope."""
 DEPARTURE_S = 60.0
-LEAST_NOISE = 0.001
+CALM_SAMPLES = 3
+NOISE_SAMPLES = 10
+LEAST_NOISE, ORDINARY_NOISE = 0.001, 0.003
+"""Of the tank; in fewer samples than ten a change cannot be told from noise."""
 LEAST_TURN = 0.006
 THERMAL_L_H = 1.0
 CONTEXT_S = 600.0
@@ -73,7 +76,7 @@ def levels_at(track: Track, stop: Stop, events: list[FuelEvent], settle_s: float
 def events_in(track: Track, stop: Stop, parameters: Parameters) -> list[FuelEvent]:
     """Refuels and drains of one stop, in the order of their times."""
     litres = track.litres[stop.samples]
-    least = min(parameters.minimum_refuel(track.capacity_l), parameters.minimum_drain(track.capacity_l))
+    least = min(_minima(track, parameters))
     if len(litres) < 2 or litres.max() - litres.min() < least:
         return []
     level = _level_of(track, stop, parameters)
@@ -87,9 +90,9 @@ def events_in(track: Track, stop: Stop, parameters: Parameters) -> list[FuelEven
         parts += split(level.smooth, level.time_s, swing, parameters.join_min * 60, minimum, level.noise_l)
     found = []
     for number, part in enumerate(parts):
-        first = parts[number - 1].end if number else 0
-        last = parts[number + 1].start if number + 1 < len(parts) else len(level.raw) - 1
-        event = _judged(track, stop, level, part, (min(first, part.start), max(last, part.end)), parameters)
+        first = parts[number - 1].after if number else 0
+        last = parts[number + 1].before if number + 1 < len(parts) else len(level.raw) - 1
+        event = _judged(track, stop, level, part, (min(first, part.before), max(last, part.after)), parameters)
         if event is not None:
             found.append(event)
     return found
@@ -104,6 +107,9 @@ def _level_of(track: Track, stop: Stop, parameters: Parameters) -> _Level:
     first, last = 0, len(corrected)
     if stop.first:
         first = int(np.searchsorted(time_s, time_s[0] + parameters.settle_s))
+        calm = corrected[max(first - CALM_SAMPLES, 0) : first]
+        if len(calm) == CALM_SAMPLES and np.ptp(calm) <= LEAST_TURN * track.capacity_l:
+            first -= CALM_SAMPLES  # it has calmed down already
     if not stop.is_open:  # with the engine off it stands still until the end
         near = int(np.searchsorted(time_s, track.time_s[stop.last + 1] - DEPARTURE_S))
         awake = np.flatnonzero(track.ignition[stop.samples][near:] != 0)
@@ -111,18 +117,30 @@ def _level_of(track: Track, stop: Stop, parameters: Parameters) -> _Level:
     first, last = min(first, last), max(first, last) if first < len(corrected) else last
     head, tail = corrected[:first], corrected[last:]
     body, body_s = corrected[first:last], time_s[first:last]
-    noise = max(scatter_of(body), LEAST_NOISE * track.capacity_l)
+    noise = scatter_of(body) if len(body) >= NOISE_SAMPLES else ORDINARY_NOISE * track.capacity_l
+    noise = max(noise, LEAST_NOISE * track.capacity_l)
     smooth = sliding_median(body, 3) if len(body) > 4 else body
+    # What sloshing and the slope of a place explain is left out: an end counts only where it tells of more.
+    apart = SLOSH_SHARE * track.capacity_l + min(_minima(track, parameters))
+    is_arrival = is_departure = False
     if len(head):
         arrival = np.median(np.append(head, _moving_levels(track, stop.first - 1, -1)))
+        is_arrival = not len(body) or abs(arrival - body[0]) > apart
+    if is_arrival:
         body, smooth = np.append(arrival, body), np.append(arrival, smooth)
         body_s = np.append(time_s[first - 1], body_s)
     if len(tail):
         used_l = (corrected - litres)[-1]
         departure = np.median(np.append(tail, _moving_levels(track, stop.last + 1, 1) + used_l))
+        is_departure = abs(departure - body[-1]) > apart
+    if is_departure:
         body, smooth = np.append(body, departure), np.append(smooth, departure)
         body_s = np.append(body_s, time_s[last])
-    return _Level(body_s, body, smooth, noise, stop.first + first - bool(len(head)), bool(len(head)), bool(len(tail)))
+    return _Level(body_s, body, smooth, noise, stop.first + first - is_arrival, is_arrival, is_departure)
+
+
+def _minima(track: Track, parameters: Parameters) -> tuple[float, float]:
+    return parameters.minimum_refuel(track.capacity_l), parameters.minimum_drain(track.capacity_l)
 
 
 def _settled(time_s: Floats, settle_s: float) -> int:
@@ -132,9 +150,8 @@ def _settled(time_s: Floats, settle_s: float) -> int:
 
 
 def _minimum(swing: Swing, track: Track, parameters: Parameters) -> float:
-    if swing.delta_l > 0:
-        return parameters.minimum_refuel(track.capacity_l)
-    return parameters.minimum_drain(track.capacity_l)
+    refuel, drain = _minima(track, parameters)
+    return refuel if swing.delta_l > 0 else drain
 
 
 def _without_returns(swings: list[Swing], level: _Level) -> list[Swing]:
@@ -167,7 +184,8 @@ def _joined(swings: list[Swing], level: _Level, parameters: Parameters, capacity
             and level.time_s[swing.start] - level.time_s[before.end] <= parameters.join_min * 60
             and abs(level.smooth[swing.start] - level.smooth[before.end]) <= 0.01 * capacity_l
         ):
-            kept[-1] = Swing(before.start, swing.end, float(level.smooth[swing.end] - level.smooth[before.start]))
+            change = float(level.smooth[swing.after] - level.smooth[before.before])
+            kept[-1] = Swing(before.start, swing.end, before.before, swing.after, change)
             continue
         kept.append(swing)
     return kept
@@ -178,19 +196,18 @@ def _judged(
 ) -> FuelEvent | None:
     """The event behind a swing, or None when the tests speak against it."""
     first, last = between
-    if level.is_arrival and first == 0 and swing.start > 0:
+    if level.is_arrival and first == 0 and swing.before > 0:
         first = 1
-    if level.is_departure and last == len(level.raw) - 1 and swing.end < last:
+    if level.is_departure and last == len(level.raw) - 1 and swing.after < last:
         last -= 1
-    before, samples_before = plateau(level.raw, first, swing.start, at_end=True)
-    after, samples_after = plateau(level.raw, swing.end, last, at_end=False)
+    before, samples_before = plateau(level.raw, first, swing.before, at_end=True)
+    after, samples_after = plateau(level.raw, swing.after, last, at_end=False)
     change = after - before
     is_refuel = swing.delta_l > 0
     litres = change if is_refuel else -change
     least = _minimum(swing, track, parameters)
     start_s, end_s = float(level.time_s[swing.start]), float(level.time_s[swing.end])
-    is_sloshing = (level.is_arrival and swing.start == 0) or (level.is_departure and swing.end == len(level.raw) - 1)
-    if litres < least + (SLOSH_SHARE * track.capacity_l if is_sloshing else 0.0):
+    if litres < least:
         return None
     expansion = 0.0 if is_refuel else _contraction(track, level, swing, before, parameters)
     hours = max(end_s - start_s, 1.0) / 3600

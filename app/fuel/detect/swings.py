@@ -18,10 +18,13 @@ PLATEAU_SAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Swing:
-    """Indices into the stop: the last sample of the plateau before, the first of the one behind."""
+    """Indices into the stop. ``start`` and ``end`` are when most of it happened; ``before`` and ``after`` are the last
+    sample of the plateau before it and the first of the one behind, where a slow change is measured whole."""
 
     start: int
     end: int
+    before: int
+    after: int
     delta_l: float
 
 
@@ -30,8 +33,10 @@ def find_swings(litres: Floats, turn_l: float, noise_l: float) -> list[Swing]:
     pivots = _turning_points(litres, turn_l)
     swings = []
     for before, after in pairwise(pivots):
-        start, end = _trimmed(litres, before, after, noise_l)
-        swings.append(Swing(start, end, float(litres[after] - litres[before])))
+        delta = float(litres[after] - litres[before])
+        start, end = _trimmed(litres, before, after, max(2 * noise_l, 0.08 * abs(delta)))
+        level_at = _trimmed(litres, before, after, min(2 * noise_l, 0.25 * abs(delta)))
+        swings.append(Swing(start, end, min(start, level_at[0]), max(end, level_at[1]), delta))
     return swings
 
 
@@ -58,11 +63,10 @@ def _turning_points(litres: Floats, turn_l: float) -> list[int]:
     return pivots
 
 
-def _trimmed(litres: Floats, before: int, after: int, noise_l: float) -> tuple[int, int]:
-    """Cut the flat parts off both ends."""
+def _trimmed(litres: Floats, before: int, after: int, tolerance: float) -> tuple[int, int]:
+    """Cut the parts off both ends that are flat within ``tolerance``."""
     part = litres[before : after + 1]
     delta = part[-1] - part[0]
-    tolerance = max(2 * noise_l, 0.08 * abs(delta))
     sign = 1.0 if delta > 0 else -1.0
     moved = sign * (part - part[0])
     start = int(np.flatnonzero(moved <= tolerance)[-1])
@@ -87,14 +91,11 @@ def split(litres: Floats, time_s: Floats, swing: Swing, pause_s: float, least_l:
         and time_s[swing.start + at[index + 1]] - time_s[swing.start + at[index] + 1] >= pause_s
     ]
     bounds = [0, *(index + 1 for index in breaks), len(at)]
-    parts = [
-        Swing(
-            swing.start + int(at[a]),
-            swing.start + int(at[b - 1]) + 1,
-            float(part[at[b - 1] + 1] - part[at[a]]),
-        )
-        for a, b in pairwise(bounds)
-    ]
+    parts = []
+    for a, b in pairwise(bounds):
+        start, end = swing.start + int(at[a]), swing.start + int(at[b - 1]) + 1
+        before, after = swing.before if a == 0 else start, swing.after if b == len(at) else end
+        parts.append(Swing(start, end, before, after, float(litres[end] - litres[start])))
     is_each_one = len(parts) > 1 and all(abs(one.delta_l) >= least_l for one in parts)
     return parts if is_each_one else [swing]
 

@@ -1,0 +1,248 @@
+"""Refuels and drains are found, whatever the signal's physics, piece by piece as in one go."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.fuel.analyse import analyse
+from app.fuel.detect.events import FuelEvent
+from app.fuel.detector import Detector
+from app.fuel.parameters import Parameters, of_class
+from app.fuel.rehearsal import rehearse
+from app.fuel.series import Samples, make_samples, samples_from_csv
+from app.fuel.table import TankTable, identity_table, make_table
+from app.fuel.table_files import read_table
+from tests.helpers.command_line import VECTORS
+from tests.helpers.fuel_generator import drive
+from tests.helpers.fuel_scores import score
+
+TANK = identity_table(300.0)
+PLAIN = Parameters()
+HOUR = 3_600.0
+
+
+def parked(*stretches: tuple[float, float], every_s: float = 60.0) -> Samples:
+    """A vehicle that stands: (hours, litres at the end) one after the other, the level linear within each."""
+    times: list[float] = [0.0]
+    litres: list[float] = [stretches[0][1]]
+    for hours, end in stretches:
+        steps = max(int(hours * HOUR / every_s), 1)
+        start, begin = litres[-1], times[-1]
+        times += [begin + (number + 1) * every_s for number in range(steps)]
+        litres += [start + (end - start) * (number + 1) / steps for number in range(steps)]
+    count = len(times)
+    off = np.zeros(count, dtype=np.int8)
+    return make_samples(np.array(times), np.array(litres), np.zeros(count), off)
+
+
+def found(samples: Samples, parameters: Parameters = PLAIN, table: TankTable = TANK) -> list[tuple[str, int]]:
+    return [(event.kind, round(event.litres)) for event in analyse(samples, table, parameters).events]
+
+
+# -- the goals ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("thefts", [True, False])
+def test_signals_of_another_physics_are_read_as_they_were_made(thefts: bool) -> None:
+    scores = score(drive(seed, thefts=thefts) for seed in range(200, 212))
+    assert scores.refuel.f1 >= 0.95, scores
+    assert scores.refuel.median_error <= 0.03, scores
+    assert scores.false_drains_per_day <= (0.02 if thefts else 0.01), scores
+    assert np.median(scores.consumption_errors) <= 0.05, scores
+    if thefts:
+        assert scores.drain.precision >= 0.85, scores
+        assert scores.drain.recall >= 0.70, scores
+
+
+@pytest.mark.soak
+def test_the_goals_hold_over_eighty_vehicle_weeks() -> None:
+    with_thefts = score(drive(seed) for seed in range(1_000, 1_040))
+    without = score(drive(seed, thefts=False) for seed in range(2_000, 2_040))
+    print(with_thefts, without, sep="\n")
+    for scores in (with_thefts, without):
+        assert scores.refuel.f1 >= 0.95
+        assert scores.refuel.median_error <= 0.03
+    assert with_thefts.drain.precision >= 0.85
+    assert with_thefts.drain.recall >= 0.70
+    assert with_thefts.false_drains_per_day <= 0.02
+    assert without.false_drains_per_day <= 0.01
+
+
+def test_the_shared_samples_are_read_within_the_goals() -> None:
+    folder = VECTORS / "fuel-samples"
+    if not folder.exists():
+        pytest.skip("the shared samples are not here")
+    for truth_file in sorted(folder.glob("*.truth.json")):
+        truth = json.loads(truth_file.read_text(encoding="utf-8"))
+        name = truth_file.name.split(".")[0]
+        samples = samples_from_csv(folder / f"{name}.csv")
+        result = analyse(samples, read_table(folder / f"{name}.calibration.csv"), of_class(truth["vehicle_class"]))
+        wanted = [event for event in truth["events"] if event["type"] == "refuel"]
+        refuels = [event for event in result.events if event.kind == "refuel"]
+        assert len(refuels) == len(wanted), name
+        used = result.consumption.used_l
+        assert used == pytest.approx(truth["totals"]["consumed_litres"], rel=0.05), name
+        drains = [event for event in truth["events"] if event["type"] == "drain"]
+        assert sum(event.kind == "drain" for event in result.events) <= len(drains), name
+
+
+# -- what counts and what does not --------------------------------------------------------------------------------
+
+
+def test_a_refuel_and_a_drain_are_told_with_their_litres() -> None:
+    samples = parked((2, 100), (0.1, 180), (3, 180), (0.3, 150), (2, 150))
+    assert found(samples) == [("refuel", 80), ("drain", 30)]
+
+
+def test_siphoning_over_hours_and_small_sips_are_one_drain() -> None:
+    assert found(parked((2, 200), (4, 180), (2, 180))) == [("drain", 19)]  # its slow ends look like a plateau
+    sips = parked(
+        (2, 200), *[stretch for end in (196, 192, 188, 184) for stretch in ((0.05, end), (0.2, end))], (2, 184)
+    )
+    assert found(sips) == [("drain", 16)]
+
+
+def test_two_thefts_of_one_night_are_two() -> None:
+    assert found(parked((2, 200), (0.1, 180), (2, 180), (0.1, 165), (2, 165))) == [("drain", 20), ("drain", 15)]
+
+
+def test_a_refuel_in_two_goes_is_one() -> None:
+    assert found(parked((2, 60), (0.05, 120), (0.05, 120), (0.05, 170), (2, 170))) == [("refuel", 110)]
+
+
+@pytest.mark.parametrize("wrong", [0.0, 65_535.0, 60.0, float("nan")])
+def test_readings_that_come_back_are_no_event(wrong: float) -> None:
+    samples = parked((3, 200), (3, 200), every_s=600)
+    samples.raw[10:13] = wrong
+    assert found(samples) == []
+
+
+def test_cooling_fuel_is_no_drain() -> None:
+    samples = parked((1, 200), (12, 196), (1, 196))
+    warm = samples.part(slice(None))
+    warm.temperature_c[:] = np.linspace(40, 15, len(warm))
+    assert found(warm, Parameters(minimum_drain_l=2, minimum_drain_share=0)) == []
+
+
+def test_idling_is_no_drain() -> None:
+    samples = parked((1, 200), (5, 187), (1, 187))
+    idling = np.where((samples.time_s > HOUR) & (samples.time_s <= 6 * HOUR), 1, 0).astype(np.int8)
+    on = make_samples(samples.time_s, samples.raw, samples.speed_km_h, idling)
+    assert found(on, Parameters(idle_l_h=2.6)) == []
+    assert found(on, Parameters(idle_l_h=0.5)) == [("drain", 9)]
+
+
+def test_a_rise_that_no_pump_can_do_is_a_fault_of_the_sensor() -> None:
+    assert found(parked((2, 20), (0.001, 280), (2, 280), every_s=10)) == []
+
+
+def test_a_refuel_to_the_top_is_at_least_so_much() -> None:
+    (event,) = analyse(parked((2, 100), (0.1, 300), (2, 300)), TANK, PLAIN).events
+    assert event.at_least
+    assert {one.test for one in event.evidence} >= {"plateaus", "rate", "ignition"}
+    assert 0 < event.confidence < 1
+
+
+def test_a_drain_between_two_stops_is_found_in_motion() -> None:
+    count = 400
+    time_s = np.arange(count, dtype=np.float64) * 30.0
+    speed = np.where((np.arange(count) > 100) & (np.arange(count) < 300), 50.0, 0.0)
+    litres = np.where(np.arange(count) < 200, 220.0, 140.0)
+    place = 9 + np.cumsum(speed * 30 / 3600) / 111
+    samples = make_samples(time_s, litres, speed, (speed > 0).astype(np.int8), place, np.full(count, 7.0))
+    (event,) = analyse(samples, TANK, PLAIN).events
+    assert (event.kind, event.in_motion) == ("drain", True)
+    assert 40 < event.litres < 80
+    assert abs(event.start_s - 200 * 30) < 300
+    assert analyse(samples, TANK, Parameters(drains_in_motion=False)).events == ()
+
+
+def test_nothing_and_hardly_anything_are_no_trouble() -> None:
+    empty = make_samples(np.zeros(0), np.zeros(0))
+    assert analyse(empty, TANK, PLAIN).consumption.used_l is None
+    for count in range(1, 8):
+        samples = make_samples(np.arange(count, dtype=np.float64) * 60.0, np.full(count, 100.0))
+        assert analyse(samples, TANK, PLAIN).events == ()
+    silent = make_samples(np.arange(50, dtype=np.float64) * 60.0, np.full(50, np.nan))
+    assert analyse(silent, TANK, PLAIN).quality.score < 70
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 400))
+def test_any_numbers_cost_nothing(seed: int, count: int) -> None:
+    draw = np.random.default_rng(seed)
+    wild = draw.choice([0, 1, 500, 4095, 65_535, -3, np.nan, np.inf, 1e300], count)
+    samples = make_samples(
+        np.cumsum(draw.exponential(60, count)), wild, draw.choice([0, 4, 60, np.nan], count),
+        draw.choice([-1, 0, 1], count).astype(np.int8), draw.uniform(-90, 90, count), draw.uniform(-180, 180, count),
+    )  # fmt: skip
+    result = analyse(samples, make_table([(0, 0), (4095, 300)]), PLAIN)
+    assert all(np.isfinite([event.litres, event.start_s, event.end_s]).all() for event in result.events)
+    assert 0 <= result.quality.score <= 100
+
+
+# -- piece by piece -----------------------------------------------------------------------------------------------
+
+
+def identities(events: tuple[FuelEvent, ...]) -> list[tuple[str, float, float, float]]:
+    return [(event.kind, event.start_s, event.end_s, event.litres) for event in events]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 60), st.lists(st.floats(0, 1), min_size=1, max_size=25))
+def test_fed_in_pieces_the_events_are_those_of_one_analysis(seed: int, cuts: list[float]) -> None:
+    truth = drive(seed, days=4)
+    detector = Detector(truth.table, truth.parameters)
+    bounds = [0, *sorted(int(cut * len(truth.samples)) for cut in cuts), len(truth.samples)]
+    for start, end in pairwise(bounds):
+        detector.feed(truth.samples.part(slice(start, end)))
+    whole = analyse(truth.samples, truth.table, truth.parameters)
+    assert identities(detector.events) == identities(whole.events)
+
+
+def test_what_came_out_of_order_changes_nothing_and_what_came_too_late_is_told() -> None:
+    truth = drive(7, days=4)
+    detector = Detector(truth.table, truth.parameters)
+    count = len(truth.samples)
+    detector.feed(truth.samples.part(slice(0, count // 2)))
+    ahead, behind = slice(count // 2 + 40, count // 2 + 80), slice(count // 2, count // 2 + 40)
+    detector.feed(truth.samples.part(ahead))
+    detector.feed(truth.samples.part(behind))
+    detector.feed(truth.samples.part(slice(count // 2 + 80, count)))
+    assert identities(detector.events) == identities(analyse(truth.samples, truth.table, truth.parameters).events)
+    assert detector.kept < count
+    assert detector.feed(truth.samples.part(slice(0, 3))).late
+
+
+def test_a_provisional_event_is_taken_back_when_it_turns_out_to_be_noise() -> None:
+    whole = parked((3, 200), (0.05, 180), (0.1, 180), (0.05, 200), (3, 200))
+    dip = int(np.argmin(whole.raw)) + 4
+    detector = Detector(TANK, PLAIN)
+    first = detector.feed(whole.part(slice(0, dip)))
+    assert [event.kind for event in first.found] == ["drain"]
+    then = detector.feed(whole.part(slice(dip, None)))
+    assert [event.kind for event in then.withdrawn] == ["drain"]
+    assert detector.events == ()
+
+
+def test_a_changed_parameter_is_rehearsed() -> None:
+    samples = parked((2, 200), (0.3, 192), (2, 192), (0.1, 260), (2, 260))
+    result = rehearse(samples, TANK, PLAIN, Parameters(minimum_drain_l=12))
+    assert [event.kind for event in result.vanish] == ["drain"]
+    assert (result.appear, result.stay) == ((), 1)
+    assert result.used_now_l == pytest.approx(0, abs=0.5)
+    assert result.used_then_l == pytest.approx(8, abs=0.5)
+
+
+def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "v.csv"
+    path.write_text("time,level_raw,speed_km_h\n2026-03-02T00:00:10Z,100,0\n2026-03-02T00:00:00Z,99,\n", "utf-8")
+    samples = samples_from_csv(path)
+    assert samples.raw.tolist() == [99, 100]
+    assert samples.time_s[0] == 1_772_409_600.0
