@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from adapters.base import Adapter, Category, Decoder, Explainer, Kit, Manifest, Settings, Simulator, settings_form
+from adapters.bench import Bench
 from adapters.errors import Unsupported
 
 ENTRY_POINT_GROUP = "biko_console.adapters"
@@ -192,6 +193,17 @@ class Catalogue:
         except (Exception, SystemExit) as err:
             raise Unsupported(f"The simulator of {manifest.name} cannot be loaded: {err}.") from err
         return simulator
+
+    def bench(self, key: str) -> Bench:
+        """The workbench of an integration. Raises Unsupported where it has none or it cannot be loaded."""
+        manifest = self.manifest(key)
+        if manifest.bench is None:
+            raise Unsupported(f"{manifest.name} brings no workbench.")
+        try:
+            bench: Bench = load_object(manifest.bench)
+        except (Exception, SystemExit) as err:
+            raise Unsupported(f"The workbench of {manifest.name} cannot be loaded: {err}.") from err
+        return bench
 
     def _manifests(self) -> list[Manifest]:
         return [entry.manifest for entry in self._entries if entry.manifest is not None]

@@ -270,19 +270,18 @@ class SerialLine:
             return err
         if not ports.is_url(path) and (holder := holder_of(path)):
             return NotReady(f"{path} is in use by {holder}. Close that program, then try again.")
-        options: dict[str, Any] = {} if ports.is_url(path) else {"exclusive": True}
+        options: dict[str, Any] = {} if ports.is_url(path) else {"exclusive": True, "write_timeout": WRITE_S}
         try:
             device = serial.serial_for_url(
                 path,
                 baudrate=self._speed,
                 parity=self._parity,
                 timeout=READ_S,
-                write_timeout=WRITE_S,
                 do_not_open=True,
                 **options,
             )
             device.open()
-        except (OSError, ValueError) as err:
+        except Exception as err:  # noqa: BLE001 - drivers and serial servers raise what they like
             return explain_open(path, self._speed, err, listed)
         self._hardware_id = self._hardware_id or ports.id_of(path, listed)
         with self._lock:

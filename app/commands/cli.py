@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "app.commands.doctor:doctor",
     "backup": "app.commands.backup:backup",
     "audit": "app.commands.audit:audit",
+    "sensors": "app.commands.sensors:sensors",
     "fuel": "app.commands.fuel:fuel",
 }
 
