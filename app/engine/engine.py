@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ from adapters.base import Clock
 from app.catalogue import Catalogue
 from app.engine.commands import CHECK, LEND, RETURN, STOP, SYNC, Wish, close_left_over, finish_command, take_commands
 from app.engine.coordinator import PROBLEM_KINDS, Coordinator
+from app.engine.followers import Follower, Followers, load_followers
 from app.engine.inlet import Sink
 from app.engine.journal import State, load_integrations, load_states, save_state
 from app.engine.lending import carry_out_loan
@@ -55,11 +56,13 @@ class Engine:
         tasks: Tasks,
         make_kit: KitMaker = make_real_kit,
         rng: Random | None = None,
+        followers: Sequence[Follower] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self.scribe = Scribe(store)
         self._ports = Ports(store, catalogue, vault, clock, sink, tasks, self.scribe, make_kit, rng or Random())
+        self._followers = Followers(store, clock, tasks, load_followers if followers is None else lambda: followers)
         self._loop = asyncio.get_running_loop()
         self._coordinators: dict[str, Coordinator] = {}
         self._moved: set[str] = set()
@@ -78,6 +81,7 @@ class Engine:
         await asyncio.to_thread(watcher.start)
         try:
             self._on_topics(frozenset({"integrations", "commands"}))
+            self._followers.start()
             while not self._stopping.is_set():
                 await self._wake.wait()
                 self._wake.clear()
@@ -85,6 +89,7 @@ class Engine:
                 await self._follow(topics)
         finally:
             await asyncio.to_thread(watcher.stop)
+            await self._followers.stop()
             await self._unload(list(self._coordinators.values()))
             await self._ports.tasks.cancel_owner(self)
             self._coordinators.clear()
@@ -122,6 +127,7 @@ class Engine:
             _log.debug("a change came after the loop had ended")
 
     def _on_topics(self, topics: frozenset[str]) -> None:
+        self._followers.moved(topics)
         mine = topics & {"integrations", "commands"}
         if mine:
             self._moved |= mine

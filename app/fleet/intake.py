@@ -16,6 +16,9 @@ from adapters.records import (
     DeviceEvent,
     DeviceInfo,
     DeviceStatus,
+    EngineReading,
+    FuelReading,
+    FuelSensorInfo,
     Geofence,
     Position,
     RawFrame,
@@ -75,6 +78,9 @@ class Intake:
             RawFrame: self._lone_frame,
             Rejected: self.rejected.append,
             Geofence: _elsewhere,
+            FuelSensorInfo: _elsewhere,
+            FuelReading: _elsewhere,
+            EngineReading: _elsewhere,
         }
 
     def take(self, records: Iterable[Record]) -> None:
@@ -82,6 +88,10 @@ class Intake:
         handlers = self._take
         for record in records:
             handlers[type(record)](record)
+
+    def keep_frame(self, raw: RawFrame) -> int:
+        """The id under which a frame of no tracker is kept, for whoever points at it."""
+        return self._raw_id(raw, None)
 
     def _position(self, position: Position) -> None:
         source = self._sources.get(position.device) or self._source(position)
@@ -241,4 +251,4 @@ class Intake:
 
 
 def _elsewhere(_record: object) -> None:
-    """Geofences are compared with the store before anything is written."""
+    """Geofences are compared with the store before anything is written; fuel has an intake of its own."""

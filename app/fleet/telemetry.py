@@ -33,6 +33,7 @@ from app.fleet.rows import (
 from app.fleet.states import UPTO, StateBook
 from app.fleet.strays import StrayFrames
 from app.fleet.text import storable
+from app.fuel.intake import FUEL_KINDS, take_fuel
 from app.store.changes import raise_topic
 from app.store.facts import get_fact
 from app.store.store import Store
@@ -61,6 +62,7 @@ class Ingested:
     infos: int = 0
     geofences: int = 0
     rejected: int = 0
+    fuel: int = 0
     duplicates: int = 0
     blocked: int = 0
     unattributed: int = 0
@@ -72,7 +74,7 @@ class Ingested:
     @property
     def records(self) -> int:
         """New records of every kind."""
-        return self.positions + self.statuses + self.events + self.infos + self.geofences
+        return self.positions + self.statuses + self.events + self.infos + self.geofences + self.fuel
 
 
 class TelemetrySink:
@@ -143,6 +145,8 @@ class TelemetrySink:
             devices=bool(plan),
             events=DeviceEvent in kinds,
             geofences=bool(changed),
+            fuel_readings=bool(kinds & FUEL_KINDS),
+            fuel_sensors=bool(kinds & FUEL_KINDS),
             positions=Position in kinds,
         )
         if plan:
@@ -151,12 +155,18 @@ class TelemetrySink:
 
         intake = Intake(connection, integration_key, devices, registry, states, self._strays, next_ids, now_ms)
         intake.take(records)
+        fuel = None
+        if kinds & FUEL_KINDS:
+            fuel = take_fuel(connection, integration_id, records, versions["fuel_sensors"], intake.keep_frame)
+            intake.newest_data_ms = max(intake.newest_data_ms, min(fuel.newest_ms, now_ms))
         done = self._write(connection, integration_id, intake, now_ms)
         write_fences(connection, changed, versions.get("geofences", 0))
         self._save_cursors(connection, integration_id, batches, now_ms)
         self._next_ids = (intake.next_position, intake.next_raw)
         if "device_states" in versions:
             states.flush(connection, now_ms, versions["device_states"], self._next_ids)
+        if fuel is not None:
+            done = {**done, "fuel": fuel.readings, "duplicates": done["duplicates"] + fuel.duplicates}
         return Ingested(**{**done, "geofences": len(fences)})
 
     def _ready(self, connection: Connection) -> tuple[int, int]:
