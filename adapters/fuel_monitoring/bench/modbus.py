@@ -23,7 +23,7 @@ _FRAME_BYTES = 5
 
 
 @dataclass(slots=True)
-class _ModbusEar:
+class ModbusEar:
     """``is_any_unit`` for devices that answer under their own address whatever was asked."""
 
     request: bytes
@@ -167,7 +167,7 @@ class ModbusSession(Session):
         self, address: int, request: bytes, answer_bytes: int, rank: int, *, is_any_unit: bool = False, **more: Any
     ) -> ModbusReply:
         asked = Ask(address, request, answer_bytes, rank=rank, **more)
-        reply: ModbusReply = await self.link.ask(asked, lambda: _ModbusEar(request, is_any_unit))
+        reply: ModbusReply = await self.link.ask(asked, lambda: ModbusEar(request, is_any_unit))
         if reply.exception:
             raise BadReply(f"Sensor {address} refuses the request: {reply.why}.", reply.raw.hex())
         return reply
