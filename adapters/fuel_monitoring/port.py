@@ -268,6 +268,7 @@ class SerialLine:
             path = ports.locate(self._hardware_id or self.port, listed)
         except AdapterError as err:
             return err
+        device: Any = None
         if not ports.is_url(path) and (holder := holder_of(path)):
             return NotReady(f"{path} is in use by {holder}. Close that program, then try again.")
         options: dict[str, Any] = {} if ports.is_url(path) else {"exclusive": True, "write_timeout": WRITE_S}
@@ -282,6 +283,7 @@ class SerialLine:
             )
             device.open()
         except Exception as err:  # noqa: BLE001 - drivers and serial servers raise what they like
+            _close_wholly(device)
             return explain_open(path, self._speed, err, listed)
         self._hardware_id = self._hardware_id or ports.id_of(path, listed)
         with self._lock:
@@ -333,14 +335,9 @@ class SerialLine:
         return None
 
     def _release(self, device: Any) -> None:
-        socket = getattr(device, "_socket", None)
         with self._lock:
             self._device = None
-            with contextlib.suppress(Exception):  # what is gone cannot be closed well
-                device.close()
-        with contextlib.suppress(Exception):  # pyserial forgets to, when the peer was gone first
-            if socket is not None:
-                socket.close()
+            _close_wholly(device)
 
     def _post(self, news: Traffic | bool) -> None:
         """Hand over to the loop; what a loop that stands still cannot take is dropped and counted."""
@@ -384,3 +381,12 @@ class SerialLine:
                 with contextlib.suppress(OSError, ValueError):
                     self._device.baudrate = self._speed
                 raise refused from err
+
+
+def _close_wholly(device: Any) -> None:
+    """Close a device, and its socket too: pyserial forgets that one when the peer was gone first."""
+    socket = getattr(device, "_socket", None)
+    for end in (device, socket):
+        if end is not None:
+            with contextlib.suppress(Exception):  # what is gone cannot be closed well
+                end.close()

@@ -89,8 +89,18 @@ class Rfc2217Server:
     def __init__(self, device: Path) -> None:
         import serial
 
-        self._serial = serial.serial_for_url(str(device), timeout=0.05, do_not_open=True)
-        self._serial.open()
+        class Pty(serial.Serial):  # type: ignore[misc]
+            """A pseudo terminal has no modem lines, and says so by errors."""
+
+            cts = dsr = ri = cd = False
+
+            def _update_dtr_state(self) -> None: ...
+
+            def _update_rts_state(self) -> None: ...
+
+            def _update_break_state(self) -> None: ...
+
+        self._serial = Pty(str(device), timeout=0.05)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.url = f"rfc2217://127.0.0.1:{self._server.getsockname()[1]}"
         self._stopping = threading.Event()

@@ -258,6 +258,7 @@ async def test_a_burst_over_tcp_arrives_whole() -> None:
     end.close()
 
 
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)\\(\\) is deprecated:DeprecationWarning")  # pyserial's own
 async def test_a_serial_server_by_rfc2217_sets_the_speed_too(tmp_path: Path) -> None:
     link = tmp_path / "bus"
     with SensorBus.on_pty([LlsSensor(1)], link, speed=9600) as bus:
