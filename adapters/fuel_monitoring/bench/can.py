@@ -180,6 +180,7 @@ class CanSession(Session):
 
     async def _hear(self, source: int) -> None:
         """Give a level that has not come yet the time in which it must."""
+        await asyncio.sleep(0)  # whoever reads again and again lets new frames in
         loop = asyncio.get_running_loop()
         ends_s = loop.time() + LISTEN_S / 2
         while (left_s := ends_s - loop.time()) > 0:
