@@ -18,7 +18,7 @@ from adapters.fuel_monitoring.modbus.maps import BUILT_IN, CAP_10, TD_500, RawRe
 from adapters.fuel_monitoring.modbus.registers import Register, value_of
 from adapters.fuel_monitoring.modbus.rtu import ModbusParser, ModbusReply
 
-_UNITS = {"counts": "", "percent": "%", "litres": "L", "millimetres": "mm"}
+_UNITS = {"counts": "", "percent": "%", "litres": "L", "millimetres": "mm", "volts": "V"}
 _FRAME_BYTES = 5
 
 

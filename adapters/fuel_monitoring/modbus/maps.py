@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from adapters.errors import SettingsInvalid
 from adapters.fuel_monitoring.modbus.registers import Register, RegisterKind, WordOrder
 
-LevelUnit = Literal["counts", "percent", "litres", "millimetres"]
+LevelUnit = Literal["counts", "percent", "litres", "millimetres", "volts"]
 
 
 @dataclass(frozen=True, slots=True)

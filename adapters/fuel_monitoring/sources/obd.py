@@ -1,0 +1,144 @@
+"""A car's own fuel gauge through an ELM327, asked again and again (fuel-sensors.md 5)."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Final
+
+from adapters.errors import BadReply, NotReady
+from adapters.fuel_monitoring import ports
+from adapters.fuel_monitoring.obd.elm327 import WORDS, ElmResult
+from adapters.fuel_monitoring.obd.pids import PIDS
+from adapters.fuel_monitoring.obd.session import ElmSession
+from adapters.fuel_monitoring.obd.talk import ElmTalk
+from adapters.fuel_monitoring.port import SerialLine
+from adapters.fuel_monitoring.settings import Target
+from adapters.fuel_monitoring.sources.roll import RollCall
+from adapters.fuel_monitoring.sources.source import Outlet, Source
+from adapters.records import EngineReading, FuelReading, Record
+
+LEVEL: Final = 0x2F
+_RATE, _RPM, _SPEED = 0x5E, 0x0C, 0x0D
+_REST_S: Final = 10.0
+_SILENT_AFTER: Final = 3
+
+
+class ObdSource(Source):
+    def make_line(self, find: ports.Find) -> SerialLine:
+        self._received = bytearray()
+        line = SerialLine(self.settings.port, self.settings.line_speed, find=find, on_state=self._on_state)
+        self._talk = ElmTalk(line)
+        return line
+
+    def sensor_of(self, target: Target) -> str:
+        del target
+        return f"obd:{self.settings.port}:{LEVEL:02X}"
+
+    async def prove(self) -> str:
+        elm = await self._set_up()
+        if elm.trouble:
+            return f"{elm.device or 'The adapter'} answers; the vehicle does not: {WORDS[elm.trouble]}."
+        if elm.pids and LEVEL not in elm.pids:
+            return f"{elm.device} answers. This vehicle tells no fuel level over OBD; engine figures alone are kept."
+        level = await self._talk.value(LEVEL)
+        value = "no level now" if level.value is None else f"the fuel level is {level.value:.3g} %"
+        return f"{elm.device or 'The adapter'} answers, {value}."
+
+    async def leave(self) -> None:
+        if self.line.is_connected and self._talk.elm.device:
+            with contextlib.suppress(NotReady):
+                await self.line.write(b"ATPC\r")  # close the protocol, so that the vehicle may sleep
+
+    async def serve(self, outlet: Outlet) -> None:
+        target, roll = self.targets[0], self.roll_call(outlet)
+        misses = 0
+        await self._set_up()
+        outlet.connected(f"{self._talk.elm.device or 'An OBD adapter'} at {self.settings.port} answers.")
+        await outlet.give([self.info(target, "obd", "percent", model=self._talk.elm.device)])
+        while True:
+            begun_s = self.clock.monotonic()
+            await self._talk.set_up()
+            trouble = self._talk.elm.trouble
+            records = [] if trouble else await self._read(target, outlet)
+            if any(isinstance(record, FuelReading) for record in records):
+                misses = 0
+                roll.answers(target.number)
+            else:
+                misses += 1
+                if misses >= _SILENT_AFTER or trouble:
+                    self._say_silent(roll, target, outlet)
+            await outlet.give(records)
+            outlet.count_dropped()
+            pause_s = max(self.settings.period_s, _REST_S if trouble else 0.0)
+            await self._rest(begun_s + pause_s - self.clock.monotonic())
+
+    async def _rest(self, seconds: float) -> None:
+        """Raises NotReady when the adapter is pulled meanwhile."""
+        ends_s = self.clock.monotonic() + seconds
+        await self.line.read(0)
+        while (left_s := ends_s - self.clock.monotonic()) > 0:
+            await self.line.read(left_s)
+
+    async def _set_up(self) -> ElmSession:
+        try:
+            await self._talk.set_up()
+        except NotReady as err:
+            if self.line.counters.received_bytes:
+                raise BadReply(
+                    f"What answers at {self.settings.port} is no OBD adapter. Choose the right port and its speed."
+                ) from err
+            raise
+        return self._talk.elm
+
+    async def _read(self, target: Target, outlet: Outlet) -> list[Record]:
+        """The level and what the engine says beside it, as far as this vehicle tells it."""
+        records: list[Record] = []
+        figures: dict[int, float | None] = {}
+        known = self._talk.elm.pids
+        if LEVEL in known or not known:
+            result = await self._talk.value(LEVEL)
+            frame, at_ms = self._talk.last_reply, self.clock.now_ms()
+            if result.value is not None:
+                records.append(self._reading(target, result, frame, at_ms))
+            else:
+                outlet.count("obd_errors")
+        for pid in (_RATE, _RPM, _SPEED):
+            if pid in known and not self._talk.elm.trouble:
+                figures[pid] = (await self._talk.value(pid)).value
+        if any(figure is not None for figure in figures.values()):
+            records.append(
+                EngineReading(
+                    self.sensor_of(target),
+                    self.clock.now_ms(),
+                    fuel_rate_l_h=figures.get(_RATE),
+                    engine_rpm=figures.get(_RPM),
+                    speed_km_h=figures.get(_SPEED),
+                )
+            )
+        return records
+
+    def _reading(self, target: Target, result: ElmResult, frame: bytes, at_ms: int) -> FuelReading:
+        raw = result.answers[0].data[2]
+        return FuelReading(
+            sensor=self.sensor_of(target),
+            measured_at_ms=at_ms,
+            received_at_ms=at_ms,
+            value=PIDS[LEVEL].value(bytes((raw,))),
+            attributes={"raw": raw, "ecu": result.answers[0].ecu},
+            raw=self.evidence("elm327", frame, at_ms),
+        )
+
+    def _say_silent(self, roll: RollCall, target: Target, outlet: Outlet) -> None:
+        if roll.is_silent(target.number):
+            return
+        roll.falls_silent(target.number)
+        elm = self._talk.elm
+        why = WORDS.get(elm.trouble, "it tells no fuel level")
+        outlet.connected(
+            f"{elm.device or 'The adapter'} at {self.settings.port} answers; the vehicle does not since "
+            f"{roll.silent_since}: {why}."
+        )
+
+    def _on_state(self, is_connected: bool) -> None:
+        del is_connected
+        self._talk.forget()
