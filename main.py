@@ -448,6 +448,7 @@ def pages() -> Sequence[PageSpec]:
             ("integrations", tr("Integrations"), "plug", "widgets.integrations.page:IntegrationsPage"),
             ("map", tr("Live map"), "map", "widgets.map.page:MapPage"),
             ("trackers", tr("Trackers"), "satellite-dish", "widgets.trackers.page:TrackersPage"),
+            ("fuel", tr("Fuel"), "fuel", "widgets.fuel.page:FuelPage"),
             ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),
             ("settings", tr("Settings"), "settings", "widgets.settings.page:SettingsPage"),
         )
@@ -469,6 +470,8 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
             ("dialogs.integration_settings", "integration_settings"),
             ("dialogs.diagnostics", "diagnostics"),
             ("dialogs.settings_transfer", "import_settings"),
+            ("dialogs.fuel_tanks", "fuel_tanks"),
+            ("dialogs.calibration", "calibrate"),
         )
     }
 

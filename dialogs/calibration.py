@@ -1,0 +1,468 @@
+"""Calibrating a tank: pour step by step beside the live reading, import a table, or take the tank's dimensions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QDialog,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QStackedWidget,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+from sqlalchemy import Connection, select
+
+from app.errors import OperatorError
+from app.fuel.calibrations import add_calibration, list_calibrations
+from app.fuel.errors import FuelError
+from app.fuel.geometry import Geometry
+from app.fuel.table import TankTable, make_table
+from app.fuel.table_files import read_table, to_csv, to_json, to_wialon
+from app.fuel.tanks import SensorListing, TankListing
+from app.store.tables import FuelSensor
+from resources.i18n import tr, trn
+from widgets import ask
+from widgets.context import ConsoleContext
+from widgets.primitives import Banner, SegmentedTabs, StatusPill, calm_wheel, outline_button, primary_button, text_label
+
+WIDTH_PX, HEIGHT_PX = 940, 640
+STABLE_S = 30.0
+STABLE_SHARE = 0.003
+LIVE_EVERY_S = 0.5
+SHAPES = (
+    ("lying_cylinder", "Lying cylinder"), ("box", "Box"), ("rounded_box", "Box with rounded edges"),
+    ("upright_cylinder", "Standing cylinder"), ("lying_oval", "Lying oval"),
+)  # fmt: skip
+ENDS = (("flat", "Flat"), ("dished", "Dished"), ("elliptical", "Elliptical"), ("hemispherical", "Hemispheres"))
+FORMS: dict[str, Callable[[TankTable], str]] = {"csv": to_csv, "json": to_json, "txt": to_wialon}
+
+
+async def calibrate(context: ConsoleContext, parent: QWidget, sensor: SensorListing, tank: TankListing) -> bool:
+    """Open the wizard for a sensor in a tank; True when a version was saved."""
+    versions = await context.bridge.read(partial(list_calibrations, tank_id=tank.id))
+    own = [one for one in versions if one.sensor_id in (None, sensor.id)]
+    dialog = CalibrationDialog(context, parent, sensor, tank, own[-1].table if own else None)
+    live = context.tasks.start(dialog.follow(), name="live reading", owner=dialog)
+    try:
+        return await ask.run(dialog)
+    finally:
+        live.cancel()
+
+
+class Stability:
+    """Whether readings stood still for half a minute: within 0.3 % of the scale."""
+
+    def __init__(self, scale: float) -> None:
+        self._scale = max(scale, 1.0)
+        self._seen: deque[tuple[float, float]] = deque()
+
+    def add(self, at_s: float, value: float) -> None:
+        self._seen.append((at_s, value))
+        while self._seen and at_s - self._seen[0][0] > STABLE_S * 2:
+            self._seen.popleft()
+
+    def restart(self) -> None:
+        self._seen.clear()
+
+    @property
+    def is_stable(self) -> bool:
+        if len(self._seen) < 3 or self._seen[-1][0] - self._seen[0][0] < STABLE_S:
+            return False
+        recent = [value for at_s, value in self._seen if self._seen[-1][0] - at_s <= STABLE_S]
+        return max(recent) - min(recent) <= STABLE_SHARE * self._scale
+
+    @property
+    def value(self) -> float | None:
+        """The median of the last half minute."""
+        if not self._seen:
+            return None
+        recent = sorted(value for at_s, value in self._seen if self._seen[-1][0] - at_s <= STABLE_S)
+        return recent[len(recent) // 2]
+
+
+class CalibrationDialog(QDialog):
+    """Rows are kept as they are made; nothing is stored until Save, and Undo takes the last step back."""
+
+    def __init__(
+        self,
+        context: ConsoleContext,
+        parent: QWidget,
+        sensor: SensorListing,
+        tank: TankListing,
+        standing: TankTable | None,
+    ) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._sensor = sensor
+        self._tank = tank
+        self.stability = Stability(4095 if sensor.unit == "counts" else 100)
+        self._before: list[list[list[float]]] = []
+        self._origin = "pouring"
+        self.setWindowTitle(tr("Calibrate {plate} {tank}", plate=tank.plate, tank=tank.name).strip())
+        self.resize(WIDTH_PX, HEIGHT_PX)
+        theme = context.theme
+        self.ways = SegmentedTabs(
+            [("pour", tr("Pour step by step")), ("file", tr("From a file")), ("shape", tr("From dimensions"))]
+        )
+        self.live = text_label("–", "value")
+        self.light = StatusPill(theme, "neutral", tr("No reading"))
+        self.poured = _litres_field(0, 100_000)
+        self.step = _litres_field(20, 10_000)
+        self.take = primary_button(theme, tr("Take this reading"), "plus")
+        self.undo = outline_button(theme, tr("Undo"), "rotate-ccw", small=True)
+        self.delete = outline_button(theme, tr("Delete row"), "trash-2", small=True)
+        self.rows = QTableWidget(0, 2)
+        self.findings = Banner(theme, "warn", "")
+        self.problem = text_label("", "error", wrap=True, selectable=True)
+        self.note = QLineEdit()
+        self.save = primary_button(theme, tr("Save as a new version"), "save")
+        self.cancel = outline_button(theme, tr("Cancel"))
+        self.import_file = outline_button(theme, tr("Import…"), "upload")
+        self.export_file = outline_button(theme, tr("Export…"), "download")
+        self.fill = outline_button(theme, tr("Fill the table"), "table")
+        self._lay_out()
+        self._connect()
+        if standing is not None:
+            self._set_rows(standing.rows())
+        self._check()
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        margin = ask.DIALOG_MARGIN
+        column.setContentsMargins(margin, margin, margin, margin)
+        column.setSpacing(12)
+        title = tr("Calibrate {sensor} in {plate} {tank}", sensor=self._sensor.label, plate=self._tank.plate,
+                   tank=self._tank.name)  # fmt: skip
+        column.addWidget(text_label(title.strip(), "heading", wrap=True))
+        column.addWidget(self.ways)
+        middle = QHBoxLayout()
+        middle.setSpacing(18)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self._pouring())
+        self.pages.addWidget(self._from_file())
+        self.pages.addWidget(self._from_shape())
+        middle.addWidget(self.pages, 1)
+        right = QVBoxLayout()
+        right.setSpacing(8)
+        unit = tr("Reading") if self._sensor.unit == "counts" else f"{tr('Reading')}, {self._sensor.unit}"
+        self.rows.setHorizontalHeaderLabels([unit, tr("Litres")])
+        self.rows.horizontalHeader().setStretchLastSection(True)
+        self.rows.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.rows.setAccessibleName(tr("The tank's table"))
+        right.addWidget(self.rows, 1)
+        tools = QHBoxLayout()
+        tools.addWidget(self.undo)
+        tools.addWidget(self.delete)
+        tools.addStretch(1)
+        right.addLayout(tools)
+        middle.addLayout(right, 1)
+        column.addLayout(middle, 1)
+        column.addWidget(self.findings)
+        self.findings.hide()
+        column.addWidget(self.problem)
+        self.note.setPlaceholderText(tr("Note: who poured, with what, at which temperature"))
+        column.addWidget(self.note)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(10)
+        buttons.addStretch(1)
+        buttons.addWidget(self.cancel)
+        buttons.addWidget(self.save)
+        column.addLayout(buttons)
+
+    def _pouring(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        how = tr(
+            "Stand on level ground, engine off, tank almost empty. Enter the litres that are inside, wait for the "
+            "green light, take the reading; pour the next portion and take the reading again, until it is full."
+        )
+        column.addWidget(text_label(how, "muted", wrap=True))
+        line = QHBoxLayout()
+        line.addWidget(self.live)
+        line.addWidget(self.light, 0, Qt.AlignmentFlag.AlignVCenter)
+        line.addStretch(1)
+        column.addLayout(line)
+        form = QFormLayout()
+        form.addRow(tr("Litres inside now"), calm_wheel(self.poured))
+        form.addRow(tr("Litres per portion"), calm_wheel(self.step))
+        column.addLayout(form)
+        column.addWidget(self.take)
+        column.addStretch(1)
+        return page
+
+    def _from_file(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        how = tr("CSV with readings and litres, Wialon's pieces, an Omnicomm XML, or our own JSON. What was read is "
+                 "shown on the right and can be corrected before it is saved.")  # fmt: skip
+        column.addWidget(text_label(how, "muted", wrap=True))
+        row = QHBoxLayout()
+        row.addWidget(self.import_file)
+        row.addWidget(self.export_file)
+        row.addStretch(1)
+        column.addLayout(row)
+        column.addStretch(1)
+        return page
+
+    def _from_shape(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        how = tr("Inside measures in centimetres; poured tables are more exact.")
+        column.addWidget(text_label(how, "muted", wrap=True))
+        self.shape = _choice(SHAPES)
+        self.ends = _choice(ENDS)
+        self.length_cm, self.width_cm, self.height_cm, self.corner_cm = (_cm_field(value) for value in (120, 60, 60, 0))
+        self.empty = _count_field(0)
+        self.full = _count_field(4095 if self._sensor.unit == "counts" else 100)
+        form = QFormLayout()
+        for label, field in (
+            (tr("Shape"), self.shape), (tr("Length"), self.length_cm), (tr("Width or diameter"), self.width_cm),
+            (tr("Height"), self.height_cm), (tr("Radius of the edges"), self.corner_cm), (tr("Ends"), self.ends),
+            (tr("Reading when empty"), self.empty), (tr("Reading when full"), self.full),
+        ):  # fmt: skip
+            field.setAccessibleName(label)
+            form.addRow(label, calm_wheel(field))
+        column.addLayout(form)
+        column.addWidget(self.fill)
+        column.addStretch(1)
+        return page
+
+    def _connect(self) -> None:
+        self.ways.chosen.connect(lambda way: self.pages.setCurrentIndex(("pour", "file", "shape").index(way)))
+        self.take.clicked.connect(self._take)
+        self.undo.clicked.connect(self._undo)
+        self.delete.clicked.connect(self._delete)
+        self.rows.cellChanged.connect(lambda _row, _column: self._check())
+        self.import_file.clicked.connect(lambda: self._start(self._import))
+        self.export_file.clicked.connect(lambda: self._start(self._export))
+        self.fill.clicked.connect(self._fill)
+        self.save.clicked.connect(lambda: self._start(self._save))
+        self.cancel.clicked.connect(self.reject)
+
+    # The live reading
+
+    async def follow(self) -> None:
+        """Show the newest stored reading until cancelled."""
+        last_ms: int | None = None
+        while True:
+            row = await self._context.bridge.read(self._read_newest)
+            if row.last_ms is not None and row.last_ms != last_ms:
+                last_ms = row.last_ms
+                self.show_reading(row.last_ms / 1000, row.last_value)
+            elif last_ms is not None and time.time() - last_ms / 1000 > 2 * STABLE_S:
+                self.light.set_state("neutral", tr("Last heard {age}", age=self._context.formats.ago(last_ms)))
+            await asyncio.sleep(LIVE_EVERY_S)
+
+    def _read_newest(self, connection: Connection) -> Any:
+        query = select(FuelSensor.last_ms, FuelSensor.last_value).where(FuelSensor.id == self._sensor.id)
+        return connection.execute(query).one()
+
+    def show_reading(self, at_s: float, value: float | None) -> None:
+        """A new reading of the sensor; None for one without a value."""
+        if value is None:
+            self.light.set_state("error", tr("The sensor gives no value"))
+            return
+        self.stability.add(at_s, value)
+        self.live.setText(f"{value:,.1f}" if value % 1 else f"{value:,.0f}")
+        if self.stability.is_stable:
+            self.light.set_state("ok", tr("Stable"))
+        else:
+            self.light.set_state("warn", tr("Not stable yet"))
+
+    # The rows
+
+    def table(self) -> list[list[float]]:
+        """The rows as numbers. Raises FuelError naming a cell that is none."""
+        rows = []
+        for at in range(self.rows.rowCount()):
+            cells = []
+            for place in (0, 1):
+                item = self.rows.item(at, place)
+                text = (item.text() if item is not None else "").replace(",", ".").replace(" ", "")
+                try:
+                    cells.append(float(text))
+                except ValueError:
+                    raise FuelError(tr("Row {row}: “{text}” is not a number.", row=at + 1, text=text[:20])) from None
+            rows.append(cells)
+        return rows
+
+    def _set_rows(self, rows: list[list[float]]) -> None:
+        self.rows.blockSignals(True)
+        self.rows.setRowCount(len(rows))
+        for at, row in enumerate(rows):
+            for place, value in enumerate(row[:2]):
+                item = QTableWidgetItem(f"{value:g}")
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.rows.setItem(at, place, item)
+        self.rows.blockSignals(False)
+        self._check()
+
+    def _keep(self) -> None:
+        try:
+            self._before.append(self.table())
+        except FuelError:
+            return
+
+    def _take(self) -> None:
+        """A row of the live reading and the litres inside; the next portion is proposed."""
+        value = self.stability.value
+        if value is None:
+            self.problem.setText(tr("There is no reading yet. Look at the sensor in the workbench."))
+            return
+        self._keep()
+        rows = [*self.table(), [round(value, 2), round(self.poured.value(), 2)]]
+        self._set_rows(rows)
+        self.rows.scrollToBottom()
+        self.poured.setValue(self.poured.value() + self.step.value())
+        self.stability.restart()
+        self._origin = "pouring"
+
+    def _undo(self) -> None:
+        if self._before:
+            rows = self._before.pop()
+            self._set_rows(rows)
+            self.poured.setValue(rows[-1][1] + self.step.value() if rows else 0)
+
+    def _delete(self) -> None:
+        places = sorted({index.row() for index in self.rows.selectedIndexes()}, reverse=True)
+        if places:
+            self._keep()
+            for at in places:
+                self.rows.removeRow(at)
+            self._check()
+
+    def _fill(self) -> None:
+        length_m, width_m, height_m, corner_m = (
+            field.value() / 100 for field in (self.length_cm, self.width_cm, self.height_cm, self.corner_cm)
+        )
+        shape, ends = self.shape.currentData(), self.ends.currentData()
+        geometry = Geometry(shape, length_m, width_m, height_m, ends, corner_m)
+        try:
+            table = geometry.table(self.empty.value(), self.full.value())
+        except FuelError as err:
+            self.problem.setText(err.why)
+            return
+        self._keep()
+        self._set_rows([[round(raw, 1), round(litres, 2)] for raw, litres in table.rows()])
+        self._origin = "geometry"
+
+    def _check(self) -> None:
+        """What cannot be is said at once, what is unlikely is pointed out."""
+        self.undo.setEnabled(bool(self._before))
+        self.problem.setText("")
+        self.findings.hide()
+        try:
+            table = make_table(self.table())
+        except FuelError as err:
+            self.save.setEnabled(False)
+            self.problem.setText(err.why if self.rows.rowCount() > 1 else "")
+            return
+        self.save.setEnabled(True)
+        findings = table.check()
+        if findings:
+            more = trn("and {count} more", "and {count} more", len(findings) - 1) if len(findings) > 1 else ""
+            self.findings.words.setText(" ".join(part for part in (findings[0].text, more) if part))
+            self.findings.show()
+
+    # Acts
+
+    def _start(self, act: Callable[[], Any]) -> None:
+        self._context.tasks.start(self._guarded(act), name="calibration", owner=self)
+
+    async def _guarded(self, act: Callable[[], Any]) -> None:
+        try:
+            await act()
+        except OperatorError as err:
+            self.problem.setText(err.why)
+
+    async def _import(self) -> None:
+        path = await ask.open_file(self, tr("Import a tank table"), [tr("Tables (*.csv *.txt *.json *.xml)"), "*"])
+        if path is not None:
+            table = await asyncio.to_thread(read_table, path)
+            self._keep()
+            self._set_rows(table.rows())
+            self._origin = "import"
+
+    async def _export(self) -> None:
+        table = make_table(self.table())
+        name = f"{self._tank.plate} {self._tank.name}".strip().replace("/", "-")
+        forms = ["CSV (*.csv)", "JSON (*.json)", "Wialon (*.txt)"]
+        path = await ask.save_file(self, tr("Export the tank table"), f"{name}.csv", forms)
+        if path is not None:
+            write = FORMS.get(path.suffix.lstrip("."), to_csv)
+            try:
+                await asyncio.to_thread(path.write_text, write(table), "utf-8")
+            except OSError as err:
+                raise FuelError(tr("{name} cannot be written: {why}.", name=path.name, why=err.strerror)) from err
+
+    async def _save(self) -> None:
+        rows = self.table()
+        job = partial(
+            add_calibration,
+            tank_id=self._tank.id,
+            sensor_id=self._sensor.id,
+            rows=rows,
+            valid_from_ms=self._context.services.clock.now_ms(),
+            origin=self._origin,
+            note=self.note.text(),
+        )
+
+        def save(connection: Connection) -> str:
+            return job(connection)
+
+        await self._context.bridge.write(save)
+        self._context.notify("ok", tr("The calibration is saved; the totals are computed anew."))
+        self.accept()
+
+
+def _litres_field(value: float, most: float) -> QDoubleSpinBox:
+    field = QDoubleSpinBox()
+    field.setRange(0, most)
+    field.setDecimals(1)
+    field.setSuffix(" L")
+    field.setValue(value)
+    return field
+
+
+def _cm_field(value: float) -> QDoubleSpinBox:
+    field = QDoubleSpinBox()
+    field.setRange(0, 2_000)
+    field.setDecimals(1)
+    field.setSuffix(" cm")
+    field.setValue(value)
+    return field
+
+
+def _count_field(value: float) -> QDoubleSpinBox:
+    field = QDoubleSpinBox()
+    field.setRange(-1e6, 1e7)
+    field.setDecimals(0)
+    field.setValue(value)
+    return field
+
+
+def _choice(choices: tuple[tuple[str, str], ...]) -> QComboBox:
+    box = QComboBox()
+    for key, label in choices:
+        box.addItem(tr(label), key)
+    return box
