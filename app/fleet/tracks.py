@@ -94,12 +94,12 @@ def vehicle_track(connection: Connection, vehicle_id: str, from_ms: int, to_ms: 
     and the other fills its gaps, so that nothing counts twice.
     """
     parts: dict[bool, list[NDArray[np.void]]] = {False: [], True: []}
-    for device_key, through_server, start_ms, end_ms in _assignments(connection, vehicle_id, from_ms, to_ms):
+    for device_key, through_server, start_ms, end_ms in assignments_of(connection, vehicle_id, from_ms, to_ms):
         part = device_track(connection, device_key, max(from_ms, start_ms), min(to_ms, end_ms))
         parts[through_server].append(part.fixes)
     merged = as_array(())
     for part_fixes in (*parts[False], *parts[True]):
-        merged = _filled(merged, part_fixes)
+        merged = filled(merged, part_fixes)
     return Track(merged)
 
 
@@ -108,7 +108,9 @@ def as_array(rows: Sequence[Any]) -> NDArray[np.void]:
     return np.array([tuple(row) for row in rows], dtype=_LAYOUT)
 
 
-def _assignments(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int) -> list[tuple[int, bool, int, int]]:
+def assignments_of(
+    connection: Connection, vehicle_id: str, from_ms: int, to_ms: int
+) -> list[tuple[int, bool, int, int]]:
     """(device key, through a server, from, to) of the assignments that touch the range."""
     assignment = DeviceAssignment
     rows = connection.execute(
@@ -124,8 +126,8 @@ def _assignments(connection: Connection, vehicle_id: str, from_ms: int, to_ms: i
     return [(row[0], row[1] is not None, row[2], to_ms if row[3] is None else row[3]) for row in rows]
 
 
-def _filled(first: NDArray[np.void], second: NDArray[np.void]) -> NDArray[np.void]:
-    """``first`` with those of ``second`` that lie in its gaps, in the order of time."""
+def filled(first: NDArray[np.void], second: NDArray[np.void]) -> NDArray[np.void]:
+    """``first`` with those of ``second`` that lie in its gaps, in the order of their ``fixed_at_ms``."""
     if not len(first) or not len(second):
         return first if len(first) else second
     times, others = first["fixed_at_ms"], second["fixed_at_ms"]

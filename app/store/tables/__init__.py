@@ -40,6 +40,7 @@ from app.store.tables.fuel import (
     FuelReadingRow,
     FuelReceipt,
     FuelSensor,
+    FuelSensorSpell,
     SensorProfile,
     Tank,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "FuelReadingRow",
     "FuelReceipt",
     "FuelSensor",
+    "FuelSensorSpell",
     "GeofenceRow",
     "Integration",
     "IntegrationDay",

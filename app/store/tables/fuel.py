@@ -52,6 +52,18 @@ class FuelSensor(Base):
     __table_args__ = (UniqueConstraint("integration_id", "unique_id"),)
 
 
+class FuelSensorSpell(Base):
+    """Which tank a sensor was in, from … to (ms, to exclusive; None: still)."""
+
+    __tablename__ = "fuel_sensor_spells"
+
+    id = column(Key, primary_key=True, autoincrement=True)
+    sensor_key = column(Key, ForeignKey("fuel_sensors.key"), index=True)
+    tank_id = column(String(36), ForeignKey("tanks.id"), index=True)
+    from_ms = column(Key)
+    to_ms = optional(Key)
+
+
 class FuelReadingRow(Base):
     """One reading of one sensor. ``value`` is None where the sensor said error, reserved or not available."""
 
@@ -162,6 +174,8 @@ class FuelDay(Base):
     used_l = optional(Double)
     distance_km = column(Double)
     engine_h = optional(Double)
+    norm_l = optional(Double)  # what the vehicle's norm expects of this distance and these hours
+    counter_l = optional(Double)  # what the engine's own counter went on by
     quality = column(Integer)  # 0 to 100
     why = column(String(200), default="")  # why it was computed: new data, calibration, parameters, decision
     computed_at = column(UtcDateTime)

@@ -65,6 +65,8 @@ def upgrade() -> None:
         sa.Column("used_l", sa.Double(), nullable=True),
         sa.Column("distance_km", sa.Double(), nullable=False),
         sa.Column("engine_h", sa.Double(), nullable=True),
+        sa.Column("norm_l", sa.Double(), nullable=True),
+        sa.Column("counter_l", sa.Double(), nullable=True),
         sa.Column("quality", sa.Integer(), nullable=False),
         sa.Column("why", sa.String(length=200), nullable=False),
         sa.Column("computed_at", TIME, nullable=False),
@@ -240,6 +242,19 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_fuel_sensors_changed_version"), "fuel_sensors", ["changed_version"], unique=False)
     op.create_index(op.f("ix_fuel_sensors_tank_id"), "fuel_sensors", ["tank_id"], unique=False)
+    op.create_table(
+        "fuel_sensor_spells",
+        sa.Column("id", KEY, autoincrement=True, nullable=False),
+        sa.Column("sensor_key", KEY, nullable=False),
+        sa.Column("tank_id", sa.String(length=36), nullable=False),
+        sa.Column("from_ms", KEY, nullable=False),
+        sa.Column("to_ms", KEY, nullable=True),
+        sa.ForeignKeyConstraint(["sensor_key"], ["fuel_sensors.key"], name=op.f("fk_fuel_sensor_spells_sensor_key")),
+        sa.ForeignKeyConstraint(["tank_id"], ["tanks.id"], name=op.f("fk_fuel_sensor_spells_tank_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fuel_sensor_spells")),
+    )
+    op.create_index(op.f("ix_fuel_sensor_spells_sensor_key"), "fuel_sensor_spells", ["sensor_key"], unique=False)
+    op.create_index(op.f("ix_fuel_sensor_spells_tank_id"), "fuel_sensor_spells", ["tank_id"], unique=False)
     op.create_table(
         "calibrations",
         sa.Column("id", sa.String(length=36), nullable=False),
