@@ -15,7 +15,8 @@ from adapters.fuel_monitoring.decoders import DECODERS, elm_fields
 from adapters.fuel_monitoring.lls.frames import LlsFrame, LlsParser
 from adapters.fuel_monitoring.lls.text import TextParser
 from adapters.fuel_monitoring.modbus.rtu import ModbusParser
-from adapters.fuel_monitoring.obd.elm327 import ElmParser, read_reply
+from adapters.fuel_monitoring.obd.elm327 import ElmParser, ElmResult, read_reply
+from adapters.fuel_monitoring.obd.pids import PIDS
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -70,7 +71,7 @@ def _text(value: Any) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {_text(one)}" for name, one in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "; ".join(_text(one) for one in value)
-    return str(value)
+    return "".join(one if one.isprintable() else "·" for one in str(value))
 
 
 class _LlsFields:
@@ -159,11 +160,20 @@ class _ElmFields:
     def __call__(self, traffic: Traffic) -> Fields:
         if traffic.direction == "sent":
             self._command = traffic.data.decode("latin-1").strip() or self._command
-            return (("command", self._command),)
+            return (("command", _text(self._command)),)
         fields: Fields = ()
         for reply in self._parser.feed(traffic.data):
-            fields += shown(elm_fields(read_reply(self._command, reply)))
+            fields += _elm_fields(read_reply(self._command, reply))
         return fields
+
+
+def _elm_fields(result: ElmResult) -> Fields:
+    value = result.value
+    if value is None:
+        return shown(elm_fields(result))
+    pid, unit = PIDS[result.answers[0].data[1]], result.answers[0].ecu
+    ecu = (("control unit", unit),) if unit else ()
+    return (*ecu, (pid.name, f"{value:.6g} {pid.unit}".strip()))
 
 
 def explain_capture(dialect: str, capture: Sequence[Traffic]) -> list[Traffic]:

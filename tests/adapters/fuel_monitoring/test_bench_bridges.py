@@ -121,7 +121,7 @@ async def test_slcan_is_opened_listening_only_and_its_level_read(tmp_path: Path)
             assert engine.value is None
             assert "says nothing of the fuel level" in engine.why
             assert ("engine speed", "1200 rpm") in engine.more
-            assert any(("fuel level 1", "50 %") in one.fields for one in traffic)
+            await until(lambda: any(("fuel level 1", "50 %") in one.fields for one in traffic))
             with pytest.raises(Unsupported, match="only listened to"):
                 await session.write(33, {"x": 1})
         assert "L" in peer.commands
@@ -202,7 +202,7 @@ async def test_gvret_is_opened_listening_only(tmp_path: Path) -> None:
         peer.chatter = [gvret.frame_bytes(FUEL)]
         async with opened(peer, "gvret") as (session, traffic):
             assert (await session.read(33)).value == 50.0
-            assert any(("fuel level 1", "50 %") in one.fields for one in traffic)
+            await until(lambda: any(("fuel level 1", "50 %") in one.fields for one in traffic))
     assert gvret.set_speed((250_000, 0), listen_only=True) in peer.heard
 
 
@@ -251,7 +251,7 @@ async def test_the_fuel_level_of_a_car_is_read(tmp_path: Path) -> None:
             assert dict(facts.details)["supply"] == "12.3 V"
             found = [one async for one in session.scan(range(2048), (), lambda _done, _all: None)]
             assert [(one.address, one.title) for one in found] == [(0x7E8, "control unit 7E8, tells the fuel level")]
-            assert any(dict(one.fields).get("value", "").startswith("50.19") for one in traffic)
+            assert any(dict(one.fields).get("fuel level", "").startswith("50.19") for one in traffic)
 
 
 async def test_ignition_off_is_told_and_asked_again(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_the_seven_systems_stand_in_the_platforms_order_and_all_load() -> None:
     entries = Catalogue.load(third_party=no_third_party).entries()
     assert tuple(entry.key for entry in entries) == DISPLAY_ORDER
     assert [entry.problem for entry in entries] == [None] * 7
-    assert [entry.key for entry in entries if not entry.coming_soon] == ["traccar", "gt02_tracker"]
+    assert [entry.key for entry in entries if not entry.coming_soon] == ["traccar", "gt02_tracker", "fuel_monitoring"]
     for entry in entries:
         assert entry.category in CATEGORY_LABELS
         assert len(entry.capabilities) == 4
@@ -120,6 +121,21 @@ def test_explainers_are_found_where_there_are_any() -> None:
     assert sum(row.length for row in explain("gt02", b"\x68\x68\x01\x02")) == 4
     assert catalogue.explainer("msupply") is None
     assert catalogue.explainer("nonsense") is None
+
+
+def test_a_workbench_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = Catalogue.load(third_party=no_third_party)
+    with pytest.raises(Unsupported, match="brings no workbench"):
+        catalogue.bench("traccar")
+    with pytest.raises(Unsupported, match="not part of this release yet"):
+        catalogue.bench("mod4")
+    manifest = replace(catalogue.manifest("traccar"), bench="adapters.fuel_monitoring.bench:BENCH")
+    monkeypatch.setattr(catalogue, "manifest", lambda _key: manifest)
+    assert "lls" in {one.key for one in catalogue.bench("traccar").dialects()}
+    broken = replace(manifest, bench="adapters.nowhere:BENCH")
+    monkeypatch.setattr(catalogue, "manifest", lambda _key: broken)
+    with pytest.raises(Unsupported, match=r"workbench of .* cannot be loaded"):
+        catalogue.bench("traccar")
 
 
 def test_an_integration_without_simulator_says_so(with_plugin: Catalogue) -> None:
