@@ -71,9 +71,7 @@ def vehicle_motion(connection: Connection, vehicle_id: str, from_ms: int, to_ms:
     merged = np.zeros(0, _FIX)
     for part in (*parts[False], *parts[True]):
         merged = filled(merged, part)
-    return Motion(
-        merged["fixed_at_ms"] / 1000, merged["speed_km_h"], merged["lat"], merged["lon"], merged["ignition"]
-    )
+    return Motion(merged["fixed_at_ms"] / 1000, merged["speed_km_h"], merged["lat"], merged["lon"], merged["ignition"])
 
 
 def engine_motion(connection: Connection, sensor_keys: Sequence[int], from_ms: int, to_ms: int) -> Motion:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from app.fleet.tracks import vehicle_track
 from app.fuel.calibrations import CalibrationVersion, list_calibrations
-from app.fuel.errors import FuelError
+from app.fuel.columns import Floats, or_nan, read_columns
+from app.fuel.motion import Motion, engine_motion, vehicle_motion
 from app.fuel.series import Samples, make_samples
+from app.fuel.spells import Spell, sensor_keys_of, spells_of
 from app.fuel.table import TankTable, identity_table, percent_table
-from app.fuel.tanks import SensorListing, TankListing, list_sensors, list_tanks
-from app.store.tables import EngineReadingRow, FuelReadingRow
+from app.fuel.tanks import TankListing, list_tanks
+from app.store.tables import FuelReadingRow
 
-Floats = NDArray[np.float64]
 TOGETHER_S = 900.0
 """A sensor's reading stands for so long when several sensors or tanks are taken together."""
-MOTION_WITHIN_S = 600.0
+MOST_READINGS = 700_000
+"""More of one sensor than this are averaged over short whiles; no chart and no analysis sees the difference."""
+LEAST_CAPACITY_L = 100.0
+
+_Series = tuple[Floats, Floats, Floats]  # Unix seconds, litres, °C
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,29 +41,47 @@ class TankReadings:
         return identity_table(self.capacity_l)
 
 
-def tank_readings(connection: Connection, tank: TankListing, from_ms: int, to_ms: int) -> TankReadings:
-    """The readings of one tank with ``from_ms <= measured_at_ms < to_ms``, its sensors combined."""
+def tank_readings(
+    connection: Connection,
+    tank: TankListing,
+    from_ms: int,
+    to_ms: int,
+    *,
+    motion: Motion | None = None,
+    every_ms: int | None = None,
+) -> TankReadings:
+    """The readings of one tank with ``from_ms <= measured_at_ms < to_ms``, its sensors combined.
+
+    ``motion`` is that of the vehicle where it was read already. ``every_ms`` averages readings that lie closer.
+    """
     calibrations = list_calibrations(connection, tank.id)
-    sensors = [sensor for sensor in list_sensors(connection) if sensor.tank_id == tank.id]
-    parts, uncalibrated = [], []
-    for sensor in sensors:
-        own = [one for one in calibrations if one.sensor_id in (None, sensor.id)]
-        time_s, values, temperature = _values(connection, sensor.key, from_ms, to_ms)
-        litres = _litres(sensor, own, tank.capacity_l, time_s, values)
-        if litres is None:
-            uncalibrated.append(sensor.label)
+    spells = spells_of(connection, tank.id)
+    by_sensor: dict[int, list[_Series]] = {}
+    uncalibrated: dict[str, None] = {}
+    for spell in spells:
+        start_ms = max(from_ms, spell.from_ms)
+        end_ms = to_ms if spell.to_ms is None else min(to_ms, spell.to_ms)
+        if start_ms >= end_ms:
             continue
-        parts.append((time_s, litres, temperature))
-    time_s, litres, temperature = _combined(parts, tank.combine)
-    samples = _with_motion(connection, tank.vehicle_id, [s.key for s in sensors], time_s, litres, temperature)
-    tops = [one.table.capacity_l for one in calibrations if one.valid_to_ms is None]
-    capacity = tank.capacity_l or (sum(tops) if tank.combine == "sum" else max(tops, default=0.0)) or 100.0
-    return TankReadings(tank, samples, capacity, tuple(calibrations), tuple(uncalibrated))
+        tables = [one for one in calibrations if one.sensor_id in (None, spell.sensor_id)]
+        if not tables and not _tells_litres(spell.unit, tank.capacity_l):
+            uncalibrated[spell.label] = None
+            continue
+        time_s, values, warm = _values(connection, spell.sensor_key, start_ms, end_ms, every_ms)
+        litres = _litres(spell, tables, tank.capacity_l, time_s, values)
+        by_sensor.setdefault(spell.sensor_key, []).append((time_s, litres, warm))
+    time_s, litres, warm = _combined([_one_after_the_other(parts) for parts in by_sensor.values()], tank.combine)
+    if motion is None:
+        motion = vehicle_motion(connection, tank.vehicle_id, from_ms - 600_000, to_ms)
+    samples = _with_motion(connection, tank.vehicle_id, motion, time_s, litres, warm)
+    return TankReadings(tank, samples, capacity_of(tank, calibrations), tuple(calibrations), tuple(uncalibrated))
 
 
 def vehicle_readings(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int) -> list[TankReadings]:
     """One entry per tank."""
-    return [tank_readings(connection, tank, from_ms, to_ms) for tank in list_tanks(connection, vehicle_id)]
+    tanks = list_tanks(connection, vehicle_id)
+    motion = vehicle_motion(connection, vehicle_id, from_ms - 600_000, to_ms) if tanks else None
+    return [tank_readings(connection, tank, from_ms, to_ms, motion=motion) for tank in tanks]
 
 
 def together(parts: list[TankReadings]) -> tuple[Floats, Floats]:
@@ -71,46 +93,47 @@ def together(parts: list[TankReadings]) -> tuple[Floats, Floats]:
     return time_s, litres
 
 
-def _values(connection: Connection, sensor_key: int, from_ms: int, to_ms: int) -> tuple[Floats, Floats, Floats]:
-    query = (
-        select(FuelReadingRow.measured_at_ms, FuelReadingRow.value, FuelReadingRow.temperature_c)
-        .where(
-            FuelReadingRow.sensor_key == sensor_key,
-            FuelReadingRow.measured_at_ms >= from_ms,
-            FuelReadingRow.measured_at_ms < to_ms,
-        )
-        .order_by(FuelReadingRow.measured_at_ms)
-    )
-    rows = connection.execute(query).all()
-    if not rows:
-        return np.zeros(0), np.zeros(0), np.zeros(0)
-    columns = np.array([tuple(row) for row in rows], dtype=np.float64)
-    return columns[:, 0] / 1000, columns[:, 1], columns[:, 2]
+def capacity_of(tank: TankListing, calibrations: Sequence[CalibrationVersion]) -> float:
+    """Litres of a full tank: as it was told, else by its tables."""
+    tops = [one.table.capacity_l for one in calibrations if one.valid_to_ms is None]
+    by_tables = sum(tops) if tank.combine == "sum" else max(tops, default=0.0)
+    return tank.capacity_l or by_tables or LEAST_CAPACITY_L
+
+
+def _values(connection: Connection, sensor_key: int, from_ms: int, to_ms: int, every_ms: int | None) -> _Series:
+    row = FuelReadingRow
+    mine = (row.sensor_key == sensor_key, row.measured_at_ms >= from_ms, row.measured_at_ms < to_ms)
+    if every_ms is None:
+        count = connection.execute(select(func.count()).select_from(row).where(*mine)).scalar_one()
+        every_ms = (to_ms - from_ms) // MOST_READINGS + 1 if count > MOST_READINGS else None
+    if every_ms is None:
+        query = select(row.measured_at_ms, or_nan(row.value), or_nan(row.temperature_c)).where(*mine)
+        time_ms, values, warm = read_columns(connection, query.order_by(row.measured_at_ms)).T
+    else:
+        first_ms = func.min(row.measured_at_ms)
+        means = or_nan(func.avg(row.value)), or_nan(func.avg(row.temperature_c))
+        query = select(first_ms, *means).where(*mine).group_by(row.measured_at_ms.op("/")(every_ms))
+        time_ms, values, warm = read_columns(connection, query.order_by(first_ms)).T
+    return time_ms / 1000, values, warm
+
+
+def _tells_litres(unit: str, capacity_l: float | None) -> bool:
+    return unit == "litres" or (unit == "percent" and capacity_l is not None)
 
 
 def _litres(
-    sensor: SensorListing,
-    calibrations: list[CalibrationVersion],
-    capacity_l: float | None,
-    time_s: Floats,
-    values: Floats,
-) -> Floats | None:
-    """Litres by the version valid at each time; None for a sensor that nothing turns into litres."""
-    if calibrations:
-        litres = np.full(len(values), np.nan)
-        first = min(calibrations, key=lambda one: one.valid_from_ms)
-        for one in calibrations:
-            from_s = -np.inf if one is first else one.valid_from_ms / 1000
-            to_s = np.inf if one.valid_to_ms is None else one.valid_to_ms / 1000
-            within = (time_s >= from_s) & (time_s < to_s)
-            litres[within] = one.table.litres_of(_without_dead(values[within]))
-        return litres
-    try:
-        if sensor.unit == "percent" and capacity_l:
-            return percent_table(capacity_l).litres_of(values)
-    except FuelError:
-        return None
-    return values if sensor.unit == "litres" else None
+    spell: Spell, tables: Sequence[CalibrationVersion], capacity_l: float | None, time_s: Floats, values: Floats
+) -> Floats:
+    """Litres by the version valid at each time; the first version holds for everything before it as well."""
+    if not tables:
+        return percent_table(capacity_l).litres_of(values) if spell.unit == "percent" and capacity_l else values
+    litres = np.full(len(values), np.nan)
+    first = min(tables, key=lambda one: one.valid_from_ms)
+    for one in tables:
+        begin = 0 if one is first else np.searchsorted(time_s, one.valid_from_ms / 1000)
+        end = len(time_s) if one.valid_to_ms is None else np.searchsorted(time_s, one.valid_to_ms / 1000)
+        litres[begin:end] = one.table.litres_of(_without_dead(values[begin:end]))
+    return litres
 
 
 def _without_dead(values: Floats) -> Floats:
@@ -118,7 +141,14 @@ def _without_dead(values: Floats) -> Floats:
     return np.where(values == 65_535, np.nan, values)
 
 
-def _combined(parts: list[tuple[Floats, Floats, Floats]], how: str) -> tuple[Floats, Floats, Floats]:
+def _one_after_the_other(parts: list[_Series]) -> _Series:
+    if len(parts) == 1:
+        return parts[0]
+    time_s, litres, warm = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return time_s, litres, warm
+
+
+def _combined(parts: list[_Series], how: str) -> _Series:
     """Several series as one: at every moment of any of them, the newest value of each that is not too old."""
     if not parts:
         return np.zeros(0), np.zeros(0), np.zeros(0)
@@ -127,68 +157,36 @@ def _combined(parts: list[tuple[Floats, Floats, Floats]], how: str) -> tuple[Flo
     moments = np.unique(np.concatenate([time_s for time_s, _litres, _warm in parts]))
     held = np.stack([_held(moments, time_s, litres) for time_s, litres, _warm in parts])
     warm = np.stack([_held(moments, time_s, warm) for time_s, _litres, warm in parts])
-    with np.errstate(invalid="ignore"):
-        known = np.isfinite(held)
-        mean = np.where(known.any(axis=0), np.nansum(held, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
-        litres = held.sum(axis=0) if how == "sum" else mean
-        warm_known = np.isfinite(warm)
-        temperature = np.where(
-            warm_known.any(axis=0), np.nansum(warm, axis=0) / np.maximum(warm_known.sum(axis=0), 1), np.nan
-        )
-    return moments, litres, temperature
+    return moments, held.sum(axis=0) if how == "sum" else _mean(held), _mean(warm)
+
+
+def _mean(held: Floats) -> Floats:
+    known = np.isfinite(held)
+    count = known.sum(axis=0)
+    total = np.where(known, held, 0.0).sum(axis=0)
+    mean: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return mean
 
 
 def _held(moments: Floats, time_s: Floats, values: Floats) -> Floats:
+    if not len(time_s):
+        return np.full(len(moments), np.nan)
     at = np.searchsorted(time_s, moments, side="right") - 1
-    found = np.where(at >= 0, values[np.maximum(at, 0)], np.nan) if len(values) else np.full(len(moments), np.nan)
-    if len(time_s):
-        found[(at < 0) | (moments - time_s[np.maximum(at, 0)] > TOGETHER_S)] = np.nan
-    return found
+    known = (at >= 0) & (moments - time_s[at] <= TOGETHER_S)
+    held: Floats = np.where(known, values[at], np.nan)
+    return held
 
 
 def _with_motion(
-    connection: Connection, vehicle_id: str, sensor_keys: list[int], time_s: Floats, litres: Floats, warm: Floats
+    connection: Connection, vehicle_id: str, motion: Motion, time_s: Floats, litres: Floats, warm: Floats
 ) -> Samples:
-    """Speed, place and ignition from the vehicle's trackers and its engine, the newest of each before a reading."""
+    """Speed, place and ignition from the vehicle's trackers, and from its engine where they say nothing."""
     if not len(time_s):
         return make_samples(time_s, litres)
-    from_ms, to_ms = int(time_s[0] * 1000) - 600_000, int(time_s[-1] * 1000) + 1
-    track = vehicle_track(connection, vehicle_id, from_ms, to_ms).counted
-    at_s = track["fixed_at_ms"] / 1000
-    engine_s, rpm = _engine(connection, sensor_keys, from_ms, to_ms)
-    running = _nearest(time_s, engine_s, rpm)
-    ignition = np.where(np.isnan(running), -1, running > 0).astype(np.int8)
-    return make_samples(
-        time_s,
-        litres,
-        _nearest(time_s, at_s, track["speed_km_h"]),
-        ignition,
-        _nearest(time_s, at_s, track["lat"]),
-        _nearest(time_s, at_s, track["lon"]),
-        warm,
-    )
-
-
-def _nearest(moments: Floats, at_s: Floats, values: Floats) -> Floats:
-    if not len(at_s):
-        return np.full(len(moments), np.nan)
-    at = np.maximum(np.searchsorted(at_s, moments, side="right") - 1, 0)
-    return np.where(np.abs(moments - at_s[at]) <= MOTION_WITHIN_S, values[at], np.nan)
-
-
-def _engine(connection: Connection, sensor_keys: list[int], from_ms: int, to_ms: int) -> tuple[Floats, Floats]:
-    query = (
-        select(EngineReadingRow.measured_at_ms, EngineReadingRow.engine_rpm)
-        .where(
-            EngineReadingRow.sensor_key.in_(sensor_keys),
-            EngineReadingRow.measured_at_ms >= from_ms,
-            EngineReadingRow.measured_at_ms < to_ms,
-            EngineReadingRow.engine_rpm.is_not(None),
-        )
-        .order_by(EngineReadingRow.measured_at_ms)
-    )
-    rows = connection.execute(query).all()
-    if not rows:
-        return np.zeros(0), np.zeros(0)
-    columns = np.array([tuple(row) for row in rows], dtype=np.float64)
-    return columns[:, 0] / 1000, columns[:, 1]
+    beside = motion.at(time_s)
+    keys = sensor_keys_of(connection, vehicle_id)
+    engine = engine_motion(connection, keys, int(time_s[0] * 1000) - 600_000, int(time_s[-1] * 1000) + 1)
+    if len(engine.time_s):
+        beside = beside.or_else(engine.at(time_s))
+    ignition = np.where(np.isnan(beside.ignition), -1, beside.ignition).astype(np.int8)
+    return make_samples(time_s, litres, beside.speed_km_h, ignition, beside.lat, beside.lon, warm)

@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.clock import utc_now
+from app.clock import SystemClock, utc_now
 from app.fleet.errors import NotFound
 from app.fleet.text import storable
 from app.fleet.vehicles import add_vehicle, find_vehicle, need_vehicle
 from app.fuel.errors import FuelError
+from app.fuel.spells import move_sensor
 from app.security.audit import record_act
 from app.store.changes import raise_topic
 from app.store.ids import new_id
@@ -141,11 +142,13 @@ def set_tank(connection: Connection, tank_id: str, *, who: str | None = None, **
     )
 
 
-def remove_tank(connection: Connection, tank_id: str, *, who: str | None = None) -> None:
+def remove_tank(connection: Connection, tank_id: str, *, now_ms: int | None = None, who: str | None = None) -> None:
     """Take a tank out of the lists; its history stays and its sensors wait again. Raises NotFound."""
     row = _tank(connection, tank_id)
     sensors = raise_topic(connection, "fuel_sensors")
     version = raise_topic(connection, "tanks")
+    for key in connection.execute(select(FuelSensor.key).where(FuelSensor.tank_id == tank_id)).scalars().all():
+        move_sensor(connection, key, None, _moment(now_ms))
     connection.execute(
         update(FuelSensor).where(FuelSensor.tank_id == tank_id).values(tank_id=None, changed_version=sensors)
     )
@@ -154,25 +157,69 @@ def remove_tank(connection: Connection, tank_id: str, *, who: str | None = None)
     record_act(connection, what="tank.remove", subject=subject, before={"id": tank_id, "name": row.name}, who=who)
 
 
-def bind_sensor(connection: Connection, sensor_id: str, tank_id: str | None, *, who: str | None = None) -> None:
-    """Put a sensor into a tank, or with None out of it. Raises NotFound."""
+def bind_sensor(
+    connection: Connection,
+    sensor_id: str,
+    tank_id: str | None,
+    *,
+    since_ms: int | None = None,
+    now_ms: int | None = None,
+    who: str | None = None,
+) -> None:
+    """Put a sensor into a tank, or with None out of it. Raises NotFound.
+
+    The first time it brings everything along that it told before, later it holds from now on; ``since_ms`` names
+    another moment, to correct what was noted wrongly.
+    """
     row = _sensor(connection, sensor_id)
     if tank_id is not None:
         _tank(connection, tank_id)
-    if row.tank_id == tank_id:
+    if row.tank_id == tank_id and since_ms is None:
         return
     version = raise_topic(connection, "fuel_sensors")
     connection.execute(
         update(FuelSensor).where(FuelSensor.id == sensor_id).values(tank_id=tank_id, changed_version=version)
     )
+    move_sensor(connection, row.key, tank_id, _moment(now_ms), since_ms)
     record_act(
         connection,
         what="fuel_sensor.bind",
         subject=row.name or row.unique_id,
         before={"tank_id": row.tank_id},
-        after={"tank_id": tank_id},
+        after={"tank_id": tank_id, "since_ms": since_ms},
         who=who,
     )
+
+
+def replace_sensor(
+    connection: Connection, old_id: str, new_id: str, *, at_ms: int | None = None, who: str | None = None
+) -> None:
+    """Another sensor took the place of one in its tank, from a moment on, by default now. Raises NotFound, FuelError.
+
+    The old one keeps its past there, and the new one needs a calibration of its own.
+    """
+    old, new = _sensor(connection, old_id), _sensor(connection, new_id)
+    if old.tank_id is None:
+        raise FuelError("The sensor that is replaced is in no tank. Put the new one into its tank instead.")
+    if old.key == new.key or new.tank_id is not None:
+        raise FuelError("The new sensor is in a tank already. Take it out there first.")
+    moment_ms = _moment(at_ms)
+    tank_id = old.tank_id
+    bind_sensor(connection, old_id, None, since_ms=moment_ms, who=who)
+    bind_sensor(connection, new_id, tank_id, since_ms=moment_ms, who=who)
+
+
+def remove_sensor(connection: Connection, sensor_id: str, *, now_ms: int | None = None, who: str | None = None) -> None:
+    """Take a sensor out of the lists; its past stays in its tank. When it reports again it waits. Raises NotFound."""
+    row = _sensor(connection, sensor_id)
+    version = raise_topic(connection, "fuel_sensors")
+    values = {"tank_id": None, "removed_at": utc_now(), "changed_version": version}
+    connection.execute(update(FuelSensor).where(FuelSensor.id == sensor_id).values(**values))
+    move_sensor(connection, row.key, None, _moment(now_ms))
+    record_act(
+        connection, what="fuel_sensor.remove", subject=row.name or row.unique_id, before={"tank_id": row.tank_id},
+        who=who,
+    )  # fmt: skip
 
 
 def bind_by_settings(connection: Connection) -> int:
@@ -238,6 +285,10 @@ def _sensor(connection: Connection, sensor_id: str) -> Any:
     if row is None:
         raise NotFound("This sensor does not exist any more. Load the list again.")
     return row
+
+
+def _moment(now_ms: int | None) -> int:
+    return SystemClock().now_ms() if now_ms is None else now_ms
 
 
 def _plate(connection: Connection, vehicle_id: str) -> str:
