@@ -97,6 +97,7 @@ class FuelPage(Page):
         for splitter in (self.split, right):
             splitter.setChildrenCollapsible(False)
             splitter.setHandleWidth(12)
+            splitter.setProperty("quiet", "true")
         column.addWidget(self.split, 1)
         self.events.set_empty("droplets", tr("No event"), tr("Refuels and drains are found by themselves."))
         self._show_empty()
