@@ -56,6 +56,7 @@ class Entry:
 BUILT_IN: Mapping[str, str] = {
     "traccar": "adapters.traccar:TraccarAdapter",
     "gt02_tracker": "adapters.gt02_tracker:Gt02Adapter",
+    "fuel_monitoring": "adapters.fuel_monitoring.adapter:FuelMonitoringAdapter",
 }
 
 COMING_SOON: tuple[Entry, ...] = (
@@ -84,15 +85,6 @@ COMING_SOON: tuple[Entry, ...] = (
         category="supply_chain",
         icon="chart-column",
         capabilities=("Consumption tracking", "Demand forecasting", "Approval workflows", "Real-time analytics"),
-        coming_soon=True,
-    ),
-    Entry(
-        key="fuel_monitoring",
-        name="Fuel Monitoring",
-        description="Fuel level of each tank, with fillings and drains as litres, places and times.",
-        category="fleet_management",
-        icon="gauge",
-        capabilities=("Fuel level monitoring", "Filling detection", "Drain alerts", "Consumption analytics"),
         coming_soon=True,
     ),
     Entry(

@@ -147,7 +147,7 @@ class SettingsForm:
         if isinstance(error, AuthFailed) and not at_permission:
             return next((row for row in shown.values() if row.spec.is_secret), None)
         if isinstance(error, NotReady | BadReply):
-            kinds = ("port",) if listens else _ADDRESS_KINDS
+            kinds = ("port", "serial_port") if listens else _ADDRESS_KINDS
             return next((row for kind in kinds for row in shown.values() if row.spec.kind == kind), None)
         return None
 

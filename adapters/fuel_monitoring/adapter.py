@@ -57,8 +57,8 @@ class FuelMonitoringAdapter(Adapter[FuelSettings]):
             step(CheckStep(Layer.VERSION, ok=True, detail=detail))
         finally:
             await self._close(source)
-        name = ports.canonical(port, listed)
-        return Identity(unique_id=f"fuel_monitoring:{name}", title=f"Fuel sensors at {port}")
+        known_by = ports.id_of(path, listed) or port
+        return Identity(unique_id=f"fuel_monitoring:{known_by}", title=f"Fuel sensors at {port}")
 
     async def listen(self, inlet: Inlet) -> None:
         """Read until cancelled. Raises NotReady, BadReply, SettingsInvalid."""

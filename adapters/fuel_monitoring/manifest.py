@@ -19,6 +19,6 @@ MANIFEST: Final = Manifest(
     is_new=True,
     stale_after_s=15 * 60,
     decoders="adapters.fuel_monitoring.decoders:DECODERS",
-    simulator="adapters.fuel_monitoring.simulator:simulate",
+    simulator="adapters.fuel_monitoring.simulator.peer:simulate",
     bench="adapters.fuel_monitoring.bench:BENCH",
 )

@@ -332,7 +332,7 @@ def listens(catalogue: Catalogue, key: str) -> bool:
     if entry is None or entry.manifest is None or "listen" not in entry.manifest.modes:
         return False
     kinds = {spec.name: spec.kind for spec in settings_form(entry.manifest.settings)}
-    return kinds.get("port") == "port" and "url" not in kinds
+    return kinds.get("port") in ("port", "serial_port") and "url" not in kinds
 
 
 def _same_port(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:

@@ -95,6 +95,8 @@ def moved_to(key: str, entered: Mapping[str, Any], port: int) -> dict[str, Any]:
     if "url" in fields_of(key):
         parts = urlsplit(str(entered["url"]))
         return {**entered, "url": urlunsplit(parts._replace(netloc=f"127.0.0.1:{port}"))}
+    if fields_of(key).get("port") == "serial_port":
+        return {**entered, "port": f"socket://127.0.0.1:{port}"}
     return {**entered, "host": "127.0.0.1", "port": port}
 
 
@@ -236,7 +238,7 @@ def test_the_manifest_is_complete(key: str) -> None:
     assert found.stale_after_s >= 0
     names = [stream.name for stream in found.streams]
     assert len(set(names)) == len(names)
-    for part in (found.decoders, found.simulator, found.explainer):
+    for part in (found.decoders, found.simulator, found.explainer, found.bench):
         assert part is None or load_object(part) is not None
 
 

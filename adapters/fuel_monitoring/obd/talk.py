@@ -36,6 +36,8 @@ class ElmTalk:
             self.elm.restart()
         while (step := self.elm.next_step()) is not None:
             result = await self.command(step.command, step.timeout_s)
+            if "STOPPED" in result.lines:  # something of an earlier program was still running
+                result = await self.command(step.command, step.timeout_s)
             if step.command == "ATZ" and result.error == "incomplete" and not result.lines:
                 raise NotReady(f"No OBD adapter answers at {self._line.path}. Choose the right port and speed.")
             self.elm.take(result)

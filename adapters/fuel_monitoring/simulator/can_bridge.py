@@ -135,8 +135,8 @@ class CanBridge:
         return cls(engine, PtyEnd(link), kind, bit_rate=bit_rate)
 
     @classmethod
-    def on_tcp(cls, engine: J1939Engine, kind: BridgeKind = "slcan", *, bit_rate: int = 250_000) -> CanBridge:
-        return cls(engine, TcpEnd(), kind, bit_rate=bit_rate)
+    def on_tcp(cls, engine: J1939Engine, kind: BridgeKind = "slcan") -> CanBridge:
+        return cls(engine, TcpEnd(), kind)
 
     @property
     def port(self) -> str:

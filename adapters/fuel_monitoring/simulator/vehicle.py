@@ -72,6 +72,8 @@ class DrivenVehicle:
     _rest_s: float = 0.0
     _slosh: float = 0.0
     _flows: list[_Flow] = field(default_factory=list)
+    _rng: Random = field(init=False)
+    _lengths: list[float] = field(init=False)
 
     def __post_init__(self) -> None:
         self._rng = Random(self.seed)

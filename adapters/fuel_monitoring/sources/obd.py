@@ -47,7 +47,7 @@ class ObdSource(Source):
     async def leave(self) -> None:
         if self.line.is_connected and self._talk.elm.device:
             with contextlib.suppress(NotReady):
-                await self.line.write(b"ATPC\r")  # close the protocol, so that the vehicle may sleep
+                await self._talk.command("ATPC", 0.3)  # close the protocol, so that the vehicle may sleep
 
     async def serve(self, outlet: Outlet) -> None:
         target, roll = self.targets[0], self.roll_call(outlet)

@@ -67,7 +67,8 @@ class RollCall:
         return " ".join(said)
 
     def _say(self) -> None:
-        if not any(sensor.answers for sensor in self._sensors.values()):
+        known = [sensor.answers for sensor in self._sensors.values()]
+        if None in known or not any(known):
             return
         if self.text != self._told:
             self._told = self.text

@@ -55,7 +55,7 @@ def test_people_get_a_line_per_field(bare: CommandLine) -> None:
 
 
 def test_an_unknown_protocol_is_refused_with_those_there_are(bare: CommandLine) -> None:
-    assert_refused(bare("decode", "morse", "00"), "morse", "auto, gt02, gt06")
+    assert_refused(bare("decode", "morse", "00"), "morse", "auto, candump, elm327, gt02, gt06, gvret")
 
 
 @pytest.mark.parametrize("name", ["gt02", "gt06"])

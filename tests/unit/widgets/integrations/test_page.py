@@ -84,12 +84,12 @@ async def test_the_catalogue_shows_the_seven_systems_in_their_order_and_what_oth
         "cold_room",
         "weigh_bridge",
     ]
-    for key in ("msupply", "nhlmis", "openlmis", "fuel_monitoring", "mod4"):
+    for key in ("msupply", "nhlmis", "openlmis", "mod4"):
         assert cards[key].badge.text == "Coming Soon"
         assert cards[key].button is None
     assert cards["traccar"].badge.text == "New"
     assert cards["gt02_tracker"].badge.text == ""
-    assert all(cards[key].button.text() == "Add Integration" for key in ("traccar", "gt02_tracker"))  # type: ignore[union-attr]
+    assert all(cards[key].button.text() == "Add Integration" for key in ("traccar", "fuel_monitoring"))  # type: ignore[union-attr]
     shown = [label.text() for label in cards["traccar"].findChildren(QLabel)]
     assert [text for text in cards["traccar"].entry.capabilities if text in shown] == [
         "Real-time GPS tracking",
@@ -323,8 +323,8 @@ async def test_sync_now_tells_how_the_run_ended_and_not_before(depot: Depot, exp
 
 async def test_the_header_adds_any_type_that_there_is(depot: Depot) -> None:
     menu = depot.page.add_button.menu()
-    assert [action.objectName() for action in menu.actions()] == ["traccar", "gt02_tracker", "cold_room"]
-    menu.actions()[2].trigger()
+    assert [action.objectName() for action in menu.actions()] == ["traccar", "gt02_tracker", "fuel_monitoring", "cold_room"]
+    menu.actions()[3].trigger()
     dialog = await depot.settings_dialog()
     assert dialog.windowTitle() == "Add Cold Room Thermometer"
     dialog.reject()
