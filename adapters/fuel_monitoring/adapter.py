@@ -67,15 +67,15 @@ class FuelMonitoringAdapter(Adapter[FuelSettings]):
         port, source = self.settings.port, self._source
         while True:
             await self._lent.wait_until_free(port)
-            try:
-                with self._lent.on_lent(port, source.line.close):
+            with self._lent.on_lent(port, source.line.close) as holding:
+                try:
                     await source.line.open()
                     await source.serve(Outlet(inlet, source.line))
-            except NotReady:
-                if not self._lent.is_lent(port):
-                    raise
-            finally:
-                await self._close(source)
+                except NotReady:
+                    if not holding.was_lent:  # a short loan may be over before the source notices it
+                        raise
+                finally:
+                    await self._close(source)
 
     async def lend(self, resource: str, seconds: float) -> bool:
         return await self._lent.lend(resource, seconds)

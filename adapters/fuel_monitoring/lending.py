@@ -3,9 +3,9 @@
 A source that reads a port does this, again and again::
 
     await lent.wait_until_free(port)
-    line = SerialLine(port, …)
-    with lent.on_lent(port, line.close):
-        …  # read; a NotReady here while ``lent.is_lent(port)`` is no failure: wait again
+    with lent.on_lent(port, line.close) as holding:
+        await line.open()
+        …  # read; a NotReady here is no failure when ``holding.was_lent``: wait again
 
 The adapter's own ``lend`` hands its arguments to :meth:`LentPorts.lend`.
 """
@@ -29,6 +29,15 @@ class _Loan:
     since_ms: int
 
 
+@dataclass(slots=True)
+class Holding:
+    """A source that reads a port. ``was_lent``: the port was taken from it, though it may be back by now."""
+
+    name: str
+    close: CloseLine
+    was_lent: bool = False
+
+
 class LentPorts:
     """Which ports are lent, until when. Names of one port (path, link, hardware id) count as the same."""
 
@@ -37,7 +46,7 @@ class LentPorts:
         self._find = find
         self._names: dict[str, str] = {}  # as sources call their ports, to one name per port
         self._loans: dict[str, _Loan] = {}
-        self._holders: list[tuple[str, CloseLine]] = []
+        self._holders: list[Holding] = []
         self._moved = asyncio.Event()
 
     async def lend(self, port: str, seconds: float) -> bool:
@@ -53,8 +62,10 @@ class LentPorts:
         since_ms = loan.since_ms if loan is not None and loan.until_s > now_s else self._clock.now_ms()
         self._loans[name] = _Loan(now_s + seconds, since_ms)
         self._moved.set()
-        holders = [close for held, close in self._holders if held == name]
-        await asyncio.gather(*(close() for close in holders))
+        holders = [one for one in self._holders if one.name == name]
+        for one in holders:
+            one.was_lent = True
+        await asyncio.gather(*(one.close() for one in holders))
         return bool(holders) or name in self._names.values()
 
     def is_lent(self, port: str) -> bool:
@@ -80,14 +91,14 @@ class LentPorts:
                 moved.cancel()
 
     @contextmanager
-    def on_lent(self, port: str, close: CloseLine) -> Iterator[None]:
+    def on_lent(self, port: str, close: CloseLine) -> Iterator[Holding]:
         """While this is entered, ``close`` is called when the port is lent; it returns when the port is free."""
-        holder = (self._names.get(port, port), close)
-        self._holders.append(holder)
+        holding = Holding(self._names.get(port, port), close)
+        self._holders.append(holding)
         try:
-            yield
+            yield holding
         finally:
-            self._holders.remove(holder)
+            self._holders.remove(holding)
 
     def _take_back(self, name: str) -> bool:
         self._loans.pop(name, None)

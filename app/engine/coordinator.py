@@ -325,7 +325,7 @@ class Coordinator:
         verdict = judge(
             self._session.legs,
             store_trouble=self._store_trouble,
-            detail=" ".join(filter(None, (self._note_lent(), str(self._detail.get("connected") or "")))),
+            detail=self._note_lent() or str(self._detail.get("connected") or ""),
             last_data_ms=self._last_data_ms,
             stale_after_s=self._manifest.stale_after_s,
             now_ms=self._ports.clock.now_ms(),
