@@ -12,25 +12,29 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from adapters.base import Identity, secret_names
-from app import platform
+from app import demo_fuel, platform
 from app.catalogue import Catalogue
 from app.commands.session import Session
 from app.demo_folder import DemoFolder, DemoRefused
 from app.errors import OperatorError
 from app.fleet.devices import adopt
-from app.integrations import Desk, add, change, check_settings, list_integrations
+from app.integrations import Desk, add, change, check_settings, configured, list_integrations
 from app.services import Services
 from app.store.store import Store
 from app.store.tables import Device, PositionRow
 
 REAL_PORT = 5022
-NAMES = {"gt02_tracker": "Depot trackers", "traccar": "Traccar (demo server)"}
-"""The peers, by the key of the integration that they are for."""
+TRACKED = {"gt02_tracker": "Depot trackers", "traccar": "Traccar (demo server)"}
+"""The peers that bring positions, by the key of the integration that they are for."""
+FUELLED = {f"{demo_fuel.KEY}:{protocol}": name for protocol, name in demo_fuel.NAMES.items()}
+NAMES = {**TRACKED, **FUELLED}
+"""All peers, those at ports by the protocol that is spoken there too."""
 PLATES = (
     "ABJ-214-KT", "KAN-880-XB", "LAG-402-GF", "KAD-117-MD", "ENU-553-RC", "JOS-309-ST", "IBD-641-AX", "MKD-278-BQ",
     "YOL-190-HV", "SOK-735-DE", "CAL-426-PN", "OWE-858-JL", "AKR-361-ZW", "BAU-094-UC", "LKJ-672-YE", "MIN-585-TG",
@@ -74,10 +78,11 @@ class Demo:
         Raises DemoFailed when they end by themselves.
         """
         port = await asyncio.to_thread(free_port)
+        keep = ("--keep",) if self._keep else ()
         errors = self._session.paths.logs / "demo-peers.log"
         with errors.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                *self._session.command("demo", "--peers", str(port)),
+                *self._session.command("demo", "--peers", str(port), *keep),
                 stdin=asyncio.subprocess.PIPE,  # its end is how the peers learn that this process is gone
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
@@ -98,13 +103,18 @@ class Demo:
     async def _connect_all(self, process: Process, services: Services, group: asyncio.TaskGroup) -> None:
         """Until the peers have said their last line, or all are connected."""
         assert process.stdout is not None  # noqa: S101 - asked for above
-        waiting = set(NAMES)
+        waiting, ports = set(NAMES), dict[str, Mapping[str, Any]]()
         while waiting and (line := await process.stdout.readline()):
             ready = json.loads(line)
-            await connect(services, ready["key"], ready["settings"])
+            added = await connect(services, ready["key"], ready["settings"])
             waiting.discard(ready["key"])
-            if ready["devices"]:
-                group.create_task(self._adopt(services.store, ready["devices"]))
+            if ready["plates"]:
+                group.create_task(self._adopt(services.store, ready["plates"]))
+            if ready["key"] in FUELLED:
+                ports[added] = ready["settings"]
+                if not self._keep and not waiting & FUELLED.keys():
+                    tell = demo_fuel.write_history(services.catalogue, services.store, ports, ready["until_ms"])
+                    group.create_task(tell)
         if not waiting:
             self.connected.set()
 
@@ -116,9 +126,9 @@ class Demo:
                 return
             await asyncio.sleep(0.25)
 
-    async def _adopt(self, store: Store, devices: list[str]) -> None:
-        """Give plates to the trackers as they report, all but the last few; those of a kept demo have theirs."""
-        wanted = dict(zip(devices[: len(devices) - LEFT_WAITING], PLATES, strict=False))
+    async def _adopt(self, store: Store, plates: Mapping[str, str]) -> None:
+        """Put the trackers on their vehicles as they report; those of a kept demo are there already."""
+        wanted = dict(plates)
         while wanted:
             for imei, state in await asyncio.to_thread(_read, store, partial(_states, imeis=wanted)):
                 plate = wanted.pop(imei)
@@ -129,42 +139,67 @@ class Demo:
             await asyncio.sleep(0.5)
 
 
-async def connect(services: Services, key: str, entered: Mapping[str, Any]) -> None:
-    """Add the integration of a peer, or lead the one of a kept demo to where its peer is now."""
+async def connect(services: Services, peer: str, entered: Mapping[str, Any]) -> str:
+    """Add the integration of a peer, or lead the one of a kept demo to where its peer is now; returns its id."""
+    key = peer.partition(":")[0]
     desk = await asyncio.to_thread(lambda: services.desk)
     hidden = secret_names(desk.catalogue.manifest(key).settings)
     values = {name: value for name, value in entered.items() if name not in hidden}
     secrets = {name: value for name, value in entered.items() if name in hidden}
     report = await check_settings(desk.catalogue, key, values, secrets, services.clock)
-    await asyncio.to_thread(_save, desk, key, values, secrets, report.identity)
+    return await asyncio.to_thread(_save, desk, peer, values, secrets, report.identity)
 
 
 def _save(
-    desk: Desk, key: str, values: Mapping[str, Any], secrets: Mapping[str, str], identity: Identity | None
-) -> None:
-    old = next((row for row in _read(desk.store, list_integrations) if row.type == key), None)
+    desk: Desk, peer: str, values: Mapping[str, Any], secrets: Mapping[str, str], identity: Identity | None
+) -> str:
+    old = _read(desk.store, partial(_integration_of, peer=peer))
     if old is None:
-        add(desk, key, NAMES[key], values, secrets, identity=identity, who="demo")
-    else:
-        # On other ports than last time: the same peer as far as an operator is concerned.
-        change(desk, old.id, values=values, secrets=secrets, identity=identity, accept_other_peer=True, who="demo")
+        return add(desk, peer.partition(":")[0], NAMES[peer], values, secrets, identity=identity, who="demo")
+    # On other ports than last time: the same peer as far as an operator is concerned.
+    change(desk, old, values=values, secrets=secrets, identity=identity, accept_other_peer=True, who="demo")
+    return old
 
 
-async def run_peers(catalogue: Catalogue, tracker_port: int, say: Callable[[str], None]) -> None:
-    """The peers themselves, until cancelled; one line of JSON for each that stands."""
+def _integration_of(connection: Connection, peer: str) -> str | None:
+    """The integration of a kept demo that is for this peer."""
+    key, _, protocol = peer.partition(":")
+    for row in list_integrations(connection):
+        if row.type == key and protocol in ("", configured(connection, row.id).config.get("protocol")):
+            return row.id
+    return None
 
-    def ready(key: str, extra: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-        settings = {name: value for name, value in found.items() if name != "devices"}
-        say(json.dumps({"key": key, "settings": {**settings, **extra}, "devices": list(found.get("devices", ()))}))
+
+async def run_peers(
+    catalogue: Catalogue, tracker_port: int, say: Callable[[str], None], folder: Path, *, with_past: bool
+) -> None:
+    """The peers themselves, until cancelled; one line of JSON for each that stands. Their ports are in ``folder``."""
+
+    def ready(peer: str, settings: Mapping[str, Any], plates: Mapping[str, str], **more: Any) -> None:
+        say(json.dumps({"key": peer, "settings": dict(settings), "plates": dict(plates), **more}))
+
+    def fleet_stands(found: Mapping[str, Any]) -> None:
+        ready("gt02_tracker", listen, dict(zip(found["devices"][:-LEFT_WAITING], PLATES, strict=True)))
+
+    def sensors_stand(found: Mapping[str, Any]) -> None:
+        tracked = demo_fuel.tracker_options(found["drives"], with_past=with_past)
+        group.create_task(fleet({**listen, **tracked}, lambda _found: None))
+        plates = dict(zip(demo_fuel.TRACKERS, demo_fuel.PLATES, strict=True))
+        for port in found["ports"]:
+            ready(f"{demo_fuel.KEY}:{port['protocol']}", port, plates, until_ms=found["until_ms"])
+            plates = {}
 
     listen = {"host": "127.0.0.1", "port": tracker_port}
     pace = {"speed_factor": 8.0}
     fleet_options = {**listen, **pace, "vehicles": len(PLATES) + LEFT_WAITING, "interval_s": 2.0, "seed": 7}
     server_options = {**pace, "vehicles": VEHICLES, "interval_s": 4.0, "history_h": 1.5, "seed": 11}
+    sensor_options = demo_fuel.peer_options(folder, with_past=with_past)
     fleet, server = catalogue.simulator("gt02_tracker"), catalogue.simulator("traccar")
+    sensors = catalogue.simulator(demo_fuel.KEY)
     async with asyncio.TaskGroup() as group:
-        group.create_task(server(server_options, partial(ready, "traccar", {})))
-        group.create_task(fleet(fleet_options, partial(ready, "gt02_tracker", listen)))
+        group.create_task(server(server_options, partial(ready, "traccar", plates={})))
+        group.create_task(fleet(fleet_options, fleet_stands))
+        group.create_task(sensors(sensor_options, sensors_stand))
 
 
 def free_port() -> int:
@@ -183,7 +218,7 @@ def _is_lively(connection: Connection) -> bool:
     counted = select(func.count(func.distinct(PositionRow.device_key)))
     per_source = counted.join(Device, PositionRow.device_key == Device.key).group_by(Device.integration_id)
     counts = connection.execute(per_source).scalars().all()
-    return len(counts) == len(NAMES) and min(counts) >= len(PLATES) // 2
+    return len(counts) == len(TRACKED) and min(counts) >= len(PLATES) // 2
 
 
 def _states(connection: Connection, imeis: Collection[str]) -> list[tuple[str, str]]:

@@ -22,7 +22,9 @@ def fleet_imeis(vehicles: int, seed: int) -> list[str]:
 
 def make_fleet(options: Mapping[str, Any]) -> list[SimulatedTracker]:
     """The trackers that :func:`simulate` runs; every third speaks GT06, the others GT02."""
-    vehicles, seed = int(options.get("vehicles", 20)), int(options.get("seed", 1))
+    seed = int(options.get("seed", 1))
+    imeis = list(options.get("imeis") or fleet_imeis(int(options.get("vehicles", 20)), seed))
+    drives = [*options.get("drives", ()), *[None] * len(imeis)]
     interval_s = float(options.get("interval_s", 10.0))
     plan = Plan(
         host=str(options.get("host", "127.0.0.1")),
@@ -31,6 +33,7 @@ def make_fleet(options: Mapping[str, Any]) -> list[SimulatedTracker]:
         heartbeat_s=float(options.get("heartbeat_s", _HEARTBEAT_S)),
         stretch=float(options.get("speed_factor", 1.0)),
         faults=_faults(options.get("faults", True)),
+        history_step_s=float(options.get("history_step_s", 60.0)),
     )
     start_ms = wall_ms() - int(float(options.get("history_h", 0)) * 3_600_000)
     return [
@@ -39,9 +42,10 @@ def make_fleet(options: Mapping[str, Any]) -> list[SimulatedTracker]:
             "gt06" if n % 3 == 0 else "gt02",
             plan,
             random.Random(f"{seed}:{imei}"),
-            start_ms=start_ms + round(1000 * interval_s * n / max(vehicles, 1)),
+            start_ms=start_ms + round(1000 * interval_s * n / len(imeis)),
+            drive=drives[n - 1],
         )
-        for n, imei in enumerate(fleet_imeis(vehicles, seed), start=1)
+        for n, imei in enumerate(imeis, start=1)
     ]
 
 
@@ -58,8 +62,9 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
     Options: ``host`` (127.0.0.1) and ``port`` (required) of the listener, ``vehicles`` (20), ``interval_s`` (10),
     ``heartbeat_s`` (60), ``seed`` (1), ``speed_factor`` (1: multiplies the way that vehicles cover, up to 220 km/h,
     beyond which a console would call it a jump), ``history_h`` (0: hours driven before the start and sent as buffered
-    fixes), ``faults`` (True; False for none, or chances by name). ``ready`` gets ``host``, ``port`` and the list
-    ``devices`` of IMEIs; the listener may start later.
+    fixes, one every ``history_step_s``, 60), ``faults`` (True; False for none, or chances by name). ``imeis`` and
+    ``drives`` stand in for made up ones: what the first trackers are called, and what they ride in. ``ready`` gets
+    ``host``, ``port`` and the list ``devices`` of IMEIs; the listener may start later.
     """
     fleet = make_fleet(options)
     plan_host, plan_port = str(options.get("host", "127.0.0.1")), int(options["port"])

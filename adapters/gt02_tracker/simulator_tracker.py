@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from adapters.gt02_tracker import gt02
 from adapters.gt02_tracker import simulator_frames as frames
@@ -50,10 +50,29 @@ class Plan:
     heartbeat_s: float
     stretch: float
     faults: Faults
+    history_step_s: float = 60.0
 
 
 def wall_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+class Ride(Protocol):
+    """What a tracker is built into: :class:`Drive`, or a vehicle of somebody else's."""
+
+    @property
+    def point(self) -> tuple[float, float]: ...
+
+    @property
+    def speed_km_h(self) -> float: ...
+
+    @property
+    def course_deg(self) -> float: ...
+
+    @property
+    def ignition(self) -> bool: ...
+
+    def advance(self, seconds: float, stretch: float = 1.0) -> None: ...
 
 
 class SimulatedTracker:
@@ -68,6 +87,7 @@ class SimulatedTracker:
         *,
         start_ms: int,
         now_ms: Callable[[], int] = wall_ms,
+        drive: Ride | None = None,
     ) -> None:
         self.imei = imei
         self.protocol = protocol
@@ -76,7 +96,7 @@ class SimulatedTracker:
         self._plan = plan
         self._rng = rng
         self._now_ms = now_ms
-        self._drive = Drive(rng)
+        self._drive: Ride = drive or Drive(rng)
         self._serial = 0
         self._next_fix_ms = start_ms
         self._buffer: deque[Fix] = deque(maxlen=_BUFFER_FIXES)
@@ -166,9 +186,9 @@ class SimulatedTracker:
         made = 0
         now_ms = self._now_ms()
         while self._next_fix_ms <= now_ms:
-            # What is long past was kept once a minute, as a tracker with a small buffer does.
+            # Of what is long past less was kept, as a tracker with a small buffer does.
             is_recent = now_ms - self._next_fix_ms < _FULL_DETAIL_INTERVALS * 1000 * self._plan.interval_s
-            step_s = self._plan.interval_s if is_recent else max(60.0, self._plan.interval_s)
+            step_s = self._plan.interval_s if is_recent else max(self._plan.history_step_s, self._plan.interval_s)
             self._drive.advance(step_s, self._plan.stretch)
             lat, lon = self._drive.point
             self._buffer.append(

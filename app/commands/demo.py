@@ -30,7 +30,7 @@ def demo(ctx: click.Context, keep: bool, peers: int | None) -> None:
 
     session = ctx.ensure_object(Session)
     if peers is not None:
-        asyncio.run(_peers(session, peers))
+        asyncio.run(_peers(session, peers, keep=keep))
         return
     if session.paths == Paths.of_user():
         was_default = session.database == session.paths.store_url
@@ -40,7 +40,7 @@ def demo(ctx: click.Context, keep: bool, peers: int | None) -> None:
     asyncio.run(_demo(session, keep=keep))
 
 
-async def _peers(session: Session, port: int) -> None:
+async def _peers(session: Session, port: int, *, keep: bool) -> None:
     """Until the process that started us closes our standard input, by its own end at the latest."""
     from app.demo import run_peers
 
@@ -53,7 +53,8 @@ async def _peers(session: Session, port: int) -> None:
     # A daemon: nobody can leave a read, and the peers' own failure must end this process all the same.
     threading.Thread(target=watch_input, name="parent", daemon=True).start()
     async with asyncio.TaskGroup() as group:
-        peers = group.create_task(run_peers(session.catalogue, port, click.echo))
+        folder = session.paths.data_dir / "ports"
+        peers = group.create_task(run_peers(session.catalogue, port, click.echo, folder, with_past=not keep))
         await ended.wait()
         peers.cancel()
 

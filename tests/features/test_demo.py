@@ -13,7 +13,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import func, select
 
-from app.demo import NAMES, REAL_PORT
+from app.demo import NAMES, REAL_PORT, TRACKED
 from app.engine.facts import read_facts
 from app.integrations import list_integrations
 from app.paths import Paths
@@ -95,7 +95,7 @@ def _positions_per_source(paths: Paths) -> dict[str, int]:
 
 
 def _has_both(paths: Paths) -> bool:
-    return set(_positions_per_source(paths)) == set(NAMES.values())
+    return set(_positions_per_source(paths)) == set(TRACKED.values())
 
 
 def test_both_sources_bring_positions_and_ctrl_c_leaves_nothing_behind(demo: RunningDemo) -> None:

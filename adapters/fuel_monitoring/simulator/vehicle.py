@@ -24,7 +24,8 @@ _IDLE_L_H: Final = 2.2
 _L_PER_KM: Final = 0.26
 _SHAPE: Final = 0.07  # how far the tank's walls are from straight
 _ROWS: Final = 20
-_WAY_L_MIN: Final = 60.0
+_PUMP_L_MIN: Final = 60.0
+_FAST_PUMP_L_MIN: Final = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Deed:
     kind: Literal["refuel", "theft"]
     at_s: float
     litres: float
-    l_min: float = _WAY_L_MIN
+    l_min: float = _PUMP_L_MIN
 
     @property
     def sign(self) -> float:
@@ -124,9 +125,9 @@ class DrivenVehicle:
         course = math.degrees(math.atan2((b[1] - a[1]) * narrowing, b[0] - a[0]))
         return (course + (180 if self._is_back else 0)) % 360
 
-    def calibration_rows(self) -> list[tuple[float, float]]:
-        """Count and litres, as a careful pouring would find them."""
-        return calibration_rows(self.tank_l)
+    def set_off(self) -> None:
+        """End a rest."""
+        self._rest_s = 0.0
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -168,7 +169,7 @@ class DrivenVehicle:
         if not 0 <= self._along_m <= ends_m:
             self._along_m = min(max(self._along_m, 0.0), ends_m)
             self._is_back = not self._is_back
-            self._rest(self._rng.uniform(900, 2_700))
+            self._rest(self._rng.uniform(3_600, 9_000))
         elif self._rng.random() < step_s / 5_400:
             self._rest(self._rng.uniform(120, 900))
 
@@ -176,7 +177,7 @@ class DrivenVehicle:
         self._rest_s, self.speed_km_h = seconds, 0.0
         if self.refuels_itself and self.level_l < 0.25 * self.tank_l:
             litres = self._rng.uniform(0.84, 0.95) * self.tank_l - self.level_l
-            self.deeds.append(Deed("refuel", self.time_s + 120, round(litres)))
+            self.deeds.append(Deed("refuel", self.time_s + 120, round(litres), _FAST_PUMP_L_MIN))
 
     def _burn(self, step_s: float, stretch: float) -> None:
         self.fuel_rate_l_h = 0.0
@@ -199,32 +200,6 @@ class DrivenVehicle:
             self.level_l = min(max(self.level_l + flow.deed.sign * moved_l, 0.0), self.tank_l)
             if flow.left_l <= 0:
                 self._flows.remove(flow)
-
-
-@dataclass(frozen=True, slots=True)
-class Passenger:
-    """A vehicle as its tracker sees it: somebody else lets its time pass."""
-
-    vehicle: DrivenVehicle
-
-    @property
-    def point(self) -> Point:
-        return self.vehicle.point
-
-    @property
-    def speed_km_h(self) -> float:
-        return self.vehicle.speed_km_h
-
-    @property
-    def course_deg(self) -> float:
-        return self.vehicle.course_deg
-
-    @property
-    def ignition(self) -> bool:
-        return self.vehicle.ignition
-
-    def advance(self, seconds: float, stretch: float = 1.0) -> None:
-        del seconds, stretch
 
 
 def distance_m(a: Point, b: Point) -> float:
