@@ -449,6 +449,7 @@ def pages() -> Sequence[PageSpec]:
             ("map", tr("Live map"), "map", "widgets.map.page:MapPage"),
             ("trackers", tr("Trackers"), "satellite-dish", "widgets.trackers.page:TrackersPage"),
             ("fuel", tr("Fuel"), "fuel", "widgets.fuel.page:FuelPage"),
+            ("workbench", tr("Workbench"), "wrench", "widgets.workbench.page:WorkbenchPage"),
             ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),
             ("settings", tr("Settings"), "settings", "widgets.settings.page:SettingsPage"),
         )
@@ -472,6 +473,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
             ("dialogs.settings_transfer", "import_settings"),
             ("dialogs.fuel_tanks", "fuel_tanks"),
             ("dialogs.calibration", "calibrate"),
+            ("dialogs.calibration", "calibrate_at_bench"),
         )
     }
 

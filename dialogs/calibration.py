@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -26,14 +27,17 @@ from PySide6.QtWidgets import (
 )
 from sqlalchemy import Connection, select
 
+from adapters.bench import Level
 from app.errors import OperatorError
+from app.fleet.vehicles import list_vehicles
 from app.fuel.calibrations import add_calibration, list_calibrations
 from app.fuel.errors import FuelError
 from app.fuel.geometry import Geometry
 from app.fuel.table import TankTable, make_table
 from app.fuel.table_files import read_table, to_csv, to_json, to_wialon
-from app.fuel.tanks import SensorListing, TankListing
+from app.fuel.tanks import SensorListing, TankListing, list_tanks
 from app.store.tables import FuelSensor
+from dialogs.fuel_tanks import TankForm, tank_for
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -51,16 +55,57 @@ ENDS = (("flat", "Flat"), ("dished", "Dished"), ("elliptical", "Elliptical"), ("
 FORMS: dict[str, Callable[[TankTable], str]] = {"csv": to_csv, "json": to_json, "txt": to_wialon}
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is calibrated. ``sensor_id`` is None for a sensor that only the workbench knows: its table is the tank's."""
+
+    label: str
+    unit: str
+    sensor_id: str | None = None
+
+
 async def calibrate(context: ConsoleContext, parent: QWidget, sensor: SensorListing, tank: TankListing) -> bool:
-    """Open the wizard for a sensor in a tank; True when a version was saved."""
-    versions = await context.bridge.read(partial(list_calibrations, tank_id=tank.id))
-    own = [one for one in versions if one.sensor_id in (None, sensor.id)]
-    dialog = CalibrationDialog(context, parent, sensor, tank, own[-1].table if own else None)
+    """Open the wizard for a sensor in a tank, beside its stored readings; True when a version was saved."""
+    subject = Subject(sensor.label, sensor.unit, sensor.id)
+    dialog = CalibrationDialog(context, parent, subject, tank, await _standing(context, tank.id, sensor.id))
     live = context.tasks.start(dialog.follow(), name="live reading", owner=dialog)
     try:
         return await ask.run(dialog)
     finally:
         live.cancel()
+
+
+class LiveLine(Protocol):
+    """Where the workbench's readings come from."""
+
+    level: Any
+
+
+async def calibrate_at_bench(context: ConsoleContext, parent: QWidget, label: str, line: LiveLine) -> bool:
+    """Ask for vehicle and tank, then open the wizard beside the cable's readings; True when a version was saved."""
+    plates = [one.plate for one in await context.bridge.read(list_vehicles)]
+    form = TankForm(context, parent, label, plates)
+    if not await ask.run(form):
+        return False
+    tank_id = await context.bridge.write(partial(tank_for, **form.values()))
+    tank = next(one for one in await context.bridge.read(list_tanks) if one.id == tank_id)
+    dialog = CalibrationDialog(context, parent, Subject(label, "counts"), tank, await _standing(context, tank_id, None))
+
+    def on_level(level: Level) -> None:
+        dialog.show_reading(level.at_s, level.value)
+
+    line.level.connect(on_level)
+    try:
+        return await ask.run(dialog)
+    finally:
+        line.level.disconnect(on_level)
+
+
+async def _standing(context: ConsoleContext, tank_id: str, sensor_id: str | None) -> TankTable | None:
+    """The table that holds now."""
+    versions = await context.bridge.read(partial(list_calibrations, tank_id=tank_id))
+    own = [one for one in versions if one.sensor_id in (None, sensor_id)]
+    return own[-1].table if own else None
 
 
 class Stability:
@@ -101,15 +146,15 @@ class CalibrationDialog(QDialog):
         self,
         context: ConsoleContext,
         parent: QWidget,
-        sensor: SensorListing,
+        subject: Subject,
         tank: TankListing,
         standing: TankTable | None,
     ) -> None:
         super().__init__(parent)
         self._context = context
-        self._sensor = sensor
+        self._subject = subject
         self._tank = tank
-        self.stability = Stability(4095 if sensor.unit == "counts" else 100)
+        self.stability = Stability(4095 if subject.unit == "counts" else 100)
         self._before: list[list[list[float]]] = []
         self._origin = "pouring"
         self.setWindowTitle(tr("Calibrate {plate} {tank}", plate=tank.plate, tank=tank.name).strip())
@@ -145,7 +190,7 @@ class CalibrationDialog(QDialog):
         margin = ask.DIALOG_MARGIN
         column.setContentsMargins(margin, margin, margin, margin)
         column.setSpacing(12)
-        title = tr("Calibrate {sensor} in {plate} {tank}", sensor=self._sensor.label, plate=self._tank.plate,
+        title = tr("Calibrate {sensor} in {plate} {tank}", sensor=self._subject.label, plate=self._tank.plate,
                    tank=self._tank.name)  # fmt: skip
         column.addWidget(text_label(title.strip(), "heading", wrap=True))
         column.addWidget(self.ways)
@@ -158,7 +203,7 @@ class CalibrationDialog(QDialog):
         middle.addWidget(self.pages, 1)
         right = QVBoxLayout()
         right.setSpacing(8)
-        unit = tr("Reading") if self._sensor.unit == "counts" else f"{tr('Reading')}, {self._sensor.unit}"
+        unit = tr("Reading") if self._subject.unit == "counts" else f"{tr('Reading')}, {self._subject.unit}"
         self.rows.setHorizontalHeaderLabels([unit, tr("Litres")])
         self.rows.horizontalHeader().setStretchLastSection(True)
         self.rows.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -233,7 +278,7 @@ class CalibrationDialog(QDialog):
         self.ends = _choice(ENDS)
         self.length_cm, self.width_cm, self.height_cm, self.corner_cm = (_cm_field(value) for value in (120, 60, 60, 0))
         self.empty = _count_field(0)
-        self.full = _count_field(4095 if self._sensor.unit == "counts" else 100)
+        self.full = _count_field(4095 if self._subject.unit == "counts" else 100)
         form = QFormLayout()
         for label, field in (
             (tr("Shape"), self.shape), (tr("Length"), self.length_cm), (tr("Width or diameter"), self.width_cm),
@@ -274,7 +319,7 @@ class CalibrationDialog(QDialog):
             await asyncio.sleep(LIVE_EVERY_S)
 
     def _read_newest(self, connection: Connection) -> Any:
-        query = select(FuelSensor.last_ms, FuelSensor.last_value).where(FuelSensor.id == self._sensor.id)
+        query = select(FuelSensor.last_ms, FuelSensor.last_value).where(FuelSensor.id == self._subject.sensor_id)
         return connection.execute(query).one()
 
     def show_reading(self, at_s: float, value: float | None) -> None:
@@ -420,7 +465,7 @@ class CalibrationDialog(QDialog):
         job = partial(
             add_calibration,
             tank_id=self._tank.id,
-            sensor_id=self._sensor.id,
+            sensor_id=self._subject.sensor_id,
             rows=rows,
             valid_from_ms=self._context.services.clock.now_ms(),
             origin=self._origin,

@@ -177,7 +177,9 @@ class TanksDialog(QDialog):
         if row is None:
             return
         plates = [one.plate for one in await self._context.bridge.read(list_vehicles)]
-        form = BindForm(self._context, self, row, plates, self._row_tank())
+        form = TankForm(
+            self._context, self, row.label, plates, self._row_tank(), str(row.settings.get("vehicle") or "")
+        )
         if await ask.run(form):
             await self._context.bridge.write(partial(put_into_tank, sensor=row, **form.values()))
 
@@ -195,21 +197,22 @@ class TanksDialog(QDialog):
             await self._context.doors.dialogs["calibrate"](self._context, self, row, tank)
 
 
-class BindForm(QDialog):
-    """Which vehicle and tank a sensor is in; a vehicle or tank that does not exist yet is made."""
+class TankForm(QDialog):
+    """Which vehicle and tank something belongs to; a vehicle or tank that does not exist yet is made."""
 
     def __init__(
         self,
         context: ConsoleContext,
         parent: QWidget,
-        sensor: SensorListing,
+        what: str,
         plates: list[str],
-        tank: TankListing | None,
+        tank: TankListing | None = None,
+        plate: str = "",
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Put into a tank"))
         self.setMinimumWidth(440)
-        self.plate = QLineEdit(tank.plate if tank is not None else str(sensor.settings.get("vehicle") or ""))
+        self.plate = QLineEdit(tank.plate if tank is not None else plate)
         completer = QCompleter(plates, self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.plate.setCompleter(completer)
@@ -233,7 +236,7 @@ class BindForm(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN)
         column.setSpacing(12)
-        column.addWidget(text_label(tr("Put {sensor} into a tank", sensor=sensor.label), "heading", wrap=True))
+        column.addWidget(text_label(tr("Put {sensor} into a tank", sensor=what), "heading", wrap=True))
         form = QFormLayout()
         form.setSpacing(10)
         for label, field in (
@@ -264,25 +267,22 @@ class BindForm(QDialog):
         }
 
 
-def put_into_tank(
-    connection: Connection,
-    sensor: SensorListing,
-    plate: str,
-    tank_name: str,
-    fuel: str,
-    capacity_l: float | None,
-    vehicle_class: str,
-) -> None:
+def put_into_tank(connection: Connection, sensor: SensorListing, **values: Any) -> None:
     """Make what is missing, change what differs, bind. Raises OperatorError."""
+    bind_sensor(connection, sensor.id, tank_for(connection, **values))
+
+
+def tank_for(
+    connection: Connection, plate: str, tank_name: str, fuel: str, capacity_l: float | None, vehicle_class: str
+) -> str:
+    """The id of a vehicle's tank; both are made where they do not exist. Raises OperatorError."""
     vehicle_id = find_vehicle(connection, plate) or add_vehicle(connection, plate)
     set_vehicle_class(connection, vehicle_id, vehicle_class)
     known = [tank for tank in list_tanks(connection, vehicle_id) if tank.name.casefold() == tank_name.casefold()]
     if known:
         set_tank(connection, known[0].id, fuel=fuel, capacity_l=capacity_l)
-        tank_id = known[0].id
-    else:
-        tank_id = add_tank(connection, vehicle_id, name=tank_name, fuel=fuel, capacity_l=capacity_l)
-    bind_sensor(connection, sensor.id, tank_id)
+        return known[0].id
+    return add_tank(connection, vehicle_id, name=tank_name, fuel=fuel, capacity_l=capacity_l)
 
 
 def _value_words(row: SensorListing) -> str:

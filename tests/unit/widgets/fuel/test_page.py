@@ -22,8 +22,8 @@ from app.fuel.events import list_events
 from app.fuel.tanks import list_sensors, list_tanks
 from app.fuel.worker import AGAIN_S, FuelWorker
 from app.store.tables import Act
-from dialogs.calibration import CalibrationDialog, Stability, calibrate
-from dialogs.fuel_tanks import BindForm, TanksDialog, fuel_tanks
+from dialogs.calibration import CalibrationDialog, Stability, Subject, calibrate
+from dialogs.fuel_tanks import TankForm, TanksDialog, fuel_tanks
 from tests.helpers.fleet import add_integration
 from tests.helpers.qt import Console, open_dialog, until
 from widgets.fuel.page import FuelPage
@@ -178,7 +178,7 @@ async def test_a_waiting_sensor_is_put_into_a_tank_by_keyboard(desk: Desk) -> No
     await until(tanks.bind.isEnabled)
     assert not tanks.calibrate.isEnabled()
     QTest.mouseClick(tanks.bind, LEFT)
-    form = await opened(BindForm)
+    form = await opened(TankForm)
     assert not form.save.isEnabled()
     QTest.keyClicks(form.plate, "ABJ-1")
     QTest.keyClicks(form.tank, "Right")
@@ -221,7 +221,9 @@ async def test_a_tank_is_poured_step_by_step_with_undo_and_saved(desk: Desk) -> 
 async def test_a_table_comes_from_a_file_or_from_the_tanks_dimensions(desk: Desk, tmp_path: Path) -> None:
     sensor = (await desk.read(list_sensors))[0]
     (tank,) = await desk.read(list_tanks)
-    dialog = CalibrationDialog(desk.console.context, desk.page, sensor, tank, None)
+    dialog = CalibrationDialog(
+        desk.console.context, desk.page, Subject(sensor.label, sensor.unit, sensor.id), tank, None
+    )
     QTest.mouseClick(dialog.ways.button("shape"), LEFT)
     QTest.mouseClick(dialog.fill, LEFT)
     assert len(dialog.table()) == 21
