@@ -13,6 +13,7 @@ from adapters.fuel_monitoring.can.frame import CanFrame
 from adapters.fuel_monitoring.port import SerialLine
 
 ANSWER_S: Final = 0.4
+QUIET_S: Final = 0.1
 _MOST_REPLIES: Final = 64
 
 
@@ -50,6 +51,21 @@ class _Replies:
                     await self._event.wait()
         return self._came.popleft() if self._came else None
 
+    async def drain(self, quiet_s: float) -> int:
+        """Pass over answers until none comes any more; how many there were."""
+        for number in range(_MOST_REPLIES):
+            if await self.next(quiet_s) is None:
+                return number
+        return _MOST_REPLIES
+
+    async def await_one(self, wanted: str, seconds: float) -> int:
+        """Pass over answers up to this one; how many came."""
+        for number in range(_MOST_REPLIES):
+            answer = await self.next(seconds)
+            if answer is None or answer == wanted:
+                return number + (answer is not None)
+        return _MOST_REPLIES
+
     def clear(self) -> None:
         self._came.clear()
 
@@ -80,14 +96,15 @@ class SlcanBridge:
         """Flush, close, ask, set the rate, listen only: each answered before the next, as far as bridges answer."""
         flush, close, version, *rest = slcan.open_sequence(bit_rate, listen_only=True)
         await line.write(flush)
-        await self._replies.next(0.1)
-        answers = 0
-        for command in (close, version, *rest):
-            self._replies.clear()
+        await line.write(close)
+        answers = await self._replies.drain(QUIET_S)  # of unknown number: each bare CR may have one
+        await line.write(version)
+        answers += await self._replies.await_one("version", ANSWER_S)
+        for command in rest:
             await line.write(command)
             answer = await self._replies.next(ANSWER_S)
             answers += answer is not None
-            if answer == "error" and command in rest:
+            if answer == "error":
                 name = command.decode().strip()
                 raise NotReady(f"The bridge at {line.path} refuses the command {name}. Unplug it, and try again.")
         if not answers and not self._frames:

@@ -20,6 +20,7 @@ from adapters.fuel_monitoring.modbus.rtu import ModbusParser, ModbusReply
 
 _UNITS = {"counts": "", "percent": "%", "litres": "L", "millimetres": "mm", "volts": "V"}
 _FRAME_BYTES = 5
+_LARGEST_MAP_BYTES = 1_000_000
 
 
 @dataclass(slots=True)
@@ -61,7 +62,10 @@ def map_of(options: Mapping[str, str]) -> RegisterMap:
     if given.startswith("{"):
         return load_map(given)
     try:
-        return load_map(Path(given).read_text(encoding="utf-8"))
+        path = Path(given)
+        if path.stat().st_size > _LARGEST_MAP_BYTES:
+            raise ValueError("it is far too large for a map")
+        return load_map(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
         offered = ", ".join(BUILT_IN)
         raise SettingsInvalid(

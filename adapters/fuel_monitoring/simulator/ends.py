@@ -71,17 +71,27 @@ class PtyEnd:
         """What the program sent; waits at most so long, and a little where no program has the port open."""
         with self._lock:
             far = self._far
-            is_open = far is not None and system.is_open_elsewhere(far)
-        if far is None or not is_open:
+            data = self._read_now() if far is not None else None
+        if data:
+            return data
+        if far is None or data is None:
             time.sleep(min(patience_s, 0.005) or 0.001)
             return b""
         with contextlib.suppress(OSError, ValueError):
-            if not select.select([far], [], [], patience_s)[0]:
-                return b""
-        with self._lock, contextlib.suppress(OSError):
-            if self._far == far:
-                return os.read(far, 4096)
-        return b""
+            select.select([far], [], [], patience_s)
+        with self._lock:
+            return (self._read_now() or b"") if self._far == far else b""
+
+    def _read_now(self) -> bytes | None:
+        """What waits; None where no program has the port open and everything that one said was read."""
+        if self._far is None:
+            return None
+        try:
+            return os.read(self._far, 4096) or None
+        except BlockingIOError:
+            return b""
+        except OSError:
+            return None
 
     def write(self, data: bytes) -> None:
         """Bytes that nobody listens for are lost, as on a real line."""

@@ -127,7 +127,7 @@ async def test_slcan_is_opened_listening_only_and_its_level_read(tmp_path: Path)
         assert "L" in peer.commands
         assert "O" not in peer.commands
         assert [one for one in peer.commands if one[:1] in "tTrR" and one] == [], "nothing was sent on the bus"
-        assert peer.commands[-1] == "C"
+        await until(lambda: peer.commands[-1] == "C")
 
 
 async def test_an_error_code_is_never_shown_as_a_level(tmp_path: Path) -> None:

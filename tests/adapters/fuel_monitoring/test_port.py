@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sys
 import threading
@@ -23,6 +22,7 @@ from adapters.fuel_monitoring.simulator.ends import PtyEnd, TcpEnd
 from adapters.fuel_monitoring.simulator.sensors import LlsSensor
 from tests.adapters.fuel_monitoring.lines import PortList, Rfc2217Server, needs_pty, open_files, socat_pair, until, usb
 
+fcntl = pytest.importorskip("fcntl")
 pytestmark = needs_pty
 REQUEST = bytes.fromhex("3101066C")
 
