@@ -51,22 +51,26 @@ def html(passport: Passport) -> str:
     ]  # fmt: skip
     settings = [(f"{one.label}{f', {one.unit}' if one.unit else ''}", _value(one)) for one in passport.settings]
     parts = [
-        f"<h1 style='font-size:20pt'>{escape(tr('Passport of a fuel sensor'))}</h1>",
+        _heading(tr("Passport of a fuel sensor"), 20),
         _table(head),
-        f"<h2>{escape(tr('Settings'))}</h2>",
+        _heading(tr("Settings")),
         _table(settings) if settings else f"<p>{escape(tr('This kind of sensor tells no settings.'))}</p>",
-        f"<h2>{escape(tr('Measurement'))}</h2>",
+        _heading(tr("Measurement")),
         _table(_measured(passport)),
     ]
     if passport.table:
         rows = [(f"{raw:g}", f"{litres:g}") for raw, litres in passport.table]
-        parts += [f"<h2>{escape(tr('Tank table: reading and litres'))}</h2>", _table(rows)]
+        parts += [_heading(tr("Tank table: reading and litres")), _table(rows)]
     if passport.note:
         parts.append(f"<p>{escape(passport.note)}</p>")
     line = "_" * 28
     signed = escape(tr("Date and signature"))
     parts.append(f"<p style='margin-top:40px'>{line}<br/>{signed}</p>")
     return "<html><body style='font-family:Inter; font-size:10pt'>" + "".join(parts) + "</body></html>"
+
+
+def _heading(text: str, points: int = 13) -> str:
+    return f"<p style='font-size:{points}pt; font-weight:600; margin-top:14px; margin-bottom:6px'>{escape(text)}</p>"
 
 
 def _measured(passport: Passport) -> list[tuple[str, str]]:
@@ -86,7 +90,7 @@ def _measured(passport: Passport) -> list[tuple[str, str]]:
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
     cells = "".join(
-        f"<tr><td style='padding:3px 18px 3px 0; color:#475569'>{escape(name)}</td>"
+        f"<tr><td width='38%' style='padding:3px 18px 3px 0; color:#475569'>{escape(name)}</td>"
         f"<td style='padding:3px 0'>{escape(value) or '–'}</td></tr>"
         for name, value in rows
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -21,6 +21,8 @@ from app.fuel.profiles import Difference
 from resources.i18n import tr
 from widgets.primitives import Banner, calm_wheel, outline_button, primary_button, text_label
 from widgets.theme import Theme
+
+FIELD_WIDTH_PX = 280
 
 Field = QSpinBox | QComboBox | QLineEdit
 
@@ -52,7 +54,11 @@ class SettingsView(QWidget):
         host.setLayout(self._form)
         area = QScrollArea()
         area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(host)
+        for surface in (host, area.viewport()):
+            surface.setProperty("surface", "card")
+            surface.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         bar = QHBoxLayout()
         bar.setSpacing(8)
         for button in (self.reload, self.save, self.load, self.history):
@@ -98,6 +104,7 @@ class SettingsView(QWidget):
                 continue
             field = _field_of(one)
             field.setAccessibleName(label)
+            field.setMaximumWidth(FIELD_WIDTH_PX)
             self.fields[one.name] = field
             self._form.addRow(label, calm_wheel(field))
             _on_change(field, self._enable)

@@ -78,7 +78,7 @@ class TrafficView(QWidget):
         zone = self._context.formats.zone_name
         return [
             Column("time", tr("Time"), self._time, lambda row: row.number, width=110, is_mono=True, note=zone),
-            Column("way", tr("Way"), lambda row: words[row.one.direction], width=88,
+            Column("way", tr("Way"), lambda row: words[row.one.direction], width=112,
                    badge=lambda row: ("info" if row.one.direction == "sent" else "neutral", words[row.one.direction])),
             Column("hex", tr("Bytes"), lambda row: row.one.data.hex(" ").upper(), width=300, is_mono=True),
             Column("fields", tr("Decoded"), _fields, width=360),
