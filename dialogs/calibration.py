@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +12,7 @@ from typing import Any, Protocol
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QDialog,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
@@ -37,21 +34,16 @@ from app.fuel.table import TankTable, make_table
 from app.fuel.table_files import read_table, to_csv, to_json, to_wialon
 from app.fuel.tanks import SensorListing, TankListing, list_tanks
 from app.store.tables import FuelSensor
+from dialogs.calibration_fields import ENDS, SHAPES, choice, cm_field, count_field, litres_field
 from dialogs.fuel_tanks import TankForm, tank_for
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.primitives import Banner, SegmentedTabs, StatusPill, calm_wheel, outline_button, primary_button, text_label
+from widgets.stability import STABLE_S, Stability
 
 WIDTH_PX, HEIGHT_PX = 940, 640
-STABLE_S = 30.0
-STABLE_SHARE = 0.003
 LIVE_EVERY_S = 0.5
-SHAPES = (
-    ("lying_cylinder", "Lying cylinder"), ("box", "Box"), ("rounded_box", "Box with rounded edges"),
-    ("upright_cylinder", "Standing cylinder"), ("lying_oval", "Lying oval"),
-)  # fmt: skip
-ENDS = (("flat", "Flat"), ("dished", "Dished"), ("elliptical", "Elliptical"), ("hemispherical", "Hemispheres"))
 FORMS: dict[str, Callable[[TankTable], str]] = {"csv": to_csv, "json": to_json, "txt": to_wialon}
 
 
@@ -108,37 +100,6 @@ async def _standing(context: ConsoleContext, tank_id: str, sensor_id: str | None
     return own[-1].table if own else None
 
 
-class Stability:
-    """Whether readings stood still for half a minute: within 0.3 % of the scale."""
-
-    def __init__(self, scale: float) -> None:
-        self._scale = max(scale, 1.0)
-        self._seen: deque[tuple[float, float]] = deque()
-
-    def add(self, at_s: float, value: float) -> None:
-        self._seen.append((at_s, value))
-        while self._seen and at_s - self._seen[0][0] > STABLE_S * 2:
-            self._seen.popleft()
-
-    def restart(self) -> None:
-        self._seen.clear()
-
-    @property
-    def is_stable(self) -> bool:
-        if len(self._seen) < 3 or self._seen[-1][0] - self._seen[0][0] < STABLE_S:
-            return False
-        recent = [value for at_s, value in self._seen if self._seen[-1][0] - at_s <= STABLE_S]
-        return max(recent) - min(recent) <= STABLE_SHARE * self._scale
-
-    @property
-    def value(self) -> float | None:
-        """The median of the last half minute."""
-        if not self._seen:
-            return None
-        recent = sorted(value for at_s, value in self._seen if self._seen[-1][0] - at_s <= STABLE_S)
-        return recent[len(recent) // 2]
-
-
 class CalibrationDialog(QDialog):
     """Rows are kept as they are made; nothing is stored until Save, and Undo takes the last step back."""
 
@@ -165,8 +126,8 @@ class CalibrationDialog(QDialog):
         )
         self.live = text_label("–", "value")
         self.light = StatusPill(theme, "neutral", tr("No reading"))
-        self.poured = _litres_field(0, 100_000)
-        self.step = _litres_field(20, 10_000)
+        self.poured = litres_field(0, 100_000)
+        self.step = litres_field(20, 10_000)
         self.take = primary_button(theme, tr("Take this reading"), "plus")
         self.undo = outline_button(theme, tr("Undo"), "rotate-ccw", small=True)
         self.delete = outline_button(theme, tr("Delete row"), "trash-2", small=True)
@@ -274,11 +235,11 @@ class CalibrationDialog(QDialog):
         column.setSpacing(10)
         how = tr("Inside measures in centimetres; poured tables are more exact.")
         column.addWidget(text_label(how, "muted", wrap=True))
-        self.shape = _choice(SHAPES)
-        self.ends = _choice(ENDS)
-        self.length_cm, self.width_cm, self.height_cm, self.corner_cm = (_cm_field(value) for value in (120, 60, 60, 0))
-        self.empty = _count_field(0)
-        self.full = _count_field(4095 if self._subject.unit == "counts" else 100)
+        self.shape = choice(SHAPES)
+        self.ends = choice(ENDS)
+        self.length_cm, self.width_cm, self.height_cm, self.corner_cm = (cm_field(value) for value in (120, 60, 60, 0))
+        self.empty = count_field(0)
+        self.full = count_field(4095 if self._subject.unit == "counts" else 100)
         form = QFormLayout()
         for label, field in (
             (tr("Shape"), self.shape), (tr("Length"), self.length_cm), (tr("Width or diameter"), self.width_cm),
@@ -478,36 +439,3 @@ class CalibrationDialog(QDialog):
         await self._context.bridge.write(save)
         self._context.notify("ok", tr("The calibration is saved; the totals are computed anew."))
         self.accept()
-
-
-def _litres_field(value: float, most: float) -> QDoubleSpinBox:
-    field = QDoubleSpinBox()
-    field.setRange(0, most)
-    field.setDecimals(1)
-    field.setSuffix(" L")
-    field.setValue(value)
-    return field
-
-
-def _cm_field(value: float) -> QDoubleSpinBox:
-    field = QDoubleSpinBox()
-    field.setRange(0, 2_000)
-    field.setDecimals(1)
-    field.setSuffix(" cm")
-    field.setValue(value)
-    return field
-
-
-def _count_field(value: float) -> QDoubleSpinBox:
-    field = QDoubleSpinBox()
-    field.setRange(-1e6, 1e7)
-    field.setDecimals(0)
-    field.setValue(value)
-    return field
-
-
-def _choice(choices: tuple[tuple[str, str], ...]) -> QComboBox:
-    box = QComboBox()
-    for key, label in choices:
-        box.addItem(tr(label), key)
-    return box

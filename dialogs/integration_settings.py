@@ -210,7 +210,7 @@ class IntegrationSettingsDialog(QDialog):
             self._offer_pin(report.error)
 
     def _offer_pin(self, error: AdapterError) -> None:
-        self._proposal = error.proposal if isinstance(error, SettingsInvalid) else ""
+        self._proposal = error.proposal
         self.pin.setVisible(bool(self._proposal) and self.form.row("fingerprint") is not None)
 
     async def _pin_proposal(self) -> None:

@@ -142,7 +142,7 @@ class SettingsForm:
 
     def _row_to_blame(self, error: AdapterError, *, listens: bool, at_permission: bool) -> FieldRow | None:
         shown = self._shown()
-        if isinstance(error, SettingsInvalid):
+        if error.field:
             return self.row(error.field)
         if isinstance(error, AuthFailed) and not at_permission:
             return next((row for row in shown.values() if row.spec.is_secret), None)

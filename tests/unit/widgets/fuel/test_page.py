@@ -22,11 +22,12 @@ from app.fuel.events import list_events
 from app.fuel.tanks import list_sensors, list_tanks
 from app.fuel.worker import AGAIN_S, FuelWorker
 from app.store.tables import Act
-from dialogs.calibration import CalibrationDialog, Stability, Subject, calibrate
+from dialogs.calibration import CalibrationDialog, Subject, calibrate
 from dialogs.fuel_tanks import TankForm, TanksDialog, fuel_tanks
 from tests.helpers.fleet import add_integration
 from tests.helpers.qt import Console, open_dialog, until
 from widgets.fuel.page import FuelPage
+from widgets.stability import Stability
 
 LEFT = Qt.MouseButton.LeftButton
 HOUR_MS = 3_600_000
