@@ -27,6 +27,7 @@ CONNECT_TIMEOUT_S = 10.0
 # Reasons of X.509 verification, as OpenSSL numbers them (x509_vfy.h).
 _EXPIRED, _NOT_YET_VALID, _WRONG_NAME, _WRONG_ADDRESS = 10, 9, 62, 64
 _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21, 24, 26, 27})
+_PRESS_TEST = "Press Test in its settings to see the fingerprint that it presents."
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +226,12 @@ def format_fingerprint(text: str) -> str:
     return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
-def tls_error(err: ssl.SSLError, peer: str, *, pinned: str = "", seen: str = "") -> AdapterError:
+def tls_error(err: ssl.SSLError, peer: str, *, pinned: str = "", seen: str = "") -> NotReady:
     """What a failed handshake means.
 
-    ``pinned`` is the operator's fingerprint, ``seen`` the one that the peer presents; "" where not known.
-    SettingsInvalid for ``fingerprint`` or ``url`` where an entry must change, else NotReady.
+    ``pinned`` is the operator's fingerprint, ``seen`` the one that the peer presents; "" where not known. A wrong
+    certificate may pass by itself (its administrator replaces it, a hotspot's sign-in page goes away), so it is tried
+    again; ``field`` of the error is the entry that the operator can change instead.
     """
     if not isinstance(err, ssl.SSLCertVerificationError):
         return NotReady(
@@ -246,25 +248,25 @@ def tls_error(err: ssl.SSLError, peer: str, *, pinned: str = "", seen: str = "")
             f"The certificate of {peer} is not yet valid. Check the date and time of this computer, then the server's."
         )
     if code in (_WRONG_NAME, _WRONG_ADDRESS):
-        return SettingsInvalid(
-            "url",
+        return NotReady(
             f"The certificate of {peer} was made for another host name. Enter the name for which it was made, or ask "
             "the administrator for one that holds this name.",
+            field="url",
         )
     if code == 0 or (pinned and code in _UNKNOWN_ISSUER):  # OpenSSL always gives a reason, a failed pin does not
-        shown = f" It now presents {seen}." if seen else ""
-        return SettingsInvalid(
-            "fingerprint",
-            f"The certificate of {peer} is not the pinned one: it was changed, or somebody stands in between.{shown} "
+        shown = f"It now presents {seen}." if seen else _PRESS_TEST
+        return NotReady(
+            f"The certificate of {peer} is not the pinned one: it was changed, or somebody stands in between. {shown} "
             "Ask its administrator whether it was renewed; pin the new fingerprint only if the two agree.",
+            field="fingerprint",
             proposal=seen,
         )
     if code in _UNKNOWN_ISSUER:
-        shown = f" Its SHA-256 fingerprint is {seen}." if seen else ""
-        return SettingsInvalid(
-            "fingerprint",
-            f"The certificate of {peer} was issued by nobody that this computer knows.{shown} If the administrator "
+        shown = f"Its SHA-256 fingerprint is {seen}." if seen else _PRESS_TEST
+        return NotReady(
+            f"The certificate of {peer} was issued by nobody that this computer knows. {shown} If the administrator "
             "names the same fingerprint, enter it as the pinned certificate.",
+            field="fingerprint",
             proposal=seen,
         )
     return NotReady(f"The certificate of {peer} cannot be verified ({_tls_reason(err)}). Ask its administrator.")
@@ -278,7 +280,7 @@ def _tls_reason(err: ssl.SSLError) -> str:
 def os_error(err: OSError, peer: str) -> AdapterError:
     """What the operating system said about a connection."""
     if isinstance(err, ssl.SSLError):
-        return _as_outage(tls_error(err, peer))
+        return tls_error(err, peer)
     if isinstance(err, socket.gaierror):
         return NotReady(_unknown_name(peer))
     if isinstance(err, ConnectionRefusedError):
@@ -294,13 +296,6 @@ def os_error(err: OSError, peer: str) -> AdapterError:
         return os_error(OSError(int(numbers[0]), os.strerror(int(numbers[0]))), peer)
     reason = (err.strerror or type(err).__name__).lower()
     return NotReady(f"There is no way to {peer} ({reason}). Check this computer's network and the server's address.")
-
-
-def _as_outage(error: AdapterError) -> AdapterError:
-    """While running, a wrong certificate is an outage: a hotspot's sign-in page causes it too, and passes."""
-    if isinstance(error, SettingsInvalid):
-        return NotReady(f"{error.why} Press Test in the settings to see what it presents.")
-    return error
 
 
 def silent(peer: str, where: str = "") -> str:

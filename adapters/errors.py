@@ -3,7 +3,7 @@
     AdapterError
     ├── SettingsInvalid(field, why)        a value cannot be right; no retry
     ├── AuthFailed(why)                    credentials refused; stop and ask
-    ├── NotReady(why, retry_after_s)       unreachable, busy, port taken, rate limited; retry
+    ├── NotReady(why, retry_after_s)       unreachable, busy, port taken, rate limited, not trusted; retry
     ├── BadReply(why, sample)              answered, but not as the protocol says; retry
     ├── Unsupported(why)                   driver missing, peer too old; stop
     ├── RecordRejected(key, why)           one record refused; set it aside and go on
@@ -17,7 +17,14 @@ from __future__ import annotations
 
 
 class AdapterError(Exception):
-    """Base of everything an adapter may raise; ``why`` is the sentence for the operator."""
+    """Base of everything an adapter may raise; ``why`` is the sentence for the operator.
+
+    ``field`` names the setting to look at, "" for none; ``proposal`` is a value that would make it right if the
+    operator agrees: the fingerprint that a peer shows.
+    """
+
+    field: str = ""
+    proposal: str = ""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -25,15 +32,11 @@ class AdapterError(Exception):
 
 
 class SettingsInvalid(AdapterError):
-    """A setting cannot be right. ``field`` is its name in the settings model, or "" for the whole form.
+    """A setting cannot be right. ``field`` is its name in the settings model, or "" for the whole form."""
 
-    ``proposal`` is a value that would make it right if the operator agrees: the fingerprint that a peer shows.
-    """
-
-    def __init__(self, field: str, why: str, proposal: str = "") -> None:
+    def __init__(self, field: str, why: str) -> None:
         super().__init__(why)
         self.field = field
-        self.proposal = proposal
 
 
 class AuthFailed(AdapterError):
@@ -41,11 +44,16 @@ class AuthFailed(AdapterError):
 
 
 class NotReady(AdapterError):
-    """The peer cannot serve now; ``retry_after_s`` is the peer's own wish, None where it named none."""
+    """The peer cannot serve now; ``retry_after_s`` is the peer's own wish, None where it named none.
 
-    def __init__(self, why: str, retry_after_s: float | None = None) -> None:
+    With ``field`` either side may end it: the peer by itself, or the operator by changing that setting.
+    """
+
+    def __init__(self, why: str, retry_after_s: float | None = None, *, field: str = "", proposal: str = "") -> None:
         super().__init__(why)
         self.retry_after_s = retry_after_s
+        self.field = field
+        self.proposal = proposal
 
 
 class BadReply(AdapterError):

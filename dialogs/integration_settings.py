@@ -12,7 +12,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from adapters.base import CheckStep, Identity, Layer, settings_form
-from adapters.errors import AdapterError, SettingsInvalid
+from adapters.errors import AdapterError
 from app.errors import OperatorError
 from app.integrations import (
     CheckReport,

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from adapters.base import SettingSpec
-from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady, SettingsInvalid
+from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady
 from app.integrations import Fault
 from dialogs.settings_fields import FieldRow, FormTools, make_row
 from resources.i18n import tr

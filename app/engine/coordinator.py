@@ -30,7 +30,7 @@ STEADY_S = 60.0
 """A peer that is lost again so soon after its return comes and goes: its next return must last before it is told."""
 CLOCKS_APART_MS = 60_000
 
-PROBLEM_KINDS = frozenset({"sign_in", "misconfigured", "unsupported", "defect", "defect_records"})
+PROBLEM_KINDS = frozenset({"sign_in", "misconfigured", "setting", "unsupported", "defect", "defect_records"})
 
 _log = logging.getLogger(__name__)
 
@@ -221,6 +221,9 @@ class Coordinator:
             _log.warning("%s", text)
             payload = {"leg": leg.name, "error": type(error).__name__, "why": error.why, **_sample_of(error)}
             self._log_line("peer_lost", text, payload)
+        if isinstance(error, NotReady) and error.field:
+            title = f"{self.configured.name} needs a look at its settings"
+            self._raise(Issue("setting", title, f"{error.why} It is tried again by itself.", "settings"))
         self._publish()
         if leg.name in {"build", "start"}:
             self._answer_all(self._failure(error.why))

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from adapters.base import CheckStep, Clock, Identity, Layer, Settings
-from adapters.errors import AdapterError, AuthFailed, NotReady, SettingsInvalid
+from adapters.errors import AdapterError, AuthFailed, NotReady
 from app.catalogue import Catalogue
 from app.integrations.changes import Desk, listens
 from app.integrations.rows import Configured, configured
@@ -180,6 +180,6 @@ def _failed_layer(steps: list[CheckStep], error: AdapterError) -> Layer:
     last = _ORDER.index(steps[-1].layer) if steps else -1
     if isinstance(error, AuthFailed):
         return Layer.PERMISSION if last >= _ORDER.index(Layer.SIGN_IN) else Layer.SIGN_IN
-    if isinstance(error, SettingsInvalid) and error.field == "fingerprint":
+    if error.field == "fingerprint":
         return Layer.TLS
     return _ORDER[min(last + 1, len(_ORDER) - 1)]

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from adapters.base import CheckStep, Layer
 from adapters.connect import format_fingerprint
-from adapters.errors import AdapterError, NotReady, SettingsInvalid
+from adapters.errors import AdapterError, NotReady
 from adapters.traccar.simulator import running
 from adapters.traccar.simulator_world import World
 from app.kit import tls_context
@@ -114,15 +114,17 @@ async def test_pinned_certificate_carries_requests_and_the_live_socket(make: Cal
 async def test_unknown_issuer_shows_the_fingerprint_to_pin(make: Callable[..., Certificate]) -> None:
     certificate = make()
     error = await refused(certificate, tls_context(""))
-    assert isinstance(error, SettingsInvalid)
+    assert isinstance(error, NotReady)
     assert error.field == "fingerprint"
+    assert error.proposal == certificate.fingerprint
     assert certificate.fingerprint in error.why
 
 
 async def test_changed_certificate_is_not_the_pinned_one(make: Callable[..., Certificate]) -> None:
     old, new = make(), make()
     error = await refused(new, tls_context(old.fingerprint), old.fingerprint)
-    assert isinstance(error, SettingsInvalid)
+    assert isinstance(error, NotReady)
+    assert error.proposal == new.fingerprint
     assert "not the pinned one" in error.why
     assert new.fingerprint in error.why
 
@@ -134,6 +136,7 @@ async def test_dates_and_names_are_told_apart(make: Callable[..., Certificate]) 
         (make(name="gps.example.org"), "another host name"),
     ):
         error = await refused(certificate, trusting(certificate))
+        assert isinstance(error, NotReady)
         assert words in error.why
 
 
@@ -144,9 +147,9 @@ async def test_while_running_a_wrong_certificate_is_an_outage(make: Callable[...
         running(world(), certificate=new.files) as server,
         adapter_for(server, tls=tls_context(old.fingerprint)) as adapter,
     ):
-        with pytest.raises(NotReady, match="not the pinned one"):
+        with pytest.raises(NotReady, match=r"not the pinned one.* Press Test"):
             await pull(adapter, Memory())
-        with pytest.raises(NotReady, match="not the pinned one"):
+        with pytest.raises(NotReady, match=r"not the pinned one.* Press Test"):
             await adapter.listen(TestInlet(Memory()))
 
 

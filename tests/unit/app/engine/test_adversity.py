@@ -1,4 +1,4 @@
-"""What a wrong clock, an unsteady peer and an engine that is not there may not do to what the operator is told."""
+"""What a wrong clock, an unsteady or untrusted peer and an absent engine may not do to what the operator is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from adapters.base import Inlet
+from adapters.base import Identity, Inlet
 from adapters.errors import NotReady
 from adapters.records import Batch, RawFrame
 from app.clock import utc_now
@@ -152,4 +152,27 @@ async def test_a_defect_that_passes_does_not_keep_an_unattended_integration_down
     await rig.written()
     assert rig.open_problems() == []
     assert len(rig.logs("defect")) == 1  # told once, tried again quietly
+    await one.stop()
+
+
+async def test_a_certificate_refused_at_the_start_is_tried_again_and_shown_with_the_settings(rig: Rig) -> None:
+    refused = NotReady(
+        "Issued by nobody that is known. Its fingerprint is AA:BB.", field="fingerprint", proposal="AA:BB"
+    )
+    rig.script.checks = [refused, refused, Identity("fake:1", "Fake one")]
+    rig.script.fetches = [[fresh(rig, 1)], ()]
+    one = rig.coordinator(integration_id := rig.add())
+    one.start()
+    await until(lambda: one.state.phase is Phase.RETRYING)
+    assert one.state.reason == refused.why
+    assert one.state.next_try_ms is not None
+    await rig.written()
+    (problem,) = rig.open_problems()
+    assert problem.problem_key == f"setting:{integration_id}"
+    assert problem.fix == "settings"
+    assert problem.detail.startswith(refused.why)
+    await rig.clock.advance(20)  # its administrator puts it right meanwhile
+    await until(lambda: one.state.phase is Phase.HEALTHY)
+    await rig.written()
+    assert rig.open_problems() == []
     await one.stop()
