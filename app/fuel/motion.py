@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +11,17 @@ from sqlalchemy import Connection, Text, case, cast, func, select
 
 from app.fleet.plausibility import NOT_IN_TOTALS
 from app.fleet.tracks import assignments_of, filled
-from app.fuel.columns import Floats, or_nan, read_columns
+from app.fuel.columns import TEN_MILLIONTHS, THOUSANDTHS, WHOLE, Floats, read_columns
 from app.store.tables import EngineReadingRow, PositionRow
 
 WITHIN_S = 600.0
 """A fix says something about a reading that came so much later at most."""
-MOST_FIXES = 600_000
-"""A tracker that has more of them in the range is read thinned out; a chart has far fewer points than that."""
+MOST_FIXES = 150_000
+"""A tracker that has more of them in the range gives the fastest of every short while; charts have fewer points."""
 
-_FIX = np.dtype([(name, np.float64) for name in ("fixed_at_ms", "speed_km_h", "lat", "lon", "ignition")])
+_FIX: np.dtype[np.void] = np.dtype(
+    [(name, np.float64) for name in ("fixed_at_ms", "speed_km_h", "lat", "lon", "ignition")]
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +79,7 @@ def engine_motion(connection: Connection, sensor_keys: Sequence[int], from_ms: i
     """Speed and ignition as the engine's computer told them: it runs while its shaft turns."""
     engine = EngineReadingRow
     query = (
-        select(engine.measured_at_ms, or_nan(engine.speed_km_h), or_nan(engine.engine_rpm))
+        select(engine.measured_at_ms, engine.speed_km_h, engine.engine_rpm)
         .where(
             engine.sensor_key.in_(sensor_keys),
             engine.measured_at_ms >= from_ms,
@@ -86,7 +87,7 @@ def engine_motion(connection: Connection, sensor_keys: Sequence[int], from_ms: i
         )
         .order_by(engine.measured_at_ms)
     )
-    time_ms, speed, rpm = read_columns(connection, query).T
+    time_ms, speed, rpm = read_columns(connection, query, (WHOLE, THOUSANDTHS, THOUSANDTHS))
     unknown = np.full(len(time_ms), np.nan)
     running = np.where(np.isnan(rpm), np.nan, (rpm > 0).astype(np.float64))
     return Motion(time_ms / 1000, speed, unknown, unknown, running)
@@ -98,13 +99,19 @@ def _fixes(connection: Connection, device_key: int, from_ms: int, to_ms: int) ->
     count = connection.execute(select(func.count()).select_from(position).where(*mine)).scalar_one()
     text = cast(position.attributes, Text)
     ignition = case((text.contains('"ignition":true'), 1), (text.contains('"ignition":false'), 0), else_=None)
-    columns: tuple[Any, ...] = (
-        position.fixed_at_ms, or_nan(position.speed_km_h), position.lat, position.lon, or_nan(ignition),
-    )  # fmt: skip
-    query = select(*columns).where(*mine, position.marks.bitwise_and(int(NOT_IN_TOTALS)) == 0)
-    if count > MOST_FIXES:
-        step_ms = (to_ms - from_ms) // MOST_FIXES + 1
-        newest = select(func.max(position.id)).where(*mine).group_by(position.fixed_at_ms.op("/")(step_ms))
-        query = query.where(position.id.in_(newest))
-    found: NDArray[np.void] = read_columns(connection, query.order_by(position.fixed_at_ms)).view(_FIX).reshape(-1)
-    return found
+    counted = (*mine, position.marks.bitwise_and(int(NOT_IN_TOTALS)) == 0)
+    columns = (position.fixed_at_ms, position.speed_km_h, position.lat, position.lon, ignition)
+    names = _FIX.names or ()
+    if count <= MOST_FIXES:
+        query = select(*(column.label(name) for name, column in zip(names, columns, strict=True)))
+        query = query.where(*counted).order_by(position.fixed_at_ms)
+    else:
+        step = position.fixed_at_ms.op("/")((to_ms - from_ms) // MOST_FIXES + 1)
+        query = select(*(func.max(column).label(name) for name, column in zip(names, columns, strict=True)))
+        query = query.where(*counted).group_by(step).order_by(func.max(position.fixed_at_ms))
+    scales = (WHOLE, THOUSANDTHS, TEN_MILLIONTHS, TEN_MILLIONTHS, WHOLE)
+    arrays = read_columns(connection, query, scales)
+    fixes = np.empty(len(arrays[0]), _FIX)
+    for name, array in zip(names, arrays, strict=True):
+        fixes[name] = array
+    return fixes

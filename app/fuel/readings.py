@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, func, select
 
 from app.fuel.calibrations import CalibrationVersion, list_calibrations
-from app.fuel.columns import Floats, or_nan, read_columns
+from app.fuel.columns import MILLIONTHS, THOUSANDTHS, WHOLE, Floats, read_columns
 from app.fuel.motion import Motion, engine_motion, vehicle_motion
 from app.fuel.series import Samples, make_samples
 from app.fuel.spells import Spell, sensor_keys_of, spells_of
@@ -106,14 +106,16 @@ def _values(connection: Connection, sensor_key: int, from_ms: int, to_ms: int, e
     if every_ms is None:
         count = connection.execute(select(func.count()).select_from(row).where(*mine)).scalar_one()
         every_ms = (to_ms - from_ms) // MOST_READINGS + 1 if count > MOST_READINGS else None
-    if every_ms is None:
-        query = select(row.measured_at_ms, or_nan(row.value), or_nan(row.temperature_c)).where(*mine)
-        time_ms, values, warm = read_columns(connection, query.order_by(row.measured_at_ms)).T
-    else:
-        first_ms = func.min(row.measured_at_ms)
-        means = or_nan(func.avg(row.value)), or_nan(func.avg(row.temperature_c))
-        query = select(first_ms, *means).where(*mine).group_by(row.measured_at_ms.op("/")(every_ms))
-        time_ms, values, warm = read_columns(connection, query.order_by(first_ms)).T
+    query = select(row.measured_at_ms, row.value, row.temperature_c).where(*mine).order_by(row.measured_at_ms)
+    if every_ms is not None:
+        first_ms = func.min(row.measured_at_ms).label("first_ms")
+        query = (
+            select(first_ms, func.avg(row.value).label("value"), func.avg(row.temperature_c).label("warm"))
+            .where(*mine)
+            .group_by(row.measured_at_ms.op("/")(every_ms))
+            .order_by(first_ms)
+        )
+    time_ms, values, warm = read_columns(connection, query, (WHOLE, MILLIONTHS, THOUSANDTHS))
     return time_ms / 1000, values, warm
 
 
