@@ -103,7 +103,7 @@ class Demo:
     async def _connect_all(self, process: Process, services: Services, group: asyncio.TaskGroup) -> None:
         """Until the peers have said their last line, or all are connected."""
         assert process.stdout is not None  # noqa: S101 - asked for above
-        waiting, ports = set(NAMES), dict[str, Mapping[str, Any]]()
+        waiting, ports, until_ms = set(NAMES), dict[str, Mapping[str, Any]](), 0
         while waiting and (line := await process.stdout.readline()):
             ready = json.loads(line)
             added = await connect(services, ready["key"], ready["settings"])
@@ -111,12 +111,11 @@ class Demo:
             if ready["plates"]:
                 group.create_task(self._adopt(services.store, ready["plates"]))
             if ready["key"] in FUELLED:
-                ports[added] = ready["settings"]
-                if not self._keep and not waiting & FUELLED.keys():
-                    tell = demo_fuel.write_history(services.catalogue, services.store, ports, ready["until_ms"])
-                    group.create_task(tell)
+                ports[added], until_ms = ready["settings"], int(ready["until_ms"])
         if not waiting:
             self.connected.set()
+            if not self._keep:  # a kept demo has lived through other days than these
+                await demo_fuel.write_history(services.catalogue, services.store, ports, until_ms)
 
     async def wait_moving(self, store: Store, *, within_s: float = 60.0) -> None:
         """Return once both peers are healthy and have brought most vehicles, for pictures worth looking at."""

@@ -127,7 +127,7 @@ class CanSource(Source):
 
     async def serve(self, outlet: Outlet) -> None:
         await self._open()
-        roll = self.roll_call(outlet)
+        roll = self.roll_call(outlet, self._asleep)
         outlet.connected(f"{self._bridge.title} at {self.settings.port} listens to the bus.")
         await outlet.give(self.info(target, "can_bus", "percent") for target in self.targets)
         told_frames = told_errors = 0
@@ -141,11 +141,12 @@ class CanSource(Source):
             outlet.count("bridge_errors", self._bridge.bus_errors - told_errors)
             outlet.count_dropped()
             told_frames, told_errors = self._frames, self._bridge.bus_errors
-            if roll.are_all_silent:
-                outlet.connected(
-                    f"{self._bridge.title} at {self.settings.port} works. The bus tells no fuel level since "
-                    f"{roll.silent_since}; with the ignition off this is usual."
-                )
+
+    def _asleep(self, since: str) -> str:
+        return (
+            f"{self._bridge.title} at {self.settings.port} works. The bus tells no fuel level since {since}; with the "
+            "ignition off this is usual."
+        )
 
     def _sample(self, roll: RollCall) -> list[Record]:
         records: list[Record] = []

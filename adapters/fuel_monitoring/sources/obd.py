@@ -13,7 +13,6 @@ from adapters.fuel_monitoring.obd.session import ElmSession
 from adapters.fuel_monitoring.obd.talk import ElmTalk
 from adapters.fuel_monitoring.port import SerialLine
 from adapters.fuel_monitoring.settings import Target
-from adapters.fuel_monitoring.sources.roll import RollCall
 from adapters.fuel_monitoring.sources.source import Outlet, Source
 from adapters.records import EngineReading, FuelReading, Record
 
@@ -25,7 +24,6 @@ _SILENT_AFTER: Final = 3
 
 class ObdSource(Source):
     def make_line(self, find: ports.Find) -> SerialLine:
-        self._received = bytearray()
         line = SerialLine(self.settings.port, self.settings.line_speed, find=find, on_state=self._on_state)
         self._talk = ElmTalk(line)
         return line
@@ -50,27 +48,31 @@ class ObdSource(Source):
                 await self._talk.command("ATPC", 0.3)  # close the protocol, so that the vehicle may sleep
 
     async def serve(self, outlet: Outlet) -> None:
-        target, roll = self.targets[0], self.roll_call(outlet)
+        target, roll = self.targets[0], self.roll_call(outlet, self._asleep)
+        elm = await self._set_up()
+        outlet.connected(f"{elm.device or 'An OBD adapter'} at {self.settings.port} answers.{self._without_level()}")
+        await outlet.give([self.info(target, "obd", "percent", model=elm.device)])
         misses = 0
-        await self._set_up()
-        outlet.connected(f"{self._talk.elm.device or 'An OBD adapter'} at {self.settings.port} answers.")
-        await outlet.give([self.info(target, "obd", "percent", model=self._talk.elm.device)])
         while True:
             begun_s = self.clock.monotonic()
             await self._talk.set_up()
-            trouble = self._talk.elm.trouble
-            records = [] if trouble else await self._read(target, outlet)
+            is_stuck = bool(self._talk.elm.trouble)
+            records = [] if is_stuck else await self._read(target, outlet)
+            misses = 0 if records else misses + 1
             if any(isinstance(record, FuelReading) for record in records):
-                misses = 0
                 roll.answers(target.number)
-            else:
-                misses += 1
-                if misses >= _SILENT_AFTER or trouble:
-                    self._say_silent(roll, target, outlet)
+            elif is_stuck or misses >= _SILENT_AFTER:
+                roll.falls_silent(target.number)
+                self._talk.elm.restart()  # with the ignition off every parameter looks unsupported
+                is_stuck = True
             await outlet.give(records)
             outlet.count_dropped()
-            pause_s = max(self.settings.period_s, _REST_S if trouble else 0.0)
+            pause_s = max(self.settings.period_s, _REST_S if is_stuck else 0.0)
             await self._rest(begun_s + pause_s - self.clock.monotonic())
+
+    def _without_level(self) -> str:
+        pids = self._talk.elm.pids
+        return "" if not pids or LEVEL in pids else " This vehicle tells no fuel level; engine figures alone are kept."
 
     async def _rest(self, seconds: float) -> None:
         """Raises NotReady when the adapter is pulled meanwhile."""
@@ -128,15 +130,11 @@ class ObdSource(Source):
             raw=self.evidence("elm327", frame, at_ms),
         )
 
-    def _say_silent(self, roll: RollCall, target: Target, outlet: Outlet) -> None:
-        if roll.is_silent(target.number):
-            return
-        roll.falls_silent(target.number)
+    def _asleep(self, since: str) -> str:
         elm = self._talk.elm
-        why = WORDS.get(elm.trouble, "it tells no fuel level")
-        outlet.connected(
-            f"{elm.device or 'The adapter'} at {self.settings.port} answers; the vehicle does not since "
-            f"{roll.silent_since}: {why}."
+        why = WORDS.get(elm.trouble, WORDS["no_data"])
+        return (
+            f"{elm.device or 'The adapter'} at {self.settings.port} answers; the vehicle does not since {since}: {why}."
         )
 
     def _on_state(self, is_connected: bool) -> None:

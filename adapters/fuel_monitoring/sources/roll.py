@@ -18,13 +18,25 @@ class _Sensor:
 
 
 class RollCall:
-    """Told of every answer and every silence; tells whoever shows it only when something has changed."""
+    """Told of every answer and every silence; tells whoever shows it only when something has changed.
 
-    def __init__(self, port: str, names: Mapping[int, str], clock: Clock, tell: Callable[[str], None]) -> None:
+    ``asleep`` makes the text for a source whose sensors may all rest, of the time since when they do; without it
+    nothing is told while nobody answers.
+    """
+
+    def __init__(
+        self,
+        port: str,
+        names: Mapping[int, str],
+        clock: Clock,
+        tell: Callable[[str], None],
+        asleep: Callable[[str], str] | None = None,
+    ) -> None:
         self._port = port
         self._sensors = {number: _Sensor(name) for number, name in names.items()}
         self._clock = clock
         self._tell = tell
+        self._asleep = asleep
         self._told = ""
 
     def answers(self, number: int, remark: str = "") -> None:
@@ -68,11 +80,12 @@ class RollCall:
 
     def _say(self) -> None:
         known = [sensor.answers for sensor in self._sensors.values()]
-        if None in known or not any(known):
+        if None in known or (not any(known) and self._asleep is None):
             return
-        if self.text != self._told:
-            self._told = self.text
-            self._tell(self._told)
+        text = self._asleep(self.silent_since) if self._asleep is not None and not any(known) else self.text
+        if text != self._told:
+            self._told = text
+            self._tell(text)
 
 
 def spoken_time(at_ms: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from adapters.base import Clock, Inlet
 from adapters.errors import NotReady
@@ -93,9 +93,9 @@ class Source(ABC):
     def name_of(self, target: Target) -> str:
         return f"{target.vehicle} {target.tank}".strip() or self.sensor_of(target)
 
-    def roll_call(self, outlet: Outlet) -> RollCall:
+    def roll_call(self, outlet: Outlet, asleep: Callable[[str], str] | None = None) -> RollCall:
         names = {target.number: target.shown for target in self.targets}
-        return RollCall(self.settings.port, names, self.clock, outlet.connected)
+        return RollCall(self.settings.port, names, self.clock, outlet.connected, asleep)
 
     def evidence(self, protocol: str, data: bytes, at_ms: int) -> RawFrame:
         return RawFrame(protocol, data, at_ms, self.settings.port, None)
