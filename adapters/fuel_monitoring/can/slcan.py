@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from adapters.fuel_monitoring.can.frame import CanFrame
 
-CR, BEL = 0x0D, 0x07
 LONGEST_LINE: Final = 64
 BIT_RATES: Final = {
     0: 10_000, 1: 20_000, 2: 50_000, 3: 100_000, 4: 125_000, 5: 250_000, 6: 500_000, 7: 800_000, 8: 1_000_000,
@@ -19,8 +18,16 @@ FLAGS: Final = (
     "bus_error",
 )  # fmt: skip
 
+_RATE_CODES = {str(code): rate for code, rate in BIT_RATES.items()}
+_PLAIN = {
+    "O": "open", "L": "open_listen_only", "C": "close", "V": "version", "v": "detail_version", "N": "serial",
+    "F": "status", "P": "poll_one", "A": "poll_all",
+}  # fmt: skip
 _FRAME_TYPES = {"t": (3, False), "T": (8, False), "r": (3, True), "R": (8, True)}
 _HEX = re.compile(r"[0-9A-Fa-f]*")
+_SERIAL = re.compile(r"[0-9A-Za-z]+")
+_ENDS = re.compile(rb"[\r\x07]")
+_BELL = b"\x07"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,10 @@ class SlcanLine:
 
 
 class SlcanParser:
-    """Cuts lines at CR or BEL. A line that BEL ended is an error, whatever stands before it."""
+    """Cuts lines at CR or BEL. A line that BEL ended is an error, whatever stands before it.
+
+    Of a line that is too long nothing is kept but the error.
+    """
 
     def __init__(self) -> None:
         self.skipped_bytes = 0
@@ -46,30 +56,31 @@ class SlcanParser:
 
     @property
     def is_pending(self) -> bool:
-        return bool(self._buffer)
+        return bool(self._buffer) or self._overlong
 
     def feed(self, data: bytes) -> list[SlcanLine]:
+        """The lines that are complete now."""
         lines: list[SlcanLine] = []
         start = 0
-        for at, byte in enumerate(data):
-            if byte not in (CR, BEL):
-                continue
-            self._buffer += data[start:at]
-            start = at + 1
-            lines.append(self._line(is_error=byte == BEL))
-        self._buffer += data[start:]
-        if len(self._buffer) > LONGEST_LINE:
-            self.skipped_bytes += len(self._buffer)
-            self._buffer.clear()
-            self._overlong = True
+        for end in _ENDS.finditer(data):
+            self._hold(data[start : end.start()])
+            start = end.end()
+            lines.append(self._line(is_error=end[0] == _BELL))
+        self._hold(data[start:])
         return lines
 
+    def _hold(self, part: bytes) -> None:
+        self._buffer += part
+        if self._overlong or len(self._buffer) > LONGEST_LINE:
+            self._overlong = True
+            self.skipped_bytes += len(self._buffer)
+            self._buffer.clear()
+
     def _line(self, *, is_error: bool) -> SlcanLine:
-        raw = bytes(self._buffer)
+        text = self._buffer.decode("latin-1")
         self._buffer.clear()
         overlong, self._overlong = self._overlong, False
-        text = raw.decode("latin-1")
-        if overlong or len(raw) > LONGEST_LINE:
+        if overlong:
             return SlcanLine(text, error="too_long")
         if is_error:
             return SlcanLine("<BEL>", facts={"reply": "error"})
@@ -123,7 +134,7 @@ def _reply_of(text: str) -> dict[str, Any]:
         return {"reply": "status", "flags": [name for at, name in enumerate(FLAGS) if name and bits >> at & 1]}
     if head == "v" and body.isprintable() and body:
         return {"reply": "detail_version", "text": body}
-    if head == "N" and body.isalnum():
+    if head == "N" and _SERIAL.fullmatch(body):
         return {"reply": "serial", "text": body}
     return {}
 
@@ -131,15 +142,18 @@ def _reply_of(text: str) -> dict[str, Any]:
 def command_of(text: str) -> dict[str, Any]:
     """What a line means on its way to the bridge; empty for what is no command."""
     head, body = text[:1], text[1:]
-    plain = {"O": "open", "L": "open_listen_only", "C": "close", "V": "version", "N": "serial", "F": "status"}
-    if head in plain and not body:
-        return {"command": plain[head]}
-    if head == "S" and body.isdigit() and int(body) in BIT_RATES:
-        return {"command": "bitrate", "bit_s": BIT_RATES[int(body)]}
+    if head in _PLAIN and not body:
+        return {"command": _PLAIN[head]}
+    if head == "S" and body in _RATE_CODES:
+        return {"command": "bitrate", "bit_s": _RATE_CODES[body]}
     if head == "s" and len(body) == 4 and _HEX.fullmatch(body):
         return {"command": "btr", "btr0": body[:2], "btr1": body[2:]}
     if head == "Z" and body in ("0", "1", "2"):
         return {"command": "timestamps", "mode": int(body)}
+    if head == "X" and body in ("0", "1"):
+        return {"command": "auto_forward", "on": body == "1"}
+    if head in ("M", "m") and len(body) == 8 and _HEX.fullmatch(body):
+        return {"command": "acceptance_code" if head == "M" else "acceptance_mask", "value": body.upper()}
     return {}
 
 

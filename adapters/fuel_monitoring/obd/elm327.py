@@ -33,6 +33,9 @@ _INTERNAL = re.compile(r"ERR\d\d")
 _STATUS = re.compile(r"SEARCHING\.*|BUS INIT: ?\.*(?:OK)?")
 _HEX = re.compile(r"[0-9A-F]+")
 _HEADER = re.compile(r"7E[89A-F]|18DAF1[0-9A-F]{2}")
+_LENGTH_DIGITS: Final = 3
+_OLD_OVERHEAD: Final = 4  # three bytes of header and the checksum
+_KWP, _TESTER, _NEGATIVE = 0x80, 0xF1, 0x7F
 WORDS: Final = {
     "no_data": "no answer in time, or not supported",
     "unable_to_connect": "the vehicle does not answer; switch the ignition on",
@@ -90,7 +93,10 @@ class ElmResult:
 
 
 class ElmParser:
-    """Collects bytes to replies that end with the prompt. NULs, which adapters insert, are dropped."""
+    """Collects bytes to replies that end with the prompt. NULs, which adapters insert, are dropped.
+
+    Of a reply that never ends the newest :data:`LONGEST_REPLY` bytes are kept.
+    """
 
     def __init__(self) -> None:
         self.skipped_bytes = 0
@@ -102,10 +108,9 @@ class ElmParser:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Replies that are complete now, without their prompt."""
-        *whole, rest = (bytes(self._buffer) + data.replace(b"\x00", b"")).split(bytes((PROMPT,)))
-        if len(rest) > LONGEST_REPLY:
-            self.skipped_bytes += len(rest) - LONGEST_REPLY
-            rest = rest[-LONGEST_REPLY:]
+        parts = (bytes(self._buffer) + data.replace(b"\x00", b"")).split(bytes((PROMPT,)))
+        self.skipped_bytes += sum(len(part) - LONGEST_REPLY for part in parts if len(part) > LONGEST_REPLY)
+        *whole, rest = (part[-LONGEST_REPLY:] for part in parts)
         self._buffer[:] = rest
         return whole
 
@@ -151,59 +156,80 @@ def _obd_reply(wanted: str, lines: tuple[str, ...]) -> ElmResult:
     if error and error != "buffer_full":
         return ElmResult(wanted, lines, error=error)
     good = [line for line in data_lines if _HEX.fullmatch(line.replace(":", "", 1))]
-    answers, broken = _answers(good)
+    answers, broken = _answers(wanted, good)
     fitting = tuple(answer for answer in answers if _answers_to(wanted, answer.data))
     if error:
         return ElmResult(wanted, lines, fitting, error=error)
     if fitting:
         short = any(len(answer.data) < _least_bytes(answer.data) for answer in fitting)
         return ElmResult(wanted, lines, fitting, error="incomplete" if short or broken else "")
-    refusal = next((answer.data for answer in answers if answer.data[:1] == b"\x7f" and len(answer.data) >= 3), None)
+    refusal = next((answer.data for answer in answers if _refuses(wanted, answer.data)), None)
     if refusal is not None:
         return ElmResult(wanted, lines, answers, error=_refusal(refusal[2]))
     return ElmResult(wanted, lines, answers, error="mismatch" if answers and not broken else "incomplete")
 
 
-def _answers(lines: list[str]) -> tuple[tuple[Answer, ...], bool]:
+@dataclass(slots=True)
+class _Long:
+    """An answer of several lines: its announced length, what came of it, which line is due (numbers are 4-bit)."""
+
+    length: int
+    data: bytearray
+    due: int
+
+    def add(self, number: int, part: bytes) -> bool:
+        if number != self.due:
+            return False
+        self.data += part
+        self.due = (self.due + 1) & 0x0F
+        return True
+
+
+def _answers(wanted: str, lines: list[str]) -> tuple[tuple[Answer, ...], bool]:
     """The answers in lines of hex, several ECUs kept apart; and whether one of them was cut off."""
     plain: list[Answer] = []
-    parts: dict[str, tuple[int, bytearray]] = {}
-    total: int | None = None
+    long: dict[str, _Long] = {}
     broken = False
     for line in lines:
         number, colon, rest = line.partition(":")
         if colon:
-            broken |= not _add_numbered(parts, total, number, rest)
-            continue
-        if len(line) == 3 and not _HEADER.fullmatch(line):
-            total = int(line, 16)
-            continue
-        header = _HEADER.match(line)
-        body = line[header.end() :] if header is not None else line
-        if len(body) % 2:
+            broken |= not _add_numbered(long, number, rest)
+        elif len(line) == _LENGTH_DIGITS and not _HEADER.fullmatch(line):
+            broken |= "" in long  # two ECUs answered at length without headers: nothing tells their lines apart
+            long[""] = _Long(int(line, 16), bytearray(), 0)
+        elif (header := _HEADER.match(line)) is not None and len(line[header.end() :]) % 2 == 0:
+            broken |= not _add_framed(plain, long, header[0], bytes.fromhex(line[header.end() :]))
+        elif len(line) % 2:
             broken = True
-            continue
-        data = bytes.fromhex(body)
-        if header is None:
-            plain.append(Answer("", data))
         else:
-            broken |= not _add_framed(plain, parts, header[0], data)
-    for ecu, (length, data_of) in parts.items():
-        broken |= len(data_of) < length
-        plain.append(Answer(ecu, bytes(data_of[:length]), length))
+            plain.append(_headed(wanted, bytes.fromhex(line)))
+    for ecu, one in long.items():
+        broken |= len(one.data) < one.length
+        plain.append(Answer(ecu, bytes(one.data[: one.length]), one.length))
     return tuple(plain), broken
 
 
-def _add_numbered(parts: dict[str, tuple[int, bytearray]], total: int | None, number: str, rest: str) -> bool:
+def _headed(wanted: str, data: bytes) -> Answer:
+    """A line without a CAN header. Buses before CAN put three bytes before the answer and a checksum behind it.
+
+    ISO 9141-2 and J1850 have 48 6B or 41 6B and the sender; KWP 2000 a length in the first byte, F1 and the sender.
+    """
+    if _answers_to(wanted, data) or len(data) <= _OLD_OVERHEAD:
+        return Answer("", data)
+    is_counted = data[0] & 0xC0 == _KWP and data[1] == _TESTER and data[0] & 0x3F == len(data) - _OLD_OVERHEAD
+    if is_counted or data[:2] in (b"\x48\x6b", b"\x41\x6b"):
+        return Answer(data[:3].hex().upper(), data[3:-1])
+    return Answer("", data)
+
+
+def _add_numbered(long: dict[str, _Long], number: str, rest: str) -> bool:
     """``0:``, ``1:`` … behind a line with the total length."""
-    if total is None or len(rest) % 2 or not number:
+    if "" not in long or len(rest) % 2 or len(number) != 1:
         return False
-    _length, data = parts.setdefault("", (total, bytearray()))
-    data += bytes.fromhex(rest)
-    return True
+    return long[""].add(int(number, 16), bytes.fromhex(rest))
 
 
-def _add_framed(plain: list[Answer], parts: dict[str, tuple[int, bytearray]], ecu: str, data: bytes) -> bool:
+def _add_framed(plain: list[Answer], long: dict[str, _Long], ecu: str, data: bytes) -> bool:
     """ISO-TP: a single frame, the first of several, or one that follows."""
     if not data:
         return False
@@ -212,11 +238,11 @@ def _add_framed(plain: list[Answer], parts: dict[str, tuple[int, bytearray]], ec
         plain.append(Answer(ecu, data[1 : 1 + low]))
         return True
     if kind == 1 and len(data) > 2:
-        parts[ecu] = (low << 8 | data[1], bytearray(data[2:]))
-        return True
-    if kind == 2 and ecu in parts:
-        parts[ecu][1].extend(data[1:])
-        return True
+        is_first = ecu not in long
+        long[ecu] = _Long(low << 8 | data[1], bytearray(data[2:]), 1)
+        return is_first
+    if kind == 2 and ecu in long:
+        return long[ecu].add(low, data[1:])
     return False
 
 
@@ -228,6 +254,11 @@ def _answers_to(wanted: str, data: bytes) -> bool:
     if not data or data[0] != (mode + 0x40) & 0xFF:
         return False
     return len(wanted) < 4 or (len(data) > 1 and data[1] == int(wanted[2:4], 16))
+
+
+def _refuses(wanted: str, data: bytes) -> bool:
+    """A negative response to a request of the same mode."""
+    return len(data) >= 3 and data[0] == _NEGATIVE and f"{data[1]:02X}" == wanted[:2]
 
 
 def _least_bytes(data: bytes) -> int:
