@@ -19,7 +19,7 @@ from app.engine.facts import ENGINE_FACT, touch_facts
 from app.engine.held import HeldStore
 from app.engine.journal import State, write_log
 from app.engine.ports import KitMaker, read
-from app.engine.upkeep import forget_lost_secrets, keep_house, watch_acts
+from app.engine.upkeep import forget_lost_secrets, judge_leap, keep_house, watch_acts
 from app.fleet.telemetry import TelemetrySink
 from app.kit import make_kit as make_real_kit
 from app.problems import Issue, clear_problems, raise_problem
@@ -150,6 +150,7 @@ class EngineHost:
         payload = {"jump_s": round(jump_s, 1)}
         note = partial(write_log, integration_id=None, event_type="clock_jumped", text=text, payload=payload)
         self.engine.scribe.note(partial(note, now_ms=self._clock.now_ms()))
+        self.engine.scribe.note(partial(judge_leap, now_ms=self._clock.now_ms()))
 
     async def _judge_clock(self) -> None:
         """A clock behind what the store has seen already would date everything wrongly: say so."""
@@ -167,6 +168,7 @@ class EngineHost:
             issue = Issue("clock", "The clock of this computer went back", detail, "none")
             note = partial(raise_problem, integration_id=None, issue=issue, now_ms=now_ms)
         self.engine.scribe.note(note)
+        self.engine.scribe.note(partial(judge_leap, now_ms=now_ms))
 
 
 def _write_beat(connection: Connection, value: Mapping[str, Any], moved: bool) -> None:

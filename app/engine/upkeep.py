@@ -11,6 +11,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from adapters.base import Clock
+from app.clock import from_ms
 from app.errors import OperatorError
 from app.integrations.changes import forget_orphans
 from app.problems import Issue, clear_problems, raise_problem
@@ -18,14 +19,17 @@ from app.security.audit import AuditReport
 from app.security.seal import Seal, keep_sealed
 from app.security.vault import Vault
 from app.store.errors import StoreError
-from app.store.retention import sweep
+from app.store.retention import doubted_days, sweep
 from app.store.store import Store
 
 ROUND_S = 3600.0
 FIRST_ROUND_S = 180.0
 """The start of a program has better things to do than to delete."""
 
-_ACTS = "acts"
+AHEAD_DAYS = 30
+"""A computer that was switched off for less than this is not asked about its clock."""
+
+_ACTS, _CLOCK_AHEAD = "acts", "clock_ahead"
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ async def keep_house(store: Store, clock: Clock) -> None:
     while True:
         try:
             deleted = sum((await _swept(store, clock.now_ms())).values())
+            await asyncio.wrap_future(store.write(partial(judge_leap, now_ms=clock.now_ms())))
         except StoreError as err:
             _log.warning("old rows could not be deleted, trying again in an hour: %s", err)
         else:
@@ -57,6 +62,24 @@ async def _swept(store: Store, now_ms: int) -> dict[str, int]:
         stop.set()
         await asyncio.wait({sweeping})
         raise
+
+
+def judge_leap(connection: Connection, now_ms: int) -> None:
+    """A clock far ahead of what the store has seen would date everything wrongly: a problem until it is believed."""
+    days = doubted_days(connection, now_ms)
+    if days < AHEAD_DAYS:
+        clear_problems(connection, None, frozenset({_CLOCK_AHEAD}), now_ms)
+        return
+    far = f"{days:.0f} days" if days < 2 * 365 else f"{days / 365.25:.0f} years"
+    detail = (
+        f"It shows {from_ms(now_ms):%d %B %Y}, {far} after this program last ran. If that is not the date, set the "
+        "computer's date and time, also where it takes them from: what arrives until then is dated wrongly. If the "
+        "program did stand still for so long, nothing is to be done. Nothing old is deleted by this clock until it "
+        "has stood for three days of running."
+    )
+    raise_problem(
+        connection, None, Issue(_CLOCK_AHEAD, "The clock of this computer is far ahead", detail, "none"), now_ms
+    )
 
 
 async def watch_acts(store: Store, vault: Vault, clock: Clock, note: Note) -> None:

@@ -108,6 +108,14 @@ def sweep(store: Store, now_ms: int, stop: threading.Event) -> dict[str, int]:
     return deleted
 
 
+def doubted_days(connection: Connection, now_ms: int) -> float:
+    """By how many days the clock is ahead of what the sweeps believe; 0.0 where it is believed."""
+    noted = get_fact(connection, CLOCK_FACT) or {}
+    ahead_ms = now_ms - int(noted.get("at_ms", now_ms))
+    is_doubted = ahead_ms > _BELIEVED_STEP_MS and int(noted.get("doubted_rounds", 0)) < _DOUBTED_ROUNDS
+    return ahead_ms / _DAY_MS if is_doubted else 0.0
+
+
 def _believed_now(connection: Connection, now_ms: int) -> int:
     """The time by which this round judges what is old; notes it for the next.
 

@@ -18,6 +18,7 @@ from app.integrations.changes import Desk, add
 from app.paths import Paths
 from app.security.vault import MemoryVault
 from app.store.facts import get_fact, set_fact
+from app.store.retention import CLOCK_FACT
 from app.store.tables import IntegrationLog, Problem
 from app.tasks import Tasks
 from tests.helpers.fake_adapter import Kits, LentClock, fake_catalogue, fake_kind, until
@@ -144,6 +145,26 @@ async def test_a_clock_far_behind_the_store_is_a_problem_until_it_is_right_again
         problems = place.rows(Problem)
         assert [problem.cleared_at is not None for problem in problems] == expected
     assert "clock" in problems[0].title
+
+
+async def test_a_clock_years_ahead_of_the_store_is_a_problem_until_it_is_right_again(place: Place) -> None:
+    right_ms = place.clock.now_ms()
+    seen = {"at_ms": right_ms, "doubted_rounds": 0}
+    place.held.store.write(lambda connection: set_fact(connection, CLOCK_FACT, seen)).result(5)
+    place.clock.set_wall(right_ms + 20 * 365 * DAY_MS)
+    host = place.host()
+    running = place.tasks.start(host.run(), name="host", owner="test")
+    await until(lambda: [row for row in place.rows(Problem) if row.cleared_at is None])
+    (problem,) = place.rows(Problem)
+    assert problem.title == "The clock of this computer is far ahead"
+    assert "20 years after" in problem.detail
+    assert "set the computer's date and time" in problem.detail
+    await until(lambda: place.fact().get("state") == "running")
+    place.clock.set_wall(right_ms)  # somebody did
+    await place.clock.advance(2.5)
+    await until(lambda: not [row for row in place.rows(Problem) if row.cleared_at is None])
+    host.stop()
+    await running
 
 
 async def test_a_damaged_store_is_set_aside_and_the_engine_takes_a_good_one(tmp_path: Path) -> None:

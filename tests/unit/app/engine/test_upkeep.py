@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, func, insert, select
 
-from app.engine.upkeep import FIRST_ROUND_S, ROUND_S, forget_lost_secrets, keep_house, watch_acts
+from app.engine.upkeep import FIRST_ROUND_S, ROUND_S, forget_lost_secrets, judge_leap, keep_house, watch_acts
 from app.security.audit import record_act
 from app.security.seal import Seal
 from app.security.vault import MemoryVault, VaultLocked
 from app.store.changes import raise_topic
+from app.store.facts import set_fact
+from app.store.retention import CLOCK_FACT
 from app.store.tables import Act, RawFrameRow
 from tests.helpers.engine_rig import Rig
 from tests.helpers.fake_adapter import until
@@ -59,8 +63,25 @@ async def test_a_clock_that_is_wrong_by_years_deletes_nothing(rig: Rig) -> None:
     rig.clock.set_wall(right_ms + 3650 * DAY_MS)
     rig.tasks.start(keep_house(rig.store, rig.clock), name="house", owner=rig)
     await rig.clock.advance(FIRST_ROUND_S + 5 * ROUND_S)
-    await rig.tasks.cancel_owner(rig)
+    await until(rig.open_problems)
+    assert [problem.problem_key for problem in rig.open_problems()] == ["clock_ahead"]
     assert frames(rig) == 3
+    rig.clock.set_wall(right_ms)
+    await rig.clock.advance(ROUND_S)
+    await until(lambda: not rig.open_problems())
+    await rig.tasks.cancel_owner(rig)
+
+
+@pytest.mark.parametrize(("days", "is_asked"), [(1, False), (29, False), (31, True), (4000, True)])
+async def test_only_a_long_way_ahead_is_asked_about_and_not_once_it_is_believed(
+    rig: Rig, days: int, is_asked: bool
+) -> None:
+    now_ms = rig.clock.now_ms()
+    for rounds, expected in ((0, is_asked), (72, False)):
+        fact = {"at_ms": now_ms - days * DAY_MS, "doubted_rounds": rounds}
+        write(rig, lambda connection, fact=fact: set_fact(connection, CLOCK_FACT, fact))
+        write(rig, partial(judge_leap, now_ms=now_ms))
+        assert bool(rig.open_problems()) is expected
 
 
 async def test_deleting_is_over_when_the_chore_is_cancelled(rig: Rig) -> None:
