@@ -21,6 +21,7 @@ BENCHES = {
     "logs": "tests.bench.bench_logs:run",
     "chart": "tests.bench.bench_chart:run",
     "fuel": "tests.bench.bench_fuel:run",
+    "fuel_ports": "tests.bench.bench_fuel_ports:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
 }
 
