@@ -54,7 +54,7 @@ _MODES = {0: "none", 1: "binary", 2: "text"}
 
 def _lls(data: bytes, context: Mapping[str, Any]) -> Sequence[Shown]:
     del context
-    if data[:2] == b"F=" or data[:1] == b"F":
+    if data[:1] == b"F":
         return _lls_text(data)
     parser = LlsParser()
     frames = parser.feed(data) + parser.close()
@@ -127,7 +127,7 @@ def _modbus(data: bytes, context: Mapping[str, Any]) -> Sequence[Shown]:
     shown: Shown = {"unit": unit, "function": function & 0x7F}
     if function & rtu.EXCEPTION:
         shown |= {"exception": data[2], "meaning": rtu.EXCEPTIONS.get(data[2], "unknown exception")}
-    elif function in (rtu.READ_HOLDING, rtu.READ_INPUT) and len(data) == 5 + data[2]:
+    elif function in (rtu.READ_HOLDING, rtu.READ_INPUT) and len(data) == 5 + data[2] and data[2] % 2 == 0:
         shown |= _modbus_values(data[3:-2])
     elif function in (rtu.READ_HOLDING, rtu.READ_INPUT, rtu.WRITE_ONE) and len(data) == 8:
         second = "value" if function == rtu.WRITE_ONE else "count"
@@ -157,6 +157,8 @@ def _j1939(data: bytes, context: Mapping[str, Any]) -> Sequence[Shown]:
     can_id, error = _id_of(context["can_id"])
     if error:
         return [{"error": error}]
+    if context.get("extended") is False:
+        return [{"error": "An 11-bit identifier carries no J1939."}]
     if context.get("data") is None:
         return [asdict(bus.split_id(can_id))]
     try:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from adapters.errors import SettingsInvalid
 from adapters.fuel_monitoring.modbus.registers import Register, RegisterKind, WordOrder
+from adapters.fuel_monitoring.modbus.rtu import MOST_REGISTERS
 
+LAST_REGISTER = 65_535
+RegisterName = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 LevelUnit = Literal["counts", "percent", "litres", "millimetres", "volts"]
 
 
@@ -19,7 +22,7 @@ class RegisterMap:
     """Where a device keeps its level, and what else it tells.
 
     ``registers`` maps names to registers; "level" is always among them, "temperature_c" where the device has one.
-    ``raw_reply`` is for devices whose answer is not register aligned: offsets into the bytes of the reply.
+    ``raw_reply`` instead of them is for devices whose answer is not register aligned: offsets into its bytes.
     """
 
     key: str
@@ -80,13 +83,37 @@ class _RegisterModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     function: Literal[3, 4] = 3
-    address: int = Field(ge=0, le=65_535)
+    address: int = Field(ge=0, le=LAST_REGISTER)
     kind: RegisterKind = "u16"
     word_order: WordOrder = "ABCD"
     scale: float = Field(default=1.0, allow_inf_nan=False)
     offset: float = Field(default=0.0, allow_inf_nan=False)
     unit: str = Field(default="", max_length=12)
     invalid: list[float] = Field(default_factory=list, max_length=20)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.scale == 0:
+            raise ValueError("a scale of 0 makes every value the same")
+        if self.kind.endswith("32") and self.address == LAST_REGISTER:
+            raise ValueError(f"a {self.kind} takes two registers, and behind {self.address} there is none")
+        return self
+
+
+class _RawReplyModel(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    function: Literal[3, 4] = 3
+    start: int = Field(ge=0, le=LAST_REGISTER)
+    count: int = Field(ge=1, le=MOST_REGISTERS)
+    temperature_at: int = Field(ge=0, lt=2 * MOST_REGISTERS)
+    level_at: int = Field(ge=0, lt=2 * MOST_REGISTERS - 1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if max(self.temperature_at + 1, self.level_at + 2) > 2 * self.count:
+            raise ValueError(f"{self.count} registers are {2 * self.count} bytes, too few for these places")
+        return self
 
 
 class _MapModel(BaseModel):
@@ -95,7 +122,16 @@ class _MapModel(BaseModel):
     key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")
     label: str = Field(min_length=1, max_length=60)
     level_unit: LevelUnit
-    registers: dict[str, _RegisterModel] = Field(min_length=1, max_length=40)
+    registers: dict[RegisterName, _RegisterModel] = Field(default_factory=dict, max_length=40)
+    raw_reply: _RawReplyModel | None = None
+
+    @model_validator(mode="after")
+    def _has_a_level(self) -> Self:
+        if self.raw_reply is None and "level" not in self.registers:
+            raise ValueError("it names no register “level”; that one holds the fuel level")
+        if self.raw_reply is not None and self.registers:
+            raise ValueError("a device is read by registers or by the bytes of its reply, not by both")
+        return self
 
 
 def load_map(text: str) -> RegisterMap:
@@ -104,33 +140,26 @@ def load_map(text: str) -> RegisterMap:
         model = _MapModel.model_validate(json.loads(text))
     except ValidationError as err:
         first = err.errors()[0]
-        where = " → ".join(str(part) for part in first["loc"]) or "the map"
-        raise SettingsInvalid("map", f"The register map is not right at {where}: {first['msg']}.") from err
+        where = " → ".join(str(part) for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ")
+        raise SettingsInvalid("map", f"The register map is not right{' at ' if where else ''}{where}: {why}.") from err
     except (ValueError, RecursionError) as err:
         raise SettingsInvalid("map", f"The register map is not JSON: {err}.") from err
-    if "level" not in model.registers:
-        raise SettingsInvalid("map", "The register map names no register “level”; that one holds the fuel level.")
     registers = {
         name: Register(**{**one.model_dump(exclude={"invalid"}), "invalid": frozenset(one.invalid)})
         for name, one in model.registers.items()
     }
-    return RegisterMap(model.key, model.label, model.level_unit, registers)
+    raw_reply = RawReply(**model.raw_reply.model_dump()) if model.raw_reply is not None else None
+    return RegisterMap(model.key, model.label, model.level_unit, registers, raw_reply)
 
 
 def save_map(one: RegisterMap) -> str:
     """The JSON that :func:`load_map` reads."""
-    registers: dict[str, Any] = {
-        name: {
-            "function": register.function,
-            "address": register.address,
-            "kind": register.kind,
-            "word_order": register.word_order,
-            "scale": register.scale,
-            "offset": register.offset,
-            "unit": register.unit,
-            "invalid": sorted(register.invalid),
+    whole: dict[str, Any] = {"key": one.key, "label": one.label, "level_unit": one.level_unit}
+    if one.raw_reply is not None:
+        whole["raw_reply"] = asdict(one.raw_reply)
+    else:
+        whole["registers"] = {
+            name: {**asdict(register), "invalid": sorted(register.invalid)} for name, register in one.registers.items()
         }
-        for name, register in one.registers.items()
-    }
-    whole = {"key": one.key, "label": one.label, "level_unit": one.level_unit, "registers": registers}
     return json.dumps(whole, indent=2, ensure_ascii=False)
