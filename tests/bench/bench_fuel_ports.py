@@ -1,7 +1,7 @@
 """Eight ports with one sensor each at 10 Hz and a CAN bridge at 4,000 frames/s, read by a real gateway into a store.
 
-Targets: 0 dropped, flat memory. Baseline: bare pyserial in a process of its own, which asks the same sensors as often and
-reads the same frames, and neither decodes nor stores anything.
+Targets: 0 dropped, flat memory. Baseline: bare pyserial in a process of its own, which asks the same sensors as often
+and reads the same frames, and neither decodes nor stores anything.
 """
 
 from __future__ import annotations
