@@ -11,8 +11,9 @@ come: a candidate that validates before the head is complete proves that the hea
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from adapters.gt02_tracker import gt02
 from adapters.gt02_tracker.foreign import LONGEST_TEMPLATE, MESSAGE_LIMIT, Recognised, recognise
@@ -35,7 +36,8 @@ _IMPOSSIBLE = -1
 FrameVerdict = Literal["ok", "bad_checksum", "malformed"]
 
 
-class Frame(NamedTuple):
+@dataclass(slots=True)
+class Frame:
     """One frame, or with verdict "malformed" a stretch that began like one and could not be one."""
 
     protocol: Literal["gt02", "gt06"]
@@ -43,7 +45,8 @@ class Frame(NamedTuple):
     verdict: FrameVerdict
 
 
-class Foreign(NamedTuple):
+@dataclass(slots=True)
+class Foreign:
     """One message of a text protocol that belongs to another listener."""
 
     protocol: str

@@ -6,11 +6,12 @@ coordinate ranges (section 2.1). ``decode`` reads what it can and names the firs
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from adapters.gt02_tracker.fields import FrameFields
-from adapters.gt02_tracker.wire import COORDINATE_UNITS_PER_DEGREE, time_ms
+from adapters.gt02_tracker.wire import degrees, time_ms
 
 SMALLEST_LENGTH: Final = 13  # level bytes 2, identity 8, serial 2, type 1
 HEARTBEAT_REPLY: Final = bytes.fromhex("54681a0d0a")
@@ -33,7 +34,8 @@ _ALARMS: Final = {
 }
 
 
-class Location(NamedTuple):
+@dataclass(slots=True)
+class Location:
     """Content of a location frame: milliseconds UTC (None: no valid date), degrees, km/h."""
 
     time_ms: int | None
@@ -142,10 +144,9 @@ def is_location(frame: bytes) -> bool:
 def read_location(frame: bytes) -> Location:
     """The content of a frame that :func:`is_location`."""
     date, raw_lat, raw_lon, speed, course, reserved, flags = _LOCATION_CONTENT.unpack_from(frame, _CONTENT_AT)
-    lat = raw_lat / (COORDINATE_UNITS_PER_DEGREE if flags & _NORTH else -COORDINATE_UNITS_PER_DEGREE)
-    lon = raw_lon / (COORDINATE_UNITS_PER_DEGREE if flags & _EAST else -COORDINATE_UNITS_PER_DEGREE)
-    # Adding 0.0 takes the sign from a zero.
-    return Location(time_ms(date), round(lat, 6) + 0.0, round(lon, 6) + 0.0, speed, course, reserved, flags)
+    lat = degrees(raw_lat, positive=bool(flags & _NORTH))
+    lon = degrees(raw_lon, positive=bool(flags & _EAST))
+    return Location(time_ms(date), lat, lon, speed, course, reserved, flags)
 
 
 def _tell_location(frame: bytes, fields: FrameFields) -> None:

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from adapters.gt02_tracker.fields import Cell, FrameFields
-from adapters.gt02_tracker.wire import COORDINATE_UNITS_PER_DEGREE, time_ms
+from adapters.gt02_tracker.wire import degrees, time_ms
 
 GPS_SIZE: Final = 18
 _GPS: Final = Struct(">6sBIIBH")
@@ -91,13 +91,11 @@ def read_gps(reader: Reader, fields: FrameFields) -> None:
         ),
     )
     north, west = bool(status & _NORTH), bool(status & _WEST)
-    lat = raw_lat / (COORDINATE_UNITS_PER_DEGREE if north else -COORDINATE_UNITS_PER_DEGREE)
-    lon = raw_lon / (-COORDINATE_UNITS_PER_DEGREE if west else COORDINATE_UNITS_PER_DEGREE)
     fields["time_ms"] = time_ms(date)
     fields["satellites"] = packed & 0x0F
     fields["gps_info_length"] = packed >> 4
-    fields["lat"] = round(lat, 6) + 0.0
-    fields["lon"] = round(lon, 6) + 0.0
+    fields["lat"] = degrees(raw_lat, positive=north)
+    fields["lon"] = degrees(raw_lon, positive=not west)
     fields["speed_kmh"] = speed
     fields["course"] = status & _COURSE_MASK
     fields["course_status"] = status
@@ -107,7 +105,7 @@ def read_gps(reader: Reader, fields: FrameFields) -> None:
     fields["west"] = west
     if status & _ACC_KNOWN:
         fields["acc_from_course_bits"] = bool(status & _ACC)
-    if abs(lat) > 90 or abs(lon) > 180:
+    if abs(fields["lat"]) > 90 or abs(fields["lon"]) > 180:
         fields["error"] = "The coordinates lie outside the Earth's ranges."
 
 

@@ -112,7 +112,7 @@ def gt02_records(fields: FrameFields, raw: RawFrame) -> list[Record]:
 def gt02_location_records(device: str, serial: int, location: Location, raw: RawFrame, memory: Memory) -> list[Record]:
     """Records of a location that may be believed. A flood consists of these, so no dictionary is made on the way."""
     charging = location.charging
-    position = Position(
+    position = Position(  # by place: names would cost half as much again
         device,
         location.time_ms,
         raw.received_at_ms,
@@ -123,8 +123,12 @@ def gt02_location_records(device: str, serial: int, location: Location, raw: Raw
         location.located,
         "gt02",
         serial,
-        attributes=_CHARGING if charging else None,
-        raw=raw,
+        None,  # altitude
+        None,  # satellites
+        None,  # peer's id
+        0,  # declared offset
+        _CHARGING if charging else None,
+        raw,
     )
     records: list[Record] = [position]
     if memory.changed(device, "charging", charging):

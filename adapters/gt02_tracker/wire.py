@@ -5,7 +5,6 @@ Source: protocol reference, sections 2.1, 2.3 and 3.4. All integers on the wire 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
@@ -15,20 +14,29 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
 @lru_cache(maxsize=4096)
-def _midnight_ms(year: int, month: int, day: int) -> int | None:
+def _minute_ms(five: bytes) -> int | None:
+    year, month, day, hour, minute = five
     try:
-        return (date(2000 + year, month, day).toordinal() - _EPOCH_ORDINAL) * MS_PER_DAY
+        midnight = (date(2000 + year, month, day).toordinal() - _EPOCH_ORDINAL) * MS_PER_DAY
     except ValueError:
         return None
+    return None if hour > 23 or minute > 59 else midnight + (hour * 60 + minute) * 60_000
 
 
-def time_ms(six: bytes | Sequence[int]) -> int | None:
+def time_ms(six: bytes) -> int | None:
     """Milliseconds since 1970 UTC of six binary date bytes (year since 2000), None where they are no valid date."""
-    year, month, day, hour, minute, second = six
-    midnight = _midnight_ms(year, month, day)
-    if midnight is None or hour > 23 or minute > 59 or second > 59:
-        return None
-    return midnight + ((hour * 60 + minute) * 60 + second) * 1000
+    minute_ms = _minute_ms(six[:5])  # a fleet sends the same minutes: hardly ever worked out
+    return None if minute_ms is None or six[5] > 59 else minute_ms + six[5] * 1000
+
+
+def degrees(units: int, *, positive: bool) -> float:
+    """A coordinate of 1/500 arc-seconds in degrees, to six decimals.
+
+    18 units are 10 millionths of a degree, and no half of a millionth can come out, so whole numbers round exactly;
+    ``round`` of a float takes six times as long.
+    """
+    millionths = (units * 10 + 9) // 18
+    return (millionths if positive else -millionths) / 1e6
 
 
 def date_bytes(at_ms: int) -> bytes:

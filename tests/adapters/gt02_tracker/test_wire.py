@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.gt02_tracker.gt06_crc import crc_x25, long_frame, short_frame
 from adapters.gt02_tracker.memory import Memory
-from adapters.gt02_tracker.wire import date_bytes, imei_bytes, imei_of, iso_utc, luhn_ok, time_ms
+from adapters.gt02_tracker.wire import date_bytes, degrees, imei_bytes, imei_of, iso_utc, luhn_ok, time_ms
 from tests.adapters.gt02_tracker import builders
 
 
@@ -45,6 +45,16 @@ def test_dates_are_judged_as_the_calendar_does(six: bytes) -> None:
         assert time_ms(six) is None
     else:
         assert time_ms(six) == int(moment.timestamp()) * 1000
+
+
+@given(st.integers(0, 0xFFFF_FFFF))
+def test_degrees_are_rounded_as_decimals_are(units: int) -> None:
+    assert degrees(units, positive=True) == round(units / 1_800_000, 6)
+    assert degrees(units, positive=False) == round(units / -1_800_000, 6)
+
+
+def test_zero_degrees_have_no_sign() -> None:
+    assert str(degrees(0, positive=False)) == "0.0"
 
 
 def test_identity_digits() -> None:
