@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from adapters.base import CheckStep, Identity, Layer, settings_form
+from adapters.base import CheckStep, Identity, Layer, Manifest, settings_form
+from adapters.bench import PortInfo
 from adapters.errors import AdapterError
 from app.errors import OperatorError
 from app.integrations import (
@@ -93,7 +94,7 @@ class IntegrationSettingsDialog(QDialog):
         assert manifest is not None  # noqa: S101 - the catalogue gave it, or the subject was not made
         self.form = SettingsForm(
             settings_form(manifest.settings),
-            FormTools(theme, self._spawn),
+            FormTools(theme, self._spawn, self._ports_of(manifest)),
             self._on_edited,
             name=subject.name,
             config=subject.config,
@@ -298,6 +299,12 @@ class IntegrationSettingsDialog(QDialog):
         return str(self.form.name.editor.value())
 
     # Showing
+
+    def _ports_of(self, manifest: Manifest) -> Callable[[], Sequence[PortInfo]] | None:
+        """The list of ports of an integration that knows adapters again."""
+        if manifest.bench is None:
+            return None
+        return lambda: self._context.services.catalogue.bench(manifest.key).ports()
 
     def _on_edited(self) -> None:
         self._show_problem("")

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from adapters.base import SettingKind, SettingSpec
+from adapters.bench import PortInfo
 from resources.i18n import tr
 from widgets import ask
 from widgets.primitives import IconButton, calm_wheel, exact_height, labelled, outline_button, text_label
@@ -36,10 +37,14 @@ _WITHOUT_PLACEHOLDER = frozenset({"number", "port", "switch", "choice"})
 
 @dataclass(frozen=True, slots=True)
 class FormTools:
-    """What an editor may use: the look, and a way to start work that ends with the form."""
+    """What an editor may use: the look, a way to start work that ends with the form, and what lists the ports.
+
+    ``ports`` is the integration's own list where it has one, which knows adapters again; it blocks.
+    """
 
     theme: Theme
     spawn: Callable[[Coroutine[Any, Any, Any], str], object]
+    ports: Callable[[], Sequence[PortInfo]] | None = None
 
 
 class Editor(QWidget):
@@ -221,7 +226,10 @@ class FileEditor(TextEditor):
 
 
 class SerialPortEditor(Editor):
-    """A port of this computer, chosen or typed; the list can be read again after plugging in."""
+    """A port of this computer, chosen or typed; the list can be read again after plugging in.
+
+    A chosen adapter is entered by its serial number where it has one, so that it is found wherever it is plugged in.
+    """
 
     def __init__(self, spec: SettingSpec, tools: FormTools) -> None:
         self.box = QComboBox()
@@ -247,7 +255,7 @@ class SerialPortEditor(Editor):
     async def look(self) -> None:
         """Fill the list with the ports that are there now; what was entered stays."""
         entered = self.value()
-        ports = await asyncio.to_thread(serial_ports)
+        ports = await asyncio.to_thread(self._listed)
         self.box.blockSignals(True)
         self.box.clear()
         for port, words in ports:
@@ -257,6 +265,17 @@ class SerialPortEditor(Editor):
         if index < 0:
             self.box.setEditText(entered)
         self.box.blockSignals(False)
+
+    def _listed(self) -> Sequence[tuple[str, str]]:
+        """What is entered for each port, and its words. Blocks."""
+        if self.tools.ports is None:
+            return serial_ports()
+        return [(one.hardware_id or one.path, _port_words(one)) for one in self.tools.ports()]
+
+
+def _port_words(port: PortInfo) -> str:
+    in_use = tr(" (in use by {program})", program=port.in_use_by) if port.in_use_by else ""
+    return f"{port.path} — {port.description}{in_use}"
 
 
 def serial_ports() -> Sequence[tuple[str, str]]:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QLineE
 from pytestqt.qtbot import QtBot
 
 from adapters.base import SettingKind, Settings, setting, settings_form
+from adapters.bench import PortInfo
 from dialogs.settings_fields import EDITORS, FieldRow, FormTools, SerialPortEditor, make_row
 from dialogs.settings_form import SettingsForm
 from tests.helpers.qt import until
@@ -185,6 +186,33 @@ async def test_serial_ports_are_listed_on_demand_and_what_was_typed_stays(theme:
     await until(lambda: started and started[0].done())
     assert started[0].exception() is None
     assert editor.value() == "/dev/my-port"
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def test_an_adapter_is_entered_by_its_serial_number(theme: Theme, qtbot: QtBot) -> None:
+    started: list[asyncio.Task[Any]] = []
+
+    def spawn(coroutine: Any, name: str) -> None:
+        started.append(asyncio.get_running_loop().create_task(coroutine, name=name))
+
+    ports = [
+        PortInfo("/dev/ttyUSB0", "FT232R", "usb:0403:6001:A50285BI"),
+        PortInfo("/dev/ttyS0", "Serial port", "", "minicom (process 7)"),
+    ]
+    row = make_row(SPECS["line"], FormTools(theme, spawn, lambda: ports))
+    qtbot.addWidget(row)
+    editor = row.editor
+    assert isinstance(editor, SerialPortEditor)
+    editor.set_value("usb:0403:6001:A50285BI")
+    QTest.mouseClick(editor.again, Qt.MouseButton.LeftButton)
+    await until(lambda: started and started[0].done())
+    box = editor.input
+    assert isinstance(box, QComboBox)
+    assert box.currentText() == "/dev/ttyUSB0 — FT232R"
+    assert editor.value() == "usb:0403:6001:A50285BI"
+    box.setCurrentIndex(1)
+    assert editor.value() == "/dev/ttyS0"
+    assert "in use by minicom" in box.currentText()
     await asyncio.get_running_loop().shutdown_default_executor()
 
 
