@@ -47,6 +47,7 @@ class FuelPage(Page):
         self.drains = StatCard(theme, tr("Drains, 7 days"), "droplets", "error")
         self.waiting = StatCard(theme, tr("Sensors waiting"), "inbox", "info")
         self.tanks = outline_button(theme, tr("Tanks and sensors…"), "settings")
+        self.parameters = outline_button(theme, tr("Parameters…"), "sliders-horizontal")
         self.search = SearchField(theme, tr("Plate…"))
         self.columns = IconButton(theme, "columns-3", tr("Choose the columns"), framed=True)
         self.vehicles = VehicleTable(context, self.reader)
@@ -57,11 +58,12 @@ class FuelPage(Page):
         self._wanted: dict[str, Any] = {}
         self._lay_out()
         self._connect()
+        self._choose(None)
 
     def _lay_out(self) -> None:
         column = self.column()
         subtitle = tr("Levels, refuels and drains of each vehicle, with the evidence behind them")
-        column.addWidget(PageHeader(tr("Fuel"), subtitle, [self.tanks]))
+        column.addWidget(PageHeader(tr("Fuel"), subtitle, [self.parameters, self.tanks]))
         cards = QWidget()
         grid = CardGrid(cards, min_width=200, is_balanced=True)
         for card in (self.measured, self.on_board, self.drains, self.waiting):
@@ -116,7 +118,8 @@ class FuelPage(Page):
         self.chart.span_wanted.connect(lambda _span: self._load_chart(keep_span=False))
         self.chart.event_chosen.connect(self.events.select_key)
         self.panel.act_wanted.connect(self._do)
-        self.tanks.clicked.connect(self._open_tanks)
+        self.tanks.clicked.connect(lambda: self._open("fuel_tanks"))
+        self.parameters.clicked.connect(lambda: self._open("fuel_parameters"))
         self.context.formats.ticked.connect(self._on_ticked)
         self.context.formats.changed.connect(self._on_formats)
 
@@ -133,7 +136,7 @@ class FuelPage(Page):
             self.vehicles.select_key(self.overview.vehicles[0].vehicle_id)
         elif self.vehicle is not None:
             found = (row for row in self.overview.vehicles if row.vehicle_id == self.vehicle.vehicle_id)
-            self.vehicle = next(found, None)
+            self._choose(next(found, None))
             if topics & _CHART:
                 await self._read_chart(keep_span=True)
         if self.vehicle is None:
@@ -152,6 +155,10 @@ class FuelPage(Page):
         self.drains.set_value(f"{drains}", tr("none") if not drains else tr("confirm them or mark them false"))
         waiting = len(self.overview.waiting)
         self.waiting.set_value(f"{waiting}", tr("to be put into a tank") if waiting else tr("nobody waits"))
+
+    def _choose(self, vehicle: VehicleFuel | None) -> None:
+        self.vehicle = vehicle
+        self.parameters.setEnabled(vehicle is not None)
 
     def _load_chart(self, *, keep_span: bool) -> None:
         self.spawn(self._quietly(partial(self._read_chart, keep_span=keep_span)), "chart")
@@ -223,7 +230,7 @@ class FuelPage(Page):
 
     def _on_vehicle(self, rows: Sequence[VehicleFuel]) -> None:
         if rows and (self.vehicle is None or rows[0].vehicle_id != self.vehicle.vehicle_id):
-            self.vehicle = rows[0]
+            self._choose(rows[0])
             self.panel.hide()
             self._load_chart(keep_span=False)
 
@@ -247,12 +254,13 @@ class FuelPage(Page):
 
     # What the operator does
 
-    def _open_tanks(self) -> None:
-        self.spawn(self._tanks_dialog(), "tanks")
+    def _open(self, dialog: str) -> None:
+        """One of the dialogs about the chosen vehicle."""
+        self.spawn(self._dialog(dialog), dialog)
 
-    async def _tanks_dialog(self) -> None:
+    async def _dialog(self, name: str) -> None:
         vehicle_id = None if self.vehicle is None else self.vehicle.vehicle_id
-        await self.context.doors.dialogs["fuel_tanks"](self.context, self, vehicle_id)
+        await self._quietly(partial(self.context.doors.dialogs[name], self.context, self, vehicle_id))
 
     def _do(self, act: str, event: StoredEvent) -> None:
         if act == "map":

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection
 
-from app.fleet.tracks import vehicle_track
 from app.fuel.analyse import smoothed
 from app.fuel.detect.filters import is_spike
 from app.fuel.detect.states import is_moving
 from app.fuel.events import StoredEvent, list_events
-from app.fuel.readings import together, vehicle_readings
+from app.fuel.motion import vehicle_motion
+from app.fuel.readings import tank_readings, together
 from app.fuel.settings import parameters_of
+from app.fuel.tanks import list_tanks
 from widgets.charts.pyramid import Floats, Pyramid
 
+MOTION_BEFORE_MS = 600_000
 GAP_S = 3 * 3_600.0
 """Between two readings farther apart than this the line breaks."""
 
@@ -36,7 +38,9 @@ class ChartData:
 
 def read_chart(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int) -> ChartData:
     """Readings as litres raw and smoothed, speed and ignition, events, calibration versions."""
-    parts = vehicle_readings(connection, vehicle_id, from_ms, to_ms)
+    motion = vehicle_motion(connection, vehicle_id, from_ms - MOTION_BEFORE_MS, to_ms)
+    tanks = list_tanks(connection, vehicle_id)
+    parts = [tank_readings(connection, tank, from_ms, to_ms, motion=motion) for tank in tanks]
     parameters = parameters_of(connection, vehicle_id)
     time_s, litres = together(parts) if parts else (np.zeros(0), np.zeros(0))
     used = np.isfinite(litres)
@@ -46,8 +50,6 @@ def read_chart(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int
         valid = used.copy()
         used[valid] = ~is_spike(litres[valid], capacity)
     smooth = smoothed(litres, used, is_moving(speed), parameters)
-    track = vehicle_track(connection, vehicle_id, from_ms, to_ms).counted
-    at_s = track["fixed_at_ms"] / 1000.0
     ignition = parts[0].samples.ignition if len(parts) == 1 else np.zeros(0)
     ignition_s = time_s if len(parts) == 1 else np.zeros(0)
     versions = sorted(
@@ -63,7 +65,7 @@ def read_chart(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int
         series={
             "raw": Pyramid(*_broken(time_s, litres)),
             "smooth": Pyramid(*_broken(time_s, smooth)),
-            "speed": Pyramid(*_broken(at_s, track["speed_km_h"])),
+            "speed": Pyramid(*_broken(motion.time_s, motion.speed_km_h)),
             "ignition": Pyramid(ignition_s, np.where(ignition < 0, 0, ignition).astype(np.float64)),
         },
         events=tuple(list_events(connection, vehicle_id=vehicle_id, since_ms=from_ms, until_ms=to_ms)),
