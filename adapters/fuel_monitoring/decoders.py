@@ -21,33 +21,11 @@ from adapters.fuel_monitoring.lls import replies, requests
 from adapters.fuel_monitoring.lls import text as lls_text
 from adapters.fuel_monitoring.lls.frames import FROM_SENSOR, TO_SENSOR, LlsFrame, LlsParser
 from adapters.fuel_monitoring.modbus import rtu
-from adapters.fuel_monitoring.obd.elm327 import WORDS, ElmResult, read_reply, supported
+from adapters.fuel_monitoring.obd.elm327 import WORDS, ElmResult, read_reply, read_unasked, supported
 from adapters.fuel_monitoring.obd.pids import MASKS, PIDS
 
 Shown = dict[str, Any]
 
-_MEANINGS: Final = {
-    requests.READ: "single read",
-    requests.PERIODIC: "start periodic output",
-    requests.INTERVAL: "set periodic interval",
-    requests.POWER_UP: "set power-up output mode",
-    requests.FILTER: "set filter length",
-    requests.SETTINGS: "read settings",
-    requests.HISTORY: "read history",
-    requests.EDE_OPAQUE: "read production data",
-    requests.EDE_IDENTITY: "read serial number",
-    requests.EDE_VOLTAGE: "read supply voltage",
-    requests.EDE_PERIOD: "set output period",
-    requests.EDE_MODE: "set output mode",
-    requests.EDE_ADDRESS: "set network address",
-}
-_ARGUMENTS: Final = {
-    requests.INTERVAL: "interval_s",
-    requests.FILTER: "filter_length",
-    requests.EDE_PERIOD: "period_s",
-    requests.EDE_MODE: "mode_bits",
-    requests.EDE_ADDRESS: "new_address",
-}
 _EDE = frozenset({0x41, 0x42, 0x45, 0x50, 0x54, 0x55, 0x56})
 _MODES = {0: "none", 1: "binary", 2: "text"}
 
@@ -95,11 +73,11 @@ def _lls_frame(frame: LlsFrame) -> Shown:
     if frame.command in _EDE:
         shown["dialect"] = "ede"
     if frame.is_request:
-        shown["meaning"] = _MEANINGS.get(frame.command, "unknown")
-        if frame.command == requests.POWER_UP and frame.data:
-            shown["mode"] = _MODES.get(frame.data[0], str(frame.data[0]))
-        elif frame.command in _ARGUMENTS and frame.data:
-            shown[_ARGUMENTS[frame.command]] = frame.data[0]
+        shown["meaning"] = requests.MEANINGS.get(frame.command, "unknown")
+        if frame.command in requests.ARGUMENTS:
+            given = frame.data[0]
+            is_mode = frame.command == requests.POWER_UP
+            shown[requests.ARGUMENTS[frame.command]] = _MODES.get(given, str(given)) if is_mode else given
         return shown
     reply = replies.read_reply(frame)
     match reply:
@@ -129,7 +107,7 @@ def _modbus(data: bytes, context: Mapping[str, Any]) -> Sequence[Shown]:
         shown |= {"exception": data[2], "meaning": rtu.EXCEPTIONS.get(data[2], "unknown exception")}
     elif function in (rtu.READ_HOLDING, rtu.READ_INPUT) and len(data) == 5 + data[2] and data[2] % 2 == 0:
         shown |= _modbus_values(data[3:-2])
-    elif function in (rtu.READ_HOLDING, rtu.READ_INPUT, rtu.WRITE_ONE) and len(data) == 8:
+    elif function in (rtu.READ_HOLDING, rtu.READ_INPUT, rtu.WRITE_ONE) and len(data) == rtu.REQUEST_BYTES:
         second = "value" if function == rtu.WRITE_ONE else "count"
         shown |= {"start": int.from_bytes(data[2:4], "big"), second: int.from_bytes(data[4:6], "big")}
     else:
@@ -288,14 +266,8 @@ def _elm327(data: bytes, context: Mapping[str, Any]) -> Sequence[Shown]:
             return [{"error": "reply_hex is not hex."}]
     if not data:
         return [{"error": "incomplete"}]
-    return [elm_fields(read_reply(str(context.get("command") or _guessed_command(data)), data))]
-
-
-def _guessed_command(data: bytes) -> str:
-    """Without a command the reply itself tells mode and PID, where it holds them."""
-    digits = "".join(chr(byte) for byte in data if chr(byte) in "0123456789ABCDEFabcdef")
-    mode = int(digits[:2], 16) - 0x40 if len(digits) >= 4 else 1
-    return f"{mode:02X}{digits[2:4]}" if 0 < mode < 16 else "0100"
+    command = context.get("command")
+    return [elm_fields(read_reply(str(command), data) if command else read_unasked(data))]
 
 
 def elm_fields(result: ElmResult) -> Shown:

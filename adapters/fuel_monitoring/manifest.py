@@ -20,5 +20,6 @@ MANIFEST: Final = Manifest(
     stale_after_s=15 * 60,
     decoders="adapters.fuel_monitoring.decoders:DECODERS",
     simulator="adapters.fuel_monitoring.simulator.peer:simulate",
+    explainer="adapters.fuel_monitoring.explain:explain",
     bench="adapters.fuel_monitoring.bench:BENCH",
 )

@@ -79,6 +79,26 @@ class FuelSettings(Settings):
         min_length=1,
         max_length=200,
     )
+    vehicle: str = setting(
+        "Vehicle",
+        "text",
+        default="",
+        help="Its plate. Left empty, the sensors wait on the Fuel page until they are given to a tank.",
+        example="KAN-101-XA",
+        max_length=_LONGEST_NAME,
+    )
+    sensors: str = setting(
+        "Sensors and tanks",
+        "text",
+        default="1",
+        help=(
+            "Address = tank, with commas between. On a CAN bus 1 and 2 are the two fuel levels; OBD has 1 alone. "
+            "A tank of another vehicle is written as plate / tank."
+        ),
+        example="1 = left tank, 2 = right tank",
+        min_length=1,
+        max_length=2_000,
+    )
     speed: Literal["usual", "1200", "2400", "4800", "9600", "19200", "38400", "57600", "115200"] = setting(
         "Speed of the port",
         "choice",
@@ -118,26 +138,6 @@ class FuelSettings(Settings):
             "millimetres_10": "Tenths of a millimetre",
         },
         shown_when={"protocol": ("lls", "ede")},
-    )
-    vehicle: str = setting(
-        "Vehicle",
-        "text",
-        default="",
-        help="Its plate. Left empty, the sensors wait on the Fuel page until they are given to a tank.",
-        example="KAN-101-XA",
-        max_length=_LONGEST_NAME,
-    )
-    sensors: str = setting(
-        "Sensors and tanks",
-        "text",
-        default="1",
-        help=(
-            "Address = tank, with commas between. On a CAN bus 1 and 2 are the two fuel levels; OBD has 1 alone. "
-            "A tank of another vehicle is written as plate / tank."
-        ),
-        example="1 = left tank, 2 = right tank",
-        min_length=1,
-        max_length=2_000,
     )
     period_s: float = setting(
         "Read every",

@@ -12,7 +12,7 @@ KEEP_ALIVE: Final = b"\xf1\x09"
 DEVICE_INFO: Final = b"\xf1\x07"
 BUS_SETTINGS: Final = b"\xf1\x06"
 
-_MARK = 0xF1
+MARK: Final = 0xF1
 _HEADER = 11
 _EXTENDED = 1 << 31
 _REPLY_BYTES = {0x01: 6, 0x06: 12, 0x07: 8, 0x09: 4, 0x0C: 3}
@@ -58,7 +58,7 @@ class GvretParser:
     def _length_at(self, at: int) -> int | None:
         """Bytes of what begins here; 0 for nothing, None to wait."""
         buffer, left = self._buffer, len(self._buffer) - at
-        if buffer[at] != _MARK:
+        if buffer[at] != MARK:
             return 0
         if left < 2:
             return None
@@ -94,6 +94,6 @@ def set_speed(bit_rates: tuple[int, int], *, listen_only: bool = True) -> bytes:
 def frame_bytes(frame: CanFrame) -> bytes:
     """The bytes that carry a frame to the host."""
     raw_id = frame.can_id | (_EXTENDED if frame.extended else 0)
-    micros = int((frame.timestamp_s or 0.0) * 1e6) & 0xFFFF_FFFF
-    head = bytes((_MARK, 0)) + micros.to_bytes(4, "little") + raw_id.to_bytes(4, "little")
+    micros = round((frame.timestamp_s or 0.0) * 1e6) & 0xFFFF_FFFF
+    head = bytes((MARK, 0)) + micros.to_bytes(4, "little") + raw_id.to_bytes(4, "little")
     return head + bytes((frame.bus << 4 | len(frame.data),)) + frame.data + b"\x00"

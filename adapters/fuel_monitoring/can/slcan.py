@@ -176,5 +176,5 @@ def frame_line(frame: CanFrame) -> bytes:
     """The line that carries a frame."""
     head = ("R" if frame.extended else "r") if frame.remote else ("T" if frame.extended else "t")
     data = b"" if frame.remote else frame.data
-    stamp = "" if frame.timestamp_s is None else f"{int(frame.timestamp_s * 1000) % 60_000:04X}"
+    stamp = "" if frame.timestamp_s is None else f"{round(frame.timestamp_s * 1000) % 60_000:04X}"
     return f"{head}{frame.shown_id}{len(frame.data):X}{data.hex().upper()}{stamp}\r".encode()

@@ -11,6 +11,30 @@ READ, PERIODIC, FILTER, HISTORY, SETTINGS, INTERVAL, POWER_UP = 0x06, 0x07, 0x0E
 EDE_OPAQUE, EDE_IDENTITY, EDE_VOLTAGE, EDE_PERIOD, EDE_MODE, EDE_ADDRESS = 0x41, 0x42, 0x50, 0x54, 0x55, 0x56
 LONGEST_FILTER = 20
 POWER_UP_MODES = {0: "none (polled)", 1: "binary", 2: "text"}
+MEANINGS = {
+    READ: "single read",
+    PERIODIC: "start periodic output",
+    INTERVAL: "set periodic interval",
+    POWER_UP: "set power-up output mode",
+    FILTER: "set filter length",
+    SETTINGS: "read settings",
+    HISTORY: "read history",
+    EDE_OPAQUE: "read production data",
+    EDE_IDENTITY: "read serial number",
+    EDE_VOLTAGE: "read supply voltage",
+    EDE_PERIOD: "set output period",
+    EDE_MODE: "set output mode",
+    EDE_ADDRESS: "set network address",
+}
+ARGUMENTS = {
+    INTERVAL: "interval_s",
+    POWER_UP: "mode",
+    FILTER: "filter_length",
+    EDE_PERIOD: "period_s",
+    EDE_MODE: "mode_bits",
+    EDE_ADDRESS: "new_address",
+}
+"""What the one byte of a request says."""
 
 
 def read_once(address: int) -> bytes:

@@ -21,6 +21,7 @@ EXCEPTIONS: Final = {
     11: "gateway target did not answer",
 }
 MOST_REGISTERS: Final = 125
+REQUEST_BYTES: Final = 8
 
 
 def _entry(value: int) -> int:
@@ -149,7 +150,7 @@ class ModbusParser:
         if function & EXCEPTION:
             length, start = 5, 3
         elif function == WRITE_ONE:
-            length, start = 8, 2
+            length, start = REQUEST_BYTES, 2
         else:
             length, start = 5 + buffer[at + 2], 3
             if buffer[at + 2] == 0 or buffer[at + 2] > 2 * MOST_REGISTERS:

@@ -127,6 +127,13 @@ def read_reply(command: str, reply: bytes) -> ElmResult:
     return _obd_reply(wanted, lines)
 
 
+def read_unasked(reply: bytes) -> ElmResult:
+    """A reply whose command is not known: the answer itself tells mode and PID."""
+    modes = range(0x41, 0x50)
+    first = next((one.data for one in read_reply("", reply).answers if one.data and one.data[0] in modes), None)
+    return read_reply("0100" if first is None else f"{first[0] - 0x40:02X}{first[1:2].hex()}", reply)
+
+
 def _at_reply(wanted: str, lines: tuple[str, ...], reply: bytes) -> ElmResult:
     if not lines:
         return ElmResult(wanted, lines, error="incomplete")
