@@ -180,6 +180,7 @@ def bind_sensor(
     connection.execute(
         update(FuelSensor).where(FuelSensor.id == sensor_id).values(tank_id=tank_id, changed_version=version)
     )
+    raise_topic(connection, "tanks")  # its readings are others now
     move_sensor(connection, row.key, tank_id, _moment(now_ms), since_ms)
     record_act(
         connection,
@@ -215,6 +216,7 @@ def remove_sensor(connection: Connection, sensor_id: str, *, now_ms: int | None 
     version = raise_topic(connection, "fuel_sensors")
     values = {"tank_id": None, "removed_at": utc_now(), "changed_version": version}
     connection.execute(update(FuelSensor).where(FuelSensor.id == sensor_id).values(**values))
+    raise_topic(connection, "tanks")
     move_sensor(connection, row.key, None, _moment(now_ms))
     record_act(
         connection, what="fuel_sensor.remove", subject=row.name or row.unique_id, before={"tank_id": row.tank_id},
