@@ -53,18 +53,85 @@ def test_any_bytes_cost_nothing(data: bytes, cuts: list[int]) -> None:
         assert isinstance(code, tuple | list)
 
 
-def test_lines_are_those_of_an_independent_implementation() -> None:
+@given(st.lists(st.binary(max_size=90) | st.sampled_from([b"\r", b"\x07", b"t1231AA\r"]), max_size=8), CUTS)
+def test_lines_are_the_same_in_any_chunks(parts: list[bytes], cuts: list[int]) -> None:
+    whole, cut = slcan.SlcanParser(), slcan.SlcanParser()
+    data = b"".join(parts)
+    expected = whole.feed(data)
+    assert in_pieces(cut.feed, data, [cut_at * 4 for cut_at in cuts]) == expected
+    assert cut.skipped_bytes == whole.skipped_bytes
+
+
+@given(st.text(st.characters(max_codepoint=255), max_size=12))
+def test_no_character_is_too_strange_for_a_command(rest: str) -> None:
+    for head in "SsZXMmVvNFOLCPA":
+        slcan.command_of(head + rest)
+        slcan.read_line(head + rest)
+
+
+@given(st.integers(0, 0xFFFF_FFFF))
+def test_a_bridges_clock_comes_back_to_the_microsecond(micros: int) -> None:
+    frame = CanFrame(0x123, b"", extended=False, timestamp_s=micros / 1e6)
+    assert gvret.GvretParser().feed(gvret.frame_bytes(frame)) == [frame]
+    (line,) = slcan.SlcanParser().feed(slcan.frame_line(CanFrame(0x123, b"", timestamp_s=(micros % 60_000) / 1e3)))
+    assert line.frame is not None
+    assert line.frame.timestamp_s == (micros % 60_000) / 1e3
+
+
+@pytest.mark.parametrize("extended", [True, False])
+@pytest.mark.parametrize("remote", [True, False])
+def test_lines_are_those_of_an_independent_implementation(extended: bool, remote: bool) -> None:
     can = pytest.importorskip("can")
-    reader = pytest.importorskip("can.interfaces.slcan")
-    assert reader
-    message = can.Message(arbitration_id=0x18FEFC21, is_extended_id=True, data=bytes.fromhex("FF7DFFFFFFFF50FF"))
-    line = f"T{message.arbitration_id:08X}{message.dlc}{message.data.hex().upper()}\r".encode()
-    assert slcan.frame_line(CanFrame(message.arbitration_id, bytes(message.data))) == line
+    bridge = pytest.importorskip("can.interfaces.slcan").slcanBus("loop://", sleep_after_open=0)
+    frame = CanFrame(0x18FEFC21 if extended else 0x7E8, b"\x00" * 3 if remote else b"\xff\x7d\x00", extended, remote)
+    with bridge:
+        while bridge.recv(0.01) is not None:
+            pass
+        bridge.serialPortOrig.reset_input_buffer()
+        bridge.serialPortOrig.write(slcan.frame_line(frame))
+        heard = bridge.recv(5)
+        assert (heard.arbitration_id, heard.is_extended_id, heard.is_remote_frame) == (frame.can_id, extended, remote)
+        assert heard.dlc == 3
+        assert remote or bytes(heard.data) == frame.data
+        bridge.send(
+            can.Message(
+                arbitration_id=frame.can_id,
+                is_extended_id=extended,
+                is_remote_frame=remote,
+                dlc=3,
+                data=None if remote else frame.data,
+            )
+        )
+        (line,) = slcan.SlcanParser().feed(bridge.serialPortOrig.read_until(b"\r"))
+        assert line.frame == frame
+        bridge.serialPortOrig.reset_input_buffer()
+
+
+def test_logs_are_those_of_an_independent_implementation(tmp_path: Path) -> None:
+    can = pytest.importorskip("can")
+    frames = [
+        CanFrame(0x18FEFC21, bytes.fromhex("FF7DFFFFFFFF50FF"), timestamp_s=1436509052.249713),
+        CanFrame(0x7DF, b"\x02\x01\x2f", extended=False, timestamp_s=1436509053.5),
+        CanFrame(0x123, b"", extended=False, remote=True, timestamp_s=1436509054.0),
+    ]
+    ours, theirs = tmp_path / "ours.log", tmp_path / "theirs.log"
+    ours.write_text("".join(f"{candump.format_line(frame)}\n" for frame in frames))
+    with can.CanutilsLogReader(ours) as reader:
+        messages = list(reader)
+    assert [(one.arbitration_id, bytes(one.data), one.is_remote_frame) for one in messages] == [
+        (frame.can_id, frame.data, frame.remote) for frame in frames
+    ]
+    with can.CanutilsLogWriter(theirs) as writer:
+        for message in messages:
+            writer.on_message_received(message)
+    again = [candump.parse_line(line)[0] for line in theirs.read_text().splitlines()]
+    assert again == frames
 
 
 def test_a_bell_ends_a_line_as_an_error_whatever_stood_before_it() -> None:
     parser = slcan.SlcanParser()
     found = parser.feed(b"t1230\x07t1231AA\r" + b"x" * 500 + b"\r\r")
+    assert parser.skipped_bytes == 500
     assert [line.error or line.facts.get("reply") or line.text for line in found] == [
         "error",
         "t1231AA",
@@ -91,24 +158,53 @@ def test_codes_that_are_no_values_are_never_shown_as_values(pgn: int, data: st.D
         assert signal.status in ("missing", "ok", "reserved", "error", "not_available")
 
 
-def test_values_agree_with_a_dbc_decoder(tmp_path: Path) -> None:
+def written_dbc() -> str:
+    """Every message of our table as an operator's DBC file would describe it."""
+    lines = ['VERSION ""', "NS_ :", "BS_:", "BU_: X"]
+    for pgn, spns in j1939.PGNS.items():
+        lines.append(f"BO_ {j1939.make_id(pgn, 0xFE) | 1 << 31} P{pgn}: 8 X")
+        lines += [
+            f' SG_ S{one.spn} : {8 * one.at}|{8 * one.size}@1+ ({one.scale},{one.offset}) [0|0] "" X' for one in spns
+        ]
+    lines += ["BO_ 291 Own: 2 X", ' SG_ Level : 0|8@1+ (1,0) [0|200] "" X', ' SG_ Flags : 8|2@1+ (1,0) [0|0] "" X', ""]
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def own_signals(tmp_path_factory: pytest.TempPathFactory) -> UserSignals:
+    pytest.importorskip("cantools")
+    path = tmp_path_factory.mktemp("dbc") / "fuel.dbc"
+    path.write_text(written_dbc())
+    return UserSignals(path)
+
+
+@given(st.sampled_from(sorted(j1939.PGNS)), st.binary(min_size=8, max_size=8), st.integers(0, 255), st.integers(0, 7))
+def test_values_agree_with_a_dbc_decoder(
+    own_signals: UserSignals, pgn: int, data: bytes, source: int, priority: int
+) -> None:
+    frame = CanFrame(j1939.make_id(pgn, source, priority=priority), data)
+    ours = {f"P{pgn}.S{one.spn}": one.value for one in j1939.decode_frame(frame) if one.value is not None}
+    assert own_signals.decode(frame) == pytest.approx(ours)
+
+
+def test_a_users_signals_keep_to_their_range_and_to_their_kind_of_identifier(own_signals: UserSignals) -> None:
+    assert {"P65276.S96", "Own.Level"} <= set(own_signals.names())
+    assert own_signals.decode(CanFrame(0x123, b"\xc8\x03", extended=False)) == {"Own.Level": 200.0, "Own.Flags": 3.0}
+    assert own_signals.decode(CanFrame(0x123, b"\xc9\x03", extended=False)) == {"Own.Flags": 3.0}
+    assert own_signals.decode(CanFrame(0x123, b"\xc8\x03")) == {}
+    assert own_signals.decode(CanFrame(0x124, b"\xc8\x03", extended=False)) == {}
+    assert own_signals.decode(CanFrame(0x123, b"\xc8\x03", extended=False, remote=True)) == {}
+    assert own_signals.decode(CanFrame(0x123, b"", extended=False)) == {}
+
+
+def test_a_file_that_is_no_dbc_says_so(tmp_path: Path) -> None:
     pytest.importorskip("cantools")
     path = tmp_path / "fuel.dbc"
-    path.write_text(
-        'VERSION ""\nNS_ :\nBS_:\nBU_: X\n'
-        "BO_ 2566847521 DD: 8 X\n"
-        ' SG_ Level1 : 8|8@1+ (0.4,0) [0|100] "%" X\n SG_ Level2 : 48|8@1+ (0.4,0) [0|100] "%" X\n'
-    )
-    own = UserSignals(path)
-    assert own.names() == ("DD.Level1", "DD.Level2")
-    frame = CanFrame(0x1CFEFC17, bytes.fromhex("FF7DFFFFFFFF50FF"))  # another priority and source
-    values = own.decode(frame)
-    ours = {signal.spn: signal.value for signal in j1939.decode_frame(frame)}
-    assert values == pytest.approx({"DD.Level1": ours[96], "DD.Level2": ours[38]})
-    assert own.decode(CanFrame(0x123, b"", extended=False)) == {}
     path.write_bytes(bytes(range(256)))
     with pytest.raises(SettingsInvalid, match="not a DBC file"):
         UserSignals(path)
+    with pytest.raises(SettingsInvalid, match=r"absent\.dbc cannot be read: No such file"):
+        UserSignals(tmp_path / "absent.dbc")
 
 
 @given(st.binary(min_size=9, max_size=200), st.integers(0, 255), st.integers(0, 255))

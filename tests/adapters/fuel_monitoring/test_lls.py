@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.errors import BadReply
 from adapters.fuel_monitoring.lls import requests
-from adapters.fuel_monitoring.lls.crc import crc8
+from adapters.fuel_monitoring.lls.crc import RunningCrc, crc8
 from adapters.fuel_monitoring.lls.frames import FROM_SENSOR, LlsFrame, LlsParser, build
 from adapters.fuel_monitoring.lls.replies import Ack, EdeVoltage, History, LlsSettings, Measurement, read_reply
 from adapters.fuel_monitoring.lls.text import TextParser, read_line
@@ -30,6 +30,19 @@ def one(data: bytes) -> LlsFrame:
 
 def test_the_checksum_is_that_of_the_standard() -> None:
     assert crc8(b"123456789") == 0xA1
+
+
+@given(st.lists(st.binary(max_size=300), max_size=4), st.integers(0, 200), st.data())
+def test_the_running_checksum_is_that_of_any_stretch(parts: list[bytes], dropped: int, data: st.DataObject) -> None:
+    running, whole = RunningCrc(), b"".join(parts)
+    for part in parts:
+        running.extend(part)
+    dropped = min(dropped, len(whole))
+    running.drop(dropped)
+    left = whole[dropped:]
+    start = data.draw(st.integers(0, len(left)))
+    end = data.draw(st.integers(start, len(left)))
+    assert running.of(start, end) == crc8(left[start:end])
 
 
 def test_requests_are_those_of_the_manual() -> None:
@@ -73,6 +86,29 @@ def test_what_is_held_stays_small_however_much_comes() -> None:
         parser.feed(bytes((0x3E, 1, 0x0F, 0x70, 0x17)) * 200)
         assert len(parser._buffer) < 8_000
     assert parser.skipped_bytes > 0
+
+
+@pytest.mark.parametrize("pattern", [
+    bytes((0x3E, 1, 0x0F, 0x70, 0x17)), bytes((0x3E, 1, 0x0F, 0x69, 0x0F)), b"\x3e", b"\x31\x3e\x06", b"\x3e\x10\x10",
+    b"\x3e\x07\x07",
+])  # fmt: skip
+@pytest.mark.parametrize("step", [None, 7])
+def test_rubbish_without_end_costs_linear_work(pattern: bytes, step: int | None) -> None:
+    size = 200_000 if step is None else 20_000
+    data, parser = (pattern * (size // len(pattern) + 1))[:size], LlsParser()
+    for at in range(0, size, step or size):
+        parser.feed(data[at : at + (step or size)])
+    assert parser.steps <= 40 * size
+    assert len(parser._buffer) < 8_000
+
+
+def test_a_history_is_never_taken_for_a_refusal() -> None:
+    """The high byte of its length passes for the checksum of a refusal with some addresses."""
+    for address in range(256):
+        for count in range(30):
+            data = (15 * count).to_bytes(2, "little") + bytes(15 * count)
+            assert one(reply(requests.HISTORY, data, address)).data == data
+        assert read_reply(one(reply(requests.HISTORY, b"\x01", address))) == Ack(1)
 
 
 def test_a_master_takes_the_awaited_answer_only() -> None:

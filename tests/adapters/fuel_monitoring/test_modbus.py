@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.errors import SettingsInvalid
 from adapters.fuel_monitoring.modbus import rtu
-from adapters.fuel_monitoring.modbus.maps import BUILT_IN, CAP_10, load_map, save_map
+from adapters.fuel_monitoring.modbus.maps import BUILT_IN, CAP_10, TD_500, load_map, save_map
 from adapters.fuel_monitoring.modbus.registers import Register, WordOrder, value_of
 from tests.adapters.fuel_monitoring.support import in_pieces
 
@@ -29,6 +30,28 @@ def test_frames_are_those_of_an_independent_implementation() -> None:
     for data in (b"\x01\x03\x00\x00\x00\x04", b"\x07\x04\x02\x00\x0a", bytes(range(200))):
         assert rtu.crc16(data).to_bytes(2, "little") == framer.compute_CRC(data).to_bytes(2, "big")
     assert rtu.read_request(1, 3, 0, 4).hex() == "010300000004" + "4409"
+
+
+def test_an_independent_implementation_reads_our_requests_and_we_its_answers() -> None:
+    pytest.importorskip("pymodbus")
+    from pymodbus.framer.rtu import FramerRTU
+    from pymodbus.pdu import DecodePDU
+    from pymodbus.pdu.register_message import ReadHoldingRegistersResponse, ReadInputRegistersResponse
+
+    server, client = FramerRTU(DecodePDU(is_server=True)), FramerRTU(DecodePDU(is_server=False))
+    for function, answer_of in ((3, ReadHoldingRegistersResponse), (4, ReadInputRegistersResponse)):
+        request = rtu.read_request(17, function, 0x0300, 5)
+        used, pdu = server.handleFrame(request, 0, 0)
+        assert pdu is not None
+        assert (used, pdu.dev_id, pdu.function_code, pdu.address, pdu.count) == (8, 17, function, 0x0300, 5)
+        parser = rtu.ModbusParser()
+        parser.expect(request)
+        frame = client.buildFrame(answer_of(dev_id=17, registers=[1, 65_535, 0, 256, 7]))
+        assert [reply.registers for reply in parser.feed(frame)] == [(1, 65_535, 0, 256, 7)]
+    write = rtu.write_request(17, 6, 31)
+    used, pdu = server.handleFrame(write, 0, 0)
+    assert pdu is not None
+    assert (used, pdu.address, pdu.registers) == (8, 6, [31])
 
 
 @given(st.integers(1, 247), WORDS, st.booleans(), st.binary(max_size=5), CUTS)
@@ -87,7 +110,29 @@ def test_maps_are_saved_and_read_again() -> None:
     assert {"escort_td500", "cap_10", "stationary"} == set(BUILT_IN)
 
 
-def written_map(level_unit: str = "percent", **registers: dict[str, int]) -> str:
+def test_a_map_of_the_bytes_of_a_reply_is_saved_and_read_again() -> None:
+    assert load_map(save_map(TD_500)) == TD_500
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"count": 1, "level_at": 1}, "1 registers are 2 bytes"),
+        ({"count": 200}, "raw_reply → count"),
+        ({"registers": {"level": {"address": 1}}}, "not by both"),
+    ],
+)
+def test_a_raw_map_that_cannot_be_right_says_why(change: dict[str, Any], why: str) -> None:
+    whole = json.loads(save_map(TD_500))
+    registers = change.pop("registers", None)
+    whole["raw_reply"] |= change
+    if registers is not None:
+        whole["registers"] = registers
+    with pytest.raises(SettingsInvalid, match=why):
+        load_map(json.dumps(whole))
+
+
+def written_map(level_unit: str = "percent", **registers: dict[str, Any]) -> str:
     return json.dumps({"key": "a", "label": "x", "level_unit": level_unit, "registers": registers})
 
 
@@ -98,6 +143,9 @@ def written_map(level_unit: str = "percent", **registers: dict[str, int]) -> str
         (written_map(level={"address": -1}), "address"),
         (written_map("barrels", level={"address": 1}), "level_unit"),
         (written_map(water={"address": 1}), "no register “level”"),
+        (written_map(level={"address": 65_535, "kind": "f32"}), "behind 65535 there is none"),
+        (written_map(level={"address": 1, "scale": 0}), "a scale of 0"),
+        (written_map(level={"address": 1}, other={"address": 2}).replace("other", "x" * 41), "registers"),
         ("[" * 100_000, "not JSON"),
     ],
 )

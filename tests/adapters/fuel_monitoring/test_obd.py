@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.fuel_monitoring.obd.elm327 import WORDS, ElmParser, read_reply, supported
+from adapters.fuel_monitoring.obd.elm327 import LONGEST_REPLY, WORDS, ElmParser, read_reply, read_unasked, supported
 from adapters.fuel_monitoring.obd.estimates import air_flow_g_s, fuel_from_air_l_h
 from adapters.fuel_monitoring.obd.session import ElmSession, Step
 
@@ -21,6 +21,39 @@ def test_every_form_of_one_answer_says_the_same(reply: bytes) -> None:
     result = read_reply("012F", reply)
     assert result.error == ""
     assert result.value == pytest.approx(66.667, rel=1e-4)
+
+
+@pytest.mark.parametrize(("reply", "ecu"), [
+    (b"48 6B 10 41 2F AA 9D\r\r>", "486B10"),  # ISO 9141-2, J1850 VPW
+    (b"416B10412FAA1C\r\r>", "416B10"),  # J1850 PWM
+    (b"83F110412FAA9E\r\r>", "83F110"),  # KWP 2000
+    (b"BUS INIT: ...OK\r83 F1 10 41 2F AA 9E \r\r>", "83F110"),
+])  # fmt: skip
+def test_headers_of_buses_before_can_are_understood(reply: bytes, ecu: str) -> None:
+    result = read_reply("012F", reply)
+    assert [(one.ecu, one.data.hex()) for one in result.answers] == [(ecu, "412faa")]
+    assert result.value == pytest.approx(66.667, rel=1e-4)
+
+
+def test_a_long_answer_is_taken_in_order_or_not_at_all() -> None:
+    lines = [b"7E81014490201575030", b"7E8215A5A5A39395A54", b"7E82253333930303030"]
+    whole = read_reply("0902", b"\r".join(lines) + b"\r\r>")
+    assert (whole.error, whole.answers[0].data[3:]) == ("", b"WP0ZZZ99ZTS390000")
+    for wrong in ([lines[0], lines[2], lines[1]], [lines[0], lines[2]], [lines[0], lines[1]], [lines[1], lines[2]]):
+        assert read_reply("0902", b"\r".join(wrong) + b"\r\r>").error == "incomplete"
+    numbered = b"014\r0: 490201575030\r1: 5A5A5A39395A54\r2: 53333930303030\r"
+    assert read_reply("0902", numbered + b"\r>").error == ""
+    assert read_reply("0902", numbered + numbered + b"\r>").error == "incomplete"
+
+
+def test_a_refusal_of_another_request_is_no_answer() -> None:
+    assert read_reply("012F", b"7F0912\r\r>").error == "mismatch"
+    assert read_reply("012F", b"7F0178\r412FAA\r\r>").value == pytest.approx(66.667, rel=1e-4)
+
+
+@pytest.mark.parametrize("reply", [b"412F80\r>", b"012F\r412F80\r>", b"7E8 03 41 2F 80\r>", b"48 6B 10 41 2F 80 73\r>"])
+def test_without_the_command_the_answer_tells_it(reply: bytes) -> None:
+    assert read_unasked(reply).value == pytest.approx(50.196, rel=1e-4)
 
 
 def test_several_control_units_are_kept_apart() -> None:
@@ -76,6 +109,15 @@ def test_an_adapter_that_never_prompts_is_held_small() -> None:
         assert parser.feed(b"x" * 1_000) == []
     assert parser.skipped_bytes > 0
     assert len(parser._buffer) <= 8_192
+
+
+def test_an_endless_reply_is_cut_alike_in_any_chunks() -> None:
+    data = bytes(range(0x41, 0x5B)) * 400 + b">412F80\r>"
+    whole, cut = ElmParser(), ElmParser()
+    expected = whole.feed(data)
+    assert [reply for at in range(0, len(data), 997) for reply in cut.feed(data[at : at + 997])] == expected
+    assert [len(reply) for reply in expected] == [LONGEST_REPLY, 7]
+    assert whole.skipped_bytes == cut.skipped_bytes == 26 * 400 - LONGEST_REPLY
 
 
 def answers(session: ElmSession, replies: dict[str, bytes]) -> list[str]:
