@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select, update
 
 from app.alarms.words import Kind
+from app.store.changes import raise_topic
 from app.store.tables import Alarm, Device, DeviceState, FuelSensor, Tank
 
 LINGER_MS = 20 * 60_000
@@ -44,11 +45,12 @@ def parents(alarms: Sequence[Link], now_ms: int) -> dict[str, str | None]:
     }
 
 
-def fold(connection: Connection, now_ms: int, version: int) -> int:
+def fold(connection: Connection, now_ms: int) -> int:
     """Put every standing silence under its cause, and take it out where that is over; how many moved."""
     found = _links(connection, now_ms)
     before = {one.id: one.parent_id for one in found}
     moved = {one: parent for one, parent in parents(found, now_ms).items() if before[one] != parent}
+    version = raise_topic(connection, "alarms") if moved else 0
     for alarm_id, parent_id in moved.items():
         change = update(Alarm).where(Alarm.id == alarm_id)
         connection.execute(change.values(parent_id=parent_id, changed_version=version))

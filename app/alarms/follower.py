@@ -184,13 +184,11 @@ def _write(connection: Connection, *, held: _Standing, found: Sequence[Finding],
 def _let_time_pass(connection: Connection, now_ms: int) -> None:
     """Shelved alarms whose time is up come back; a cause that is long over explains nothing any more."""
     ended = Alarm.shelved_until_ms <= now_ms
-    folded = Alarm.parent_id.is_not(None) & Alarm.cleared_at_ms.is_(None)
-    if connection.execute(select(Alarm.id).where(ended | folded).limit(1)).first() is None:
-        return
-    version = raise_topic(connection, "alarms")
-    change = update(Alarm).where(ended)
-    connection.execute(change.values(shelved_until_ms=None, shelved_reason="", changed_version=version))
-    fold(connection, now_ms, version)
+    if connection.execute(select(Alarm.id).where(ended).limit(1)).first() is not None:
+        version = raise_topic(connection, "alarms")
+        change = update(Alarm).where(ended)
+        connection.execute(change.values(shelved_until_ms=None, shelved_reason="", changed_version=version))
+    fold(connection, now_ms)
 
 
 def _orphans(connection: Connection, rules: Sequence[Rule], now_ms: int) -> list[Finding]:

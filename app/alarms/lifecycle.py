@@ -34,7 +34,7 @@ def apply_findings(connection: Connection, findings: Iterable[Finding], now_ms: 
             changed += _raise(connection, finding, now_ms, version)
         else:
             changed += _clear(connection, finding, version)
-    fold(connection, now_ms, version)
+    fold(connection, now_ms)
     return changed
 
 

@@ -126,16 +126,13 @@ def _trackers(connection: Connection, subjects: Subjects) -> Iterable[Heard]:
 
 
 def _sensors(connection: Connection, _subjects: Subjects) -> Iterable[Heard]:
-    moved = dict(
-        connection.execute(
-            select(Device.vehicle_id, func.max(DeviceState.fixed_at_ms))
-            .join(DeviceState, DeviceState.device_key == Device.key)
-            .where(Device.vehicle_id.is_not(None), DeviceState.speed_km_h > MOVING_KM_H)
-            .group_by(Device.vehicle_id)
-        )
-        .tuples()
-        .all()
+    moving = (
+        select(Device.vehicle_id, func.max(DeviceState.fixed_at_ms))
+        .join(DeviceState, DeviceState.device_key == Device.key)
+        .where(Device.vehicle_id.is_not(None), DeviceState.speed_km_h > MOVING_KM_H)
+        .group_by(Device.vehicle_id)
     )
+    moved = {row[0]: row[1] for row in connection.execute(moving)}
     query = (
         select(FuelSensor.__table__, Tank.name.label("tank"), Vehicle.id.label("vehicle_id"), Vehicle.plate)
         .join(Tank, Tank.id == FuelSensor.tank_id)

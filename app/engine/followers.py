@@ -25,7 +25,7 @@ LONGEST_DELAY_S = 300.0
 PATIENCE_S = 3_600.0
 """After which a follower is called although nothing moved and it did not ask for it."""
 
-FOLLOWERS: tuple[str, ...] = ("app.fuel.worker:FuelWorker",)
+FOLLOWERS: tuple[str, ...] = ("app.fuel.worker:FuelWorker", "app.alarms.follower:AlarmFollower")
 """``module:class``, loaded when an engine runs: numbers and analyses cost memory that a window does not need."""
 
 _log = logging.getLogger(__name__)
