@@ -27,7 +27,7 @@ from app.fleet.devices import adopt
 from app.integrations import Desk, add, change, check_settings, configured, list_integrations
 from app.services import Services
 from app.store.store import Store
-from app.store.tables import Device, PositionRow
+from app.store.tables import Device, FuelEventRow, PositionRow
 
 REAL_PORT = 5022
 TRACKED = {"gt02_tracker": "Depot trackers", "traccar": "Traccar (demo server)"}
@@ -217,6 +217,9 @@ def _is_lively(connection: Connection) -> bool:
     counted = select(func.count(func.distinct(PositionRow.device_key)))
     per_source = counted.join(Device, PositionRow.device_key == Device.key).group_by(Device.integration_id)
     counts = connection.execute(per_source).scalars().all()
+    analysed = connection.execute(select(func.count(func.distinct(FuelEventRow.vehicle_id)))).scalar_one()
+    if analysed < len(demo_fuel.PLATES):
+        return False
     return len(counts) == len(TRACKED) and min(counts) >= len(PLATES) // 2
 
 

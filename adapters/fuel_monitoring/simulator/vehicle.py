@@ -147,8 +147,8 @@ class DrivenVehicle:
         self._drive(step_s, stretch)
         self._burn(step_s, stretch)
         self._flow(step_s)
-        wanted = 0.018 * min(self.speed_km_h / 50, 1.0)
-        self._slosh = 0.55 * self._slosh + self._rng.gauss(0, wanted or 0.0006)
+        wanted = 0.007 * min(self.speed_km_h / 50, 1.0)
+        self._slosh = 0.55 * self._slosh + self._rng.gauss(0, wanted or 0.0004)
 
     def _drive(self, step_s: float, stretch: float) -> None:
         if self._flows or not self.is_working:
