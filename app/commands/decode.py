@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def decode(session: Session, protocol: str, hex_text: tuple[str, ...], as_json: bool) -> None:
-    """Explain bytes. Without HEX one input is read per line: hex, or a JSON object as in a vector file."""
+    """Explain bytes. Without HEX one input is read per line.
+
+    A line is hex, a line of a candump log, or a JSON object: with hex or text, for j1939 with can_id and data or with
+    frames, for elm327 with command and reply_hex.
+    """
     decoders = session.catalogue.decoders()
     if protocol not in decoders:
         raise Refused(f"There is no decoder named “{protocol}”. Use one of: {', '.join(sorted(decoders))}.")
@@ -50,6 +54,8 @@ def explain(decoder: Decoder, text: str) -> list[Mapping[str, Any]]:
 
 def _read_input(text: str) -> tuple[bytes, Mapping[str, Any]]:
     """The bytes of one input and what else its object says. Raises ValueError with what to give instead."""
+    if text.startswith("("):  # a line of a candump log, or a text that a tracker sent
+        return text.encode("latin-1", "replace"), {}
     if not text.startswith("{"):
         return _bytes_of(text), {}
     try:

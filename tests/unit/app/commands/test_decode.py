@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.commands.decode import explain
+from tests.adapters.fuel_monitoring.support import says
 from tests.helpers.command_line import VECTORS, CommandLine, assert_refused
 
 HEARTBEAT = "68681a0604086812015620935200601a010b282a2a2c1f2824181e1d120d0a"
@@ -76,6 +77,45 @@ def test_every_shared_vector_decodes_as_expected(bare: CommandLine, name: str) -
             assert skipped == len(expect.get("skipped", "")) // 2, vector["name"]
         else:
             assert objects == [expect], vector["name"]
+
+
+FUEL_INPUTS = ("hex", "text", "can_id", "extended", "data", "frames", "command", "reply_hex", "settings")
+OWN_PROTOCOLS = {"gvret": "gvret", "candump": "candump", "modbus-rtu": "modbus"}
+
+
+@pytest.mark.parametrize("name", ["lls", "j1939", "slcan", "elm327"])
+def test_every_shared_vector_of_fuel_decodes_as_expected(bare: CommandLine, name: str) -> None:
+    path = VECTORS / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"no shared vectors at {path}")
+    by_protocol: dict[str, list[dict[str, Any]]] = {}
+    for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"]:
+        if vector["kind"] != "maf-estimate":  # arithmetic, not bytes
+            by_protocol.setdefault(OWN_PROTOCOLS.get(vector["kind"], name), []).append(vector)
+    for protocol, vectors in by_protocol.items():
+        lines = [json.dumps({key: vector[key] for key in FUEL_INPUTS if key in vector}) for vector in vectors]
+        found = bare("decode", protocol, "--json", stdin="\n".join(lines).encode()).json_lines
+        for vector, objects in zip(vectors, found, strict=True):
+            _assert_told(objects, vector["decoded"], vector["id"])
+
+
+def _assert_told(objects: list[dict[str, Any]], wanted: dict[str, Any], name: str) -> None:
+    if "frames" in wanted:
+        assert [one["frame"] for one in objects] == wanted["frames"], name
+        assert objects[-1]["skipped_bytes"] == wanted["skipped_bytes"], name
+    elif "lines" in wanted:
+        assert [one["line"] for one in objects] == wanted["lines"], name
+    else:
+        assert len(objects) == 1, name
+        assert says(objects[0], wanted), (name, objects[0])
+
+
+def test_a_log_of_a_bus_is_read_line_by_line(bare: CommandLine) -> None:
+    log = b"(1436509052.249713) can0 18FEFC21#FF7DFFFFFFFF50FF\n(1436509053.0) can0 zz\n(1.0) can1 123#R\n"
+    first, broken, last = bare("decode", "candump", "--json", stdin=log).json_lines
+    assert (first[0]["time"], first[0]["id"]) == (1436509052.249713, "18FEFC21")
+    assert "candump" in broken[0]["error"]
+    assert (last[0]["channel"], last[0]["remote"]) == ("can1", True)
 
 
 def _measure(data: bytes, context: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
