@@ -472,6 +472,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
             ("dialogs.diagnostics", "diagnostics"),
             ("dialogs.settings_transfer", "import_settings"),
             ("dialogs.fuel_tanks", "fuel_tanks"),
+            ("dialogs.fuel_parameters", "fuel_parameters"),
             ("dialogs.calibration", "calibrate"),
             ("dialogs.calibration", "calibrate_at_bench"),
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout
 
-from app.fuel.events import CONFIRMED, FALSE, StoredEvent
+from app.fuel.events import StoredEvent
+from app.fuel.reconcile import CONFIRMED, FALSE
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.fuel.tables import decision_word, kind_word

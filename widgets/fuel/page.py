@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
 from sqlalchemy import Connection
 
 from app.errors import OperatorError
-from app.fuel.events import CONFIRMED, FALSE, StoredEvent, decide, list_events, note_event
+from app.fuel.events import StoredEvent, decide, list_events, note_event
 from app.fuel.overview import Overview, VehicleFuel, fuel_overview
+from app.fuel.reconcile import CONFIRMED, FALSE
 from app.store.errors import StoreError
 from resources.i18n import tr, trn
 from widgets import ask

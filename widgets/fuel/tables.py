@@ -9,8 +9,9 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem
 
-from app.fuel.events import CONFIRMED, FALSE, StoredEvent
+from app.fuel.events import StoredEvent
 from app.fuel.overview import VehicleFuel
+from app.fuel.reconcile import CONFIRMED, FALSE
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
