@@ -103,6 +103,28 @@ async def test_both_protocols_report_and_are_answered() -> None:
         assert all(abs(at_ms - position.received_at_ms) < 5000 for at_ms, position in zip(times, track, strict=True))
 
 
+async def test_a_tracker_rides_in_somebody_elses_vehicle_under_its_own_name() -> None:
+    class Parked:
+        """A vehicle that stands where it is, whatever its tracker wishes."""
+
+        point, speed_km_h, course_deg, ignition = (9.25, 7.5), 0.0, 90.0, True
+
+        def advance(self, seconds: float, stretch: float = 1.0) -> None:
+            del seconds, stretch
+
+    inlet = FakeInlet()
+    imei = fleet_imeis(1, 3)[0]
+    options = {"imeis": [imei], "drives": [Parked()], "history_h": 1.0, "history_step_s": 600.0, "faults": False}
+    async with listening(inlet, clock=WallClock()) as listener, fleet(listener.port, **options) as said:
+        assert said["devices"] == [imei]
+        await until(lambda: len(inlet.of(Position)) >= 4)
+    positions = inlet.of(Position)
+    assert {position.device for position in positions} == {imei}
+    assert all(abs(position.lat - 9.25) < 0.001 and abs(position.lon - 7.5) < 0.001 for position in positions)
+    times = [position.fixed_at_ms or 0 for position in positions[:4]]
+    assert [round((after - before) / 1000) for before, after in pairwise(times)] == [600, 600, 600]
+
+
 async def test_the_fleet_waits_for_an_absent_listener_and_replays_its_buffer() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
