@@ -16,7 +16,17 @@ from adapters.gt02_tracker.gt06_alarms import ALARM_BIT_NAMES, ALARM_NAMES
 from adapters.gt02_tracker.gt06_locations import with_status_tail
 from adapters.gt02_tracker.memory import Memory
 from adapters.gt02_tracker.wire import luhn_ok
-from adapters.records import Attributes, DeviceEvent, DeviceStatus, JsonScalar, Position, RawFrame, Record
+from adapters.records import (
+    Attributes,
+    DeviceEvent,
+    DeviceStatus,
+    FuelReading,
+    FuelSensorInfo,
+    JsonScalar,
+    Position,
+    RawFrame,
+    Record,
+)
 
 _CHARGING: Final[Attributes] = {"charging": True}
 _LOCAL_TIME_TYPES: Final = frozenset({"0x10", "0x12", "0x16"})
@@ -154,6 +164,8 @@ def gt06_records(decoded: FrameFields, raw: RawFrame, source: Source) -> list[Re
         records.append(position)
     if position is None or "gsm_level" in fields or _ignition_changed(fields, source):
         records.append(_gt06_status(fields, raw, source))
+    if kind == "information" and "fuel" in fields:
+        records.extend(_level_sensor(fields, raw, source.device))
     subject = position or _moment(fields, raw, source)
     records.extend(_event(subject, code, name, raw) for code, name in _alarms(fields, source))
     return records
@@ -201,6 +213,16 @@ def _gt06_status(fields: FrameFields, raw: RawFrame, source: Source) -> DeviceSt
         attributes=attributes or None,
         raw=raw,
     )
+
+
+def _level_sensor(fields: FrameFields, raw: RawFrame, device: str) -> list[Record]:
+    """A level sensor on the tracker's serial port is a fuel sensor by itself; its unit is nobody's, so calibrate."""
+    sensor = f"{device}:fuel"
+    at_ms = fields.get("time_ms") or raw.received_at_ms
+    reading = FuelReading(
+        sensor, at_ms, raw.received_at_ms, fields["fuel"], temperature_c=fields.get("temperature_c"), raw=raw
+    )
+    return [FuelSensorInfo(sensor, "telematics", "counts", f"Level sensor of tracker {device}"), reading]
 
 
 def _ignition_changed(fields: FrameFields, source: Source) -> bool:

@@ -20,12 +20,18 @@ from app.store.store import Store
 from app.tasks import Tasks
 
 START_S = 1.0
+REST_S = 0.5
+"""Between two steps of one: batches come fifty times a second, and what follows from them need not."""
 FIRST_DELAY_S = 2.0
 LONGEST_DELAY_S = 300.0
 PATIENCE_S = 3_600.0
 """After which a follower is called although nothing moved and it did not ask for it."""
 
-FOLLOWERS: tuple[str, ...] = ("app.fuel.worker:FuelWorker", "app.alarms.follower:AlarmFollower")
+FOLLOWERS: tuple[str, ...] = (
+    "app.fuel.telematics:TelematicsFollower",
+    "app.fuel.worker:FuelWorker",
+    "app.alarms.follower:AlarmFollower",
+)
 """``module:class``, loaded when an engine runs: numbers and analyses cost memory that a window does not need."""
 
 _log = logging.getLogger(__name__)
@@ -103,6 +109,7 @@ class Followers:
                 _log.exception("%s failed; trying again in %.0f s", follower.name, wait_s)
                 await self._clock.sleep(wait_s)
             else:
+                await self._clock.sleep(REST_S)
                 await rings_within(wake, PATIENCE_S if wait_s is None else wait_s, self._clock)
 
     async def _step(self, follower: Follower) -> float | None:

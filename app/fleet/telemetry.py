@@ -15,7 +15,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from adapters.records import Batch, DeviceEvent, DeviceInfo, DeviceStatus, Geofence, Position, RawFrame, Rejected
+from adapters.records import (
+    Batch,
+    DeviceEvent,
+    DeviceInfo,
+    DeviceStatus,
+    FuelReading,
+    Geofence,
+    Position,
+    RawFrame,
+    Rejected,
+)
 from app.clock import from_ms
 from app.fleet.bulk import BulkInsert
 from app.fleet.fences import changed_fences, write_fences
@@ -34,6 +44,7 @@ from app.fleet.states import UPTO, StateBook
 from app.fleet.strays import StrayFrames
 from app.fleet.text import storable
 from app.fuel.intake import FUEL_KINDS, take_fuel
+from app.fuel.telematics import readings_of_statuses
 from app.store.changes import raise_topic
 from app.store.facts import get_fact
 from app.store.store import Store
@@ -124,6 +135,8 @@ class TelemetrySink:
     def _ingest(self, connection: Connection, integration_id: str, batches: Sequence[Batch], now_ms: int) -> Ingested:
         records = list(chain.from_iterable([batch.records for batch in batches]))
         kinds = set(map(type, records))
+        if DeviceStatus in kinds and (mapped := readings_of_statuses(connection, integration_id, records)):
+            records, kinds = [*records, *mapped], kinds | {FuelReading}
         infos = (
             {record.device: record for record in records if type(record) is DeviceInfo} if DeviceInfo in kinds else {}
         )

@@ -12,12 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from adapters.records import EngineReading, FuelReading, FuelSensorInfo, RawFrame, Record
-from app.fleet.text import storable
+from app.fleet.text import storable, storable_json
 from app.store.ids import new_id
 from app.store.tables import EngineReadingRow, FuelReadingRow, FuelSensor
 from app.store.upsert import insert_or
 
 FUEL_KINDS: frozenset[type[Record]] = frozenset({FuelSensorInfo, FuelReading, EngineReading})
+LONGEST_NAME = 200
+LARGEST = 1e9
+"""No sensor of any unit tells more; what does is noise on the line."""
 _SOURCE_SETTINGS = ("vehicle", "tank")
 
 
@@ -43,12 +46,12 @@ def take_fuel(
     readings = [record for record in records if isinstance(record, FuelReading)]
     engines = [record for record in records if isinstance(record, EngineReading)]
     measured: list[FuelReading | EngineReading] = [*readings, *engines]
-    names = {info.sensor for info in infos} | {record.sensor for record in measured}
-    keys = _keys_of(connection, integration_id, names)
+    names = {storable(one.sensor, LONGEST_NAME) for one in (*infos, *measured)}
+    keys = _keys_of(connection, integration_id, names, version)
     first_ms = min((record.measured_at_ms for record in measured), default=0)
-    new = [name for name in sorted(names) if name not in keys]
-    for name in new:
+    for name in sorted(names - keys.keys()):
         keys[name] = _add_sensor(connection, integration_id, name, first_ms, version)
+    keys |= {one.sensor: keys[storable(one.sensor, LONGEST_NAME)] for one in (*infos, *measured)}
     for info in infos:
         _describe(connection, keys[info.sensor], info, version)
     stored = _write_readings(connection, keys, readings, keep_frame)
@@ -59,16 +62,23 @@ def take_fuel(
     return TakenFuel(new_rows, len(measured) - new_rows, len(infos), max(told, default=0))
 
 
-def _keys_of(connection: Connection, integration_id: str, names: set[str]) -> dict[str, int]:
-    query = select(FuelSensor.unique_id, FuelSensor.key).where(FuelSensor.integration_id == integration_id)
-    return {row.unique_id: row.key for row in connection.execute(query) if row.unique_id in names}
+def _keys_of(connection: Connection, integration_id: str, names: set[str], version: int) -> dict[str, int]:
+    """The sensors that are known; one that was removed and speaks again waits like a new one."""
+    columns = (FuelSensor.unique_id, FuelSensor.key, FuelSensor.removed_at)
+    query = select(*columns).where(FuelSensor.integration_id == integration_id)
+    known = [row for row in connection.execute(query) if row.unique_id in names]
+    back = [row.key for row in known if row.removed_at is not None]
+    if back:
+        values = {"removed_at": None, "changed_version": version}
+        connection.execute(update(FuelSensor).where(FuelSensor.key.in_(back)).values(**values))
+    return {row.unique_id: row.key for row in known}
 
 
 def _add_sensor(connection: Connection, integration_id: str, name: str, first_ms: int, version: int) -> int:
     row = {
         "id": new_id(),
         "integration_id": integration_id,
-        "unique_id": storable(name, 200),
+        "unique_id": name,
         "kind": "rs485",
         "unit": "counts",
         "settings": {},
@@ -88,7 +98,7 @@ def _describe(connection: Connection, key: int, info: FuelSensorInfo, version: i
         "model": storable(info.model, 100),
         "serial": storable(info.serial, 60),
         "name": row["name"] or storable(info.name, 200),
-        "settings": {**row["settings"], **{name: getattr(info, name) for name in _SOURCE_SETTINGS}},
+        "settings": {**row["settings"], **{name: storable(getattr(info, name)) for name in _SOURCE_SETTINGS}},
     }
     if any(row[name] != value for name, value in facts.items()):
         connection.execute(update(FuelSensor).where(FuelSensor.key == key).values(**facts, changed_version=version))
@@ -105,14 +115,24 @@ def _write_readings(
             "sensor_key": keys[reading.sensor],
             "measured_at_ms": reading.measured_at_ms,
             "received_at_ms": reading.received_at_ms,
-            "value": reading.value,
-            "status": reading.status,
+            "value": reading.value if _is_number(reading.value) else None,
+            "status": reading.status if reading.value is None or _is_number(reading.value) else "out_of_range",
             "temperature_c": reading.temperature_c,
-            "attributes": None if reading.attributes is None else dict(reading.attributes),
+            "attributes": None if reading.attributes is None else storable_json(reading.attributes),
+            "position_id": None,
             "raw_frame_id": None if reading.raw is None else keep_frame(reading.raw),
         }
         for reading in readings
     ]
+    return insert_readings(connection, rows)
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and abs(value) <= LARGEST  # NaN compares with nothing
+
+
+def insert_readings(connection: Connection, rows: list[dict[str, Any]]) -> int:
+    """Insert readings that are not there yet; returns how many were new."""
     return _insert_new(connection, FuelReadingRow, rows)
 
 
@@ -138,16 +158,16 @@ def _note_newest(connection: Connection, keys: dict[str, int], readings: Sequenc
         if reading.sensor not in newest or reading.measured_at_ms >= newest[reading.sensor].measured_at_ms:
             newest[reading.sensor] = reading
     for name, reading in newest.items():
-        connection.execute(
-            update(FuelSensor)
-            .where(
-                FuelSensor.key == keys[name],
-                (FuelSensor.last_ms.is_(None)) | (FuelSensor.last_ms <= reading.measured_at_ms),
-            )
-            .values(
-                last_ms=reading.measured_at_ms,
-                last_value=reading.value,
-                last_status=reading.status,
-                changed_version=version,
-            )
-        )
+        value = reading.value if _is_number(reading.value) else None
+        note_newest(connection, keys[name], reading.measured_at_ms, value, reading.status, version)
+
+
+def note_newest(
+    connection: Connection, sensor_key: int, at_ms: int, value: float | None, status: str, version: int
+) -> None:
+    """Keep a reading as the newest of its sensor unless a newer one is kept already."""
+    connection.execute(
+        update(FuelSensor)
+        .where(FuelSensor.key == sensor_key, (FuelSensor.last_ms.is_(None)) | (FuelSensor.last_ms <= at_ms))
+        .values(last_ms=at_ms, last_value=value, last_status=status, changed_version=version)
+    )

@@ -1,0 +1,256 @@
+"""Values in a tracker's messages as a fuel sensor: which attribute of which tracker, in which unit, read how.
+
+A mapping is a row of ``fuel_sensors`` like any other sensor; what it does with messages stands in
+:mod:`app.fuel.telematics`. Nobody agrees on the unit of an attribute (fuel-sensors.md 6), so the operator says it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from app.clock import SystemClock
+from app.fleet.errors import NotFound
+from app.fleet.text import storable
+from app.fuel.errors import FuelError
+from app.fuel.tanks import bind_sensor
+from app.security.audit import record_act
+from app.store.changes import raise_topic
+from app.store.facts import get_fact, set_fact
+from app.store.ids import new_id
+from app.store.tables import Device, FuelSensor, PositionRow
+
+KINDS: Final = ("telematics", "analog")
+UNITS: Final = ("counts", "percent", "litres", "volts", "millimetres")
+FACT: Final = "fuel_telematics"
+FROM_THE_BEGINNING_MS: Final = -(2**62)
+MOST_MEDIAN: Final = 15
+LOOKED_AT: Final = 200
+"""Newest positions of a tracker that suggestions are made from."""
+
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?")
+_ANALOGUE = re.compile(r"^(adc|ain|analog)", re.IGNORECASE)
+_LIKELY: Final = (
+    (re.compile(r"^fuelLevel$", re.IGNORECASE), "percent", 90, "the usual name of a level in percent"),
+    (re.compile(r"^fuel\d*$", re.IGNORECASE), "litres", 85, "named fuel; its unit varies by tracker, choose it"),
+    (re.compile(r"(lls|level|fls|oil)", re.IGNORECASE), "counts", 60, "named like a level"),
+    (re.compile(r"^(adc|ain|analog)\w*$", re.IGNORECASE), "volts", 50, "an analogue input"),
+    (re.compile(r"^io\d+$", re.IGNORECASE), "counts", 20, "a numbered value of the tracker"),
+)
+_NO_LEVEL = re.compile(r"(used|consumption|temp|state|total|battery|satellite|distance|hours)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How an attribute becomes a value: number × scale + offset.
+
+    ``ignition_only``: the sender is fed by the ignition, so that nothing counts while it is off. ``median`` is the
+    number of newest values whose median counts; 1 takes each as it is.
+    """
+
+    attribute: str
+    scale: float = 1.0
+    offset: float = 0.0
+    ignition_only: bool = False
+    median: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRow:
+    """A mapping as it stands."""
+
+    sensor_key: int
+    sensor_id: str
+    device_key: int
+    unique_id: str
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """An attribute of a tracker that looks like fuel; the likeliest first."""
+
+    attribute: str
+    unit: str
+    likelihood: int  # 0 to 100
+    why: str
+    newest: float
+    least: float
+    most: float
+    count: int
+
+
+def number_in(value: object) -> float | None:
+    """The number that an attribute holds: itself, or the first one in a text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value) if abs(value) < 1e9 else None
+    found = _NUMBER.search(value) if isinstance(value, str) else None
+    return None if found is None else float(found.group().replace(",", "."))
+
+
+def suggest_mappings(connection: Connection, device_id: str) -> list[Suggestion]:
+    """What of a tracker's newest messages may be a fuel level. Raises NotFound."""
+    device = _device(connection, device_id)
+    newest = (
+        select(PositionRow.attributes)
+        .where(PositionRow.device_key == device.key, PositionRow.attributes.is_not(None))
+        .order_by(PositionRow.fixed_at_ms.desc())
+        .limit(LOOKED_AT)
+    )
+    values: dict[str, list[float]] = {}
+    for attributes in connection.execute(newest).scalars():
+        for name, value in (attributes or {}).items():
+            number = number_in(value)
+            if number is not None:
+                values.setdefault(name, []).append(number)
+    found = [_suggestion(name, numbers) for name, numbers in values.items()]
+    return sorted((one for one in found if one is not None), key=lambda one: (-one.likelihood, one.attribute))
+
+
+def _suggestion(name: str, numbers: list[float]) -> Suggestion | None:
+    if _NO_LEVEL.search(name):
+        return None
+    for pattern, unit, likelihood, why in _LIKELY:
+        if pattern.search(name):
+            least, most = min(numbers), max(numbers)
+            if least == most:
+                return Suggestion(
+                    name, unit, likelihood - 15, f"{why}; it did not change lately", most, least, most, len(numbers)
+                )
+            return Suggestion(name, unit, likelihood, why, numbers[0], least, most, len(numbers))
+    return None
+
+
+def add_mapping(
+    connection: Connection,
+    device_id: str,
+    reading: Reading,
+    *,
+    unit: str,
+    tank_id: str | None = None,
+    name: str = "",
+    who: str | None = None,
+) -> str:
+    """A sensor out of an attribute of a tracker, its stored history included; returns the sensor's id.
+
+    Raises NotFound, FuelError for settings that cannot be and for an attribute that is mapped already.
+    """
+    device = _device(connection, device_id)
+    checked = _checked(reading, unit)
+    unique_id = f"{device.unique_id}:{checked.attribute}"[:200]
+    known = select(FuelSensor.__table__).where(
+        FuelSensor.integration_id == device.integration_id, FuelSensor.unique_id == unique_id
+    )
+    row = connection.execute(known).first()
+    if row is not None and row.removed_at is None:
+        raise FuelError(f"{checked.attribute} of this tracker is a fuel sensor already. Change that one instead.")
+    version = raise_topic(connection, "fuel_sensors")
+    values = {
+        "kind": "analog" if _ANALOGUE.match(checked.attribute) else "telematics",
+        "unit": unit,
+        "name": storable(name.strip() or f"{checked.attribute} of {device.name or device.unique_id}", 200),
+        "settings": {"device_key": device.key, **asdict(checked)},
+        "removed_at": None,
+        "changed_version": version,
+    }
+    if row is None:
+        sensor_id = new_id()
+        whose = {"id": sensor_id, "integration_id": device.integration_id, "unique_id": unique_id}
+        first = {"first_seen_ms": SystemClock().now_ms()}
+        statement = insert(FuelSensor).values(**whose, **values, **first).returning(FuelSensor.key)
+        key = connection.execute(statement).scalar_one()
+    else:
+        sensor_id, key = row.id, row.key
+        connection.execute(update(FuelSensor).where(FuelSensor.key == key).values(**values))
+    _replay(connection, key, clear=row is not None)
+    after = {"unit": unit, **asdict(checked)}
+    record_act(connection, what="fuel_sensor.map", subject=unique_id, after=after, who=who)
+    if tank_id is not None:
+        bind_sensor(connection, sensor_id, tank_id, who=who)
+    return sensor_id
+
+
+def change_mapping(
+    connection: Connection, sensor_id: str, reading: Reading, *, unit: str, who: str | None = None
+) -> None:
+    """Read the attribute otherwise, from the beginning: its readings are made anew. Raises NotFound, FuelError."""
+    query = select(FuelSensor.__table__).where(FuelSensor.id == sensor_id, FuelSensor.removed_at.is_(None))
+    row = connection.execute(query).first()
+    if row is None or "device_key" not in row.settings:
+        raise NotFound("This sensor is no value of a tracker. Load the list again.")
+    checked = _checked(reading, unit)
+    if checked.attribute != row.settings["attribute"]:
+        raise FuelError("Another attribute is another sensor. Add that one, and remove this.")
+    version = raise_topic(connection, "fuel_sensors")
+    settings = {**row.settings, **asdict(checked)}
+    values = {"unit": unit, "settings": settings, "changed_version": version}
+    connection.execute(update(FuelSensor).where(FuelSensor.key == row.key).values(**values))
+    _replay(connection, row.key, clear=True)
+    before = {"unit": row.unit, **row.settings}
+    record_act(
+        connection, what="fuel_sensor.map", subject=row.unique_id, before=before, after={"unit": unit, **settings},
+        who=who,
+    )  # fmt: skip
+
+
+def list_mappings(connection: Connection) -> list[MappingRow]:
+    """Every mapping that stands."""
+    query = select(FuelSensor.__table__).where(FuelSensor.kind.in_(KINDS), FuelSensor.removed_at.is_(None))
+    names = Reading.__dataclass_fields__
+    return [
+        MappingRow(
+            row.key, row.id, int(row.settings["device_key"]), row.unique_id,
+            Reading(**{name: row.settings[name] for name in names}),
+        )
+        for row in connection.execute(query)
+        if "device_key" in row.settings
+    ]  # fmt: skip
+
+
+def trailing_medians(values: list[float], before: list[float], window: int) -> list[float]:
+    """The median of each value and those before it, ``window`` together."""
+    if window <= 1:
+        return values
+    everything = before[-(window - 1) :] + values
+    skipped = len(everything) - len(values)
+    return [_middle(everything[max(at - window + 1, 0) : at + 1]) for at in range(skipped, len(everything))]
+
+
+def _middle(values: list[float]) -> float:
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def _replay(connection: Connection, sensor_key: int, *, clear: bool) -> None:
+    """Have the stored messages worked through, after what was made of them before is gone."""
+    state: Mapping[str, Any] = get_fact(connection, FACT) or {}
+    newest = select(func.coalesce(func.max(PositionRow.id), 0))
+    position_id = state["position_id"] if "position_id" in state else connection.execute(newest).scalar_one()
+    history = {**state.get("history", {}), str(sensor_key): [FROM_THE_BEGINNING_MS, clear]}
+    set_fact(connection, FACT, {"position_id": position_id, "history": history})
+
+
+def _device(connection: Connection, device_id: str) -> Any:
+    row = connection.execute(select(Device.__table__).where(Device.id == device_id)).first()
+    if row is None:
+        raise NotFound("This tracker does not exist any more. Load the list again.")
+    return row
+
+
+def _checked(reading: Reading, unit: str) -> Reading:
+    attribute = storable(reading.attribute.strip(), 100)
+    if not attribute:
+        raise FuelError("Name the attribute of the tracker's messages that holds the level.")
+    if unit not in UNITS:
+        raise FuelError(f"The unit is one of {', '.join(UNITS)}.")
+    if not (0 < abs(reading.scale) <= 1e6 and abs(reading.offset) <= 1e6):
+        raise FuelError("The factor must not be 0, and factor and offset at most a million.")
+    if not 1 <= reading.median <= MOST_MEDIAN:
+        raise FuelError(f"The median is taken over 1 to {MOST_MEDIAN} values.")
+    return Reading(attribute, float(reading.scale), float(reading.offset), reading.ignition_only, int(reading.median))
