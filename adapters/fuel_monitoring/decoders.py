@@ -19,7 +19,8 @@ from adapters.fuel_monitoring.can.slcan import SlcanParser, command_of
 from adapters.fuel_monitoring.can.transport import BamAssembler
 from adapters.fuel_monitoring.lls import replies, requests
 from adapters.fuel_monitoring.lls import text as lls_text
-from adapters.fuel_monitoring.lls.frames import FROM_SENSOR, TO_SENSOR, LlsFrame, LlsParser
+from adapters.fuel_monitoring.lls.crc import crc8
+from adapters.fuel_monitoring.lls.frames import FROM_SENSOR, LEAST_BYTES, TO_SENSOR, LlsFrame, LlsParser
 from adapters.fuel_monitoring.modbus import rtu
 from adapters.fuel_monitoring.obd.elm327 import WORDS, ElmResult, read_reply, read_unasked, supported
 from adapters.fuel_monitoring.obd.pids import MASKS, PIDS
@@ -36,6 +37,8 @@ def _lls(data: bytes, context: Mapping[str, Any]) -> Sequence[Shown]:
         return _lls_text(data)
     parser = LlsParser()
     frames = parser.feed(data) + parser.close()
+    if not frames and len(data) >= LEAST_BYTES and data[0] in (TO_SENSOR, FROM_SENSOR) and crc8(data) == 0:
+        return [_lls_undocumented(data)]
     if not frames:
         return [{"error": _lls_fault(data, parser)}]
     shown = [_lls_frame(frame) for frame in frames]
@@ -49,6 +52,18 @@ def _lls_fault(data: bytes, parser: LlsParser) -> str:
     if data and data[0] not in (TO_SENSOR, FROM_SENSOR):
         return "prefix"
     return "crc" if parser.crc_errors else "incomplete"
+
+
+def _lls_undocumented(data: bytes) -> Shown:
+    """A frame by its checksum, whose command no document describes, or whose layout depends on the model (41h)."""
+    dialect = {"dialect": "ede"} if data[2] in _EDE else {}
+    return {
+        "prefix": f"{data[0]:02X}",
+        "address": data[1],
+        "command": f"{data[2]:02X}",
+        **dialect,
+        "data": data[3:-1].hex().upper(),
+    }
 
 
 def _lls_text(data: bytes) -> Sequence[Shown]:

@@ -16,8 +16,10 @@ _RECORD = 15
 LONGEST_HISTORY = _RECORD * 400
 """Bytes of history records that are believed: a length field beyond it is noise."""
 
-_OVERHEAD = 4
-_ACK = _OVERHEAD + 1
+LEAST_BYTES = 4
+"""Prefix, address, command and checksum."""
+
+_ACK = LEAST_BYTES + 1
 _REQUEST_DATA = {
     0x06: (0,), 0x07: (0,), 0x0E: (1,), 0x0F: (0,), 0x10: (0,), 0x13: (1,), 0x17: (1,),
     0x41: (0,), 0x42: (0,), 0x50: (0,), 0x54: (1,), 0x55: (1,), 0x56: (1,),
@@ -140,9 +142,9 @@ class LlsParser:
     def _lengths(self, at: int, prefix: int, command: int) -> tuple[int, ...] | None:
         """Whole lengths that a frame of this command may have; None while its length field is not there yet."""
         if prefix == TO_SENSOR:
-            return tuple(n + _OVERHEAD for n in _REQUEST_DATA.get(command, ()))
+            return tuple(n + LEAST_BYTES for n in _REQUEST_DATA.get(command, ()))
         if command != _HISTORY:
-            return tuple(n + _OVERHEAD for n in _REPLY_DATA.get(command, ()))
+            return tuple(n + LEAST_BYTES for n in _REPLY_DATA.get(command, ()))
         if len(self._buffer) - at < 5:
             return None
         length = int.from_bytes(self._buffer[at + 3 : at + 5], "little")

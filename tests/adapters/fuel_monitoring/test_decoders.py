@@ -52,6 +52,8 @@ def bam(text: bytes) -> list[dict[str, str]]:
             {"address": 5, "temperature_c": -40, "level": 0x2010, "frequency": 0x4030},
         ),
         ("lls", build(FROM_SENSOR, 9, 0x56, b"\x00"), {}, {"dialect": "ede", "return_code": 0, "ok": True}),
+        ("lls", build(FROM_SENSOR, 2, 0x41, b"\x18\x01"), {}, {"address": 2, "dialect": "ede", "data": "1801"}),
+        ("lls", bytes.fromhex("31FF1CCA"), {}, {"prefix": "31", "address": 255, "command": "1C", "data": ""}),
         ("lls", build(FROM_SENSOR, 1, 0x06, bytes(5))[:-1], {}, {"error": "incomplete"}),
         ("lls", b"\x99\x01\x06\x00", {}, {"error": "prefix"}),
         ("lls", b"F=0AF9 t=-1A N=03FF.0", {}, {"frequency": 0x0AF9, "temperature_c": -26, "level": 0x3FF}),
