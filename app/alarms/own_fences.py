@@ -173,3 +173,11 @@ def _number(value: Any) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def list_all(connection: Connection) -> list[dict[str, Any]]:
+    """Every fence that rules can look at, by name; ``integration_id`` is :data:`OWNER` for those made here."""
+    fence = GeofenceRow
+    query = select(fence.id, fence.name, fence.shape, fence.radius_m, fence.speed_limit_km_h, fence.integration_id)
+    rows = connection.execute(query.where(fence.visible).order_by(fence.name, fence.id))
+    return [dict(row._mapping) for row in rows]

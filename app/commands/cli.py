@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "audit": "app.commands.audit:audit",
     "sensors": "app.commands.sensors:sensors",
     "fuel": "app.commands.fuel:fuel",
+    "alarms": "app.commands.alarms:alarms",
 }
 
 

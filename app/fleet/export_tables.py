@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, or_, select
 
+from app.alarms.listing import ROW_COLUMNS as ALARM_COLUMNS
+from app.alarms.listing import page_of_alarms
 from app.clock import SystemClock, from_ms
 from app.fleet.listing import DeviceListing, list_devices
 from app.fleet.plausibility import mark_names
@@ -213,6 +215,20 @@ def _acts(store: Store, wanted: Wanted) -> Iterator[Row]:
     yield from _by_id(store, select(Act.__table__), Act.id, Act.at, ACT_COLUMNS, wanted)
 
 
+def _alarms(store: Store, wanted: Wanted) -> Iterator[Row]:
+    now_ms = SystemClock().now_ms()
+    after: tuple[int, str] | None = None
+    while True:
+        with store.read() as connection:
+            page = page_of_alarms(
+                connection, since_ms=wanted.since_ms, until_ms=wanted.until_ms, after=after, limit=PAGE_ROWS
+            )
+        yield from (alarm.as_row(now_ms) for alarm in page)
+        if len(page) < PAGE_ROWS:
+            return
+        after = (page[-1].raised_at_ms, page[-1].id)
+
+
 def _by_time(store: Store, query: Any, time: Any, row_id: Any, wanted: Wanted) -> Iterator[Any]:
     """Rows by (time, id), a page per transaction. The query's first two columns are these."""
     if wanted.since_ms is not None:
@@ -282,6 +298,7 @@ TABLES: Mapping[str, ExportTable] = {
     "vehicles": ExportTable(VEHICLE_COLUMNS, _vehicles),
     "geofences": ExportTable(GEOFENCE_COLUMNS, _geofences),
     "events": ExportTable(EVENT_COLUMNS, _events, "occurred_at"),
+    "alarms": ExportTable(ALARM_COLUMNS, _alarms, "raised_at"),
     "logs": ExportTable(LOG_COLUMNS, _logs, "created_at"),
     "acts": ExportTable(ACT_COLUMNS, _acts, "at"),
 }
