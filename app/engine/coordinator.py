@@ -18,6 +18,7 @@ from app.engine.legs import Leg, Verdict, judge, spoken
 from app.engine.phases import Phase, check_move
 from app.engine.ports import Ports, rings_within
 from app.engine.session import Run, Session
+from app.fleet.freshness import CLOCKS_APART_MS
 from app.integrations.rows import Configured
 from app.problems import Issue, clear_problems, raise_problem
 from app.store.errors import StoreError
@@ -28,7 +29,6 @@ DEFECT_S = 300.0
 LONGEST_DEFECT_S = 3600.0
 STEADY_S = 60.0
 """A peer that is lost again so soon after its return comes and goes: its next return must last before it is told."""
-CLOCKS_APART_MS = 60_000
 
 PROBLEM_KINDS = frozenset({"sign_in", "misconfigured", "setting", "unsupported", "defect", "defect_records"})
 

@@ -10,13 +10,12 @@ from sqlalchemy import Connection
 from adapters.base import Clock
 from app.engine.facts import ENGINE_FACT
 from app.errors import OperatorError
+from app.fleet.freshness import CLOCKS_APART_MS
 from app.store.facts import get_fact
 from app.store.store import Store
 
 SILENT_AFTER_MS = 10_000
 """An engine beats every 2 s; one that was silent for so long does not answer."""
-CLOCKS_APART_MS = 5 * 60_000
-"""A beat farther ahead of now was written by a clock that has been set back since."""
 
 
 class NoEngine(OperatorError):

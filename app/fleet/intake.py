@@ -26,6 +26,7 @@ from adapters.records import (
     Rejected,
 )
 from app.fleet import rows
+from app.fleet.freshness import CLOCKS_APART_MS
 from app.fleet.plausibility import NOT_A_REFERENCE, Mark, static_marks
 from app.fleet.registry import BLOCKED, Registry, Tracker, neighbours
 from app.fleet.states import ALIVE_VERDICTS, LiveState, StateBook
@@ -34,7 +35,6 @@ from app.fleet.text import json_text
 
 _JUMP = Mark.JUMP.value
 _Source = tuple[Tracker, LiveState]
-_CLOCKS_APART_MS = 60_000
 
 
 class Intake:
@@ -228,7 +228,7 @@ class Intake:
 
     def _touch(self, tracker: Tracker) -> LiveState:
         state = self._states.touch(tracker.key, *self._ids_at_start)
-        if state.last_seen_ms > self._now_ms + _CLOCKS_APART_MS:
+        if state.last_seen_ms > self._now_ms + CLOCKS_APART_MS:
             state.last_seen_ms = 0  # our clock was ahead then and was set right; nobody is heard tomorrow
         return state
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.fleet.freshness import STALE_AFTER_MS
+from app.fleet.freshness import CLOCKS_APART_MS, STALE_AFTER_MS
 from app.fleet.geo import METRES_PER_DEGREE, distance_m
 from app.fleet.listing import DeviceListing
 from app.fleet.plausibility import NOT_LIVE
@@ -20,7 +20,7 @@ from app.fleet.queries import DISAGREE_M, DISAGREE_WITHIN_MS
 from widgets.map.atlas import NO_HEADING, heading_column
 from widgets.map.markers import Vehicles
 from widgets.map.projection import FloatArray, to_world
-from widgets.map.states import STANDING_KM_H, VehicleState, classify
+from widgets.map.states import STANDING_KM_H, VehicleState, classify, is_within
 
 IntArray = NDArray[np.int64]
 
@@ -118,7 +118,8 @@ class Fleet:
             return
         at = np.minimum(np.searchsorted(device_keys, self._keys), len(device_keys) - 1)
         is_there = device_keys[at] == self._keys
-        self._heard = np.where(is_there, np.maximum(self._heard, heard_at_ms[at]), self._heard)
+        is_newer = (heard_at_ms[at] > self._heard) | (self._heard > self._now_ms + CLOCKS_APART_MS)
+        self._heard = np.where(is_there & is_newer, heard_at_ms[at], self._heard)
         self._choose_leads()
 
     def refresh_trackers(self, trackers: Sequence[DeviceListing]) -> None:
@@ -145,7 +146,7 @@ class Fleet:
     def _choose_leads(self) -> None:
         count = len(self.subjects)
         # As app.fleet.queries chooses: a direct source with a fresh fix, then any fresh one, then the freshest.
-        is_fresh = self._now_ms - self._fixed < STALE_AFTER_MS
+        is_fresh = is_within(STALE_AFTER_MS, self._fixed, self._now_ms)
         order = np.lexsort((self._fixed, is_fresh & self._is_direct, is_fresh, self._subject_of))
         self.lead = np.zeros(count, np.int64)
         self.lead[self._subject_of[order]] = order  # the best of each subject is written last

@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from app.fleet.freshness import SILENT_AFTER_MS, STALE_AFTER_MS
+from app.fleet.freshness import CLOCKS_APART_MS, SILENT_AFTER_MS, STALE_AFTER_MS
 from widgets.map.palette import MapPalette
 from widgets.map.projection import FloatArray
 from widgets.theme import Level
@@ -67,6 +67,13 @@ def color_of(state: VehicleState, palette: MapPalette) -> str:
     return colors[state] if state < len(colors) else palette.silent
 
 
+def is_within(length_ms: int, at_ms: NDArray[np.int64], now_ms: int) -> NDArray[np.bool_]:
+    """Whether each time is younger than ``length_ms`` as ``app.fleet.freshness`` judges it, (n,) bool."""
+    age_ms = now_ms - at_ms
+    fresh: NDArray[np.bool_] = (age_ms >= -CLOCKS_APART_MS) & (age_ms < length_ms)
+    return fresh
+
+
 def classify(
     now_ms: int,
     fixed_at_ms: NDArray[np.int64],
@@ -74,12 +81,15 @@ def classify(
     speed_km_h: FloatArray,
     alarm_at_ms: NDArray[np.int64],
 ) -> NDArray[np.int8]:
-    """The state of each vehicle, (n,) int8; ``fixed_at_ms`` 0 means no position, NaN speed an unknown one."""
+    """The state of each vehicle, (n,) int8; ``fixed_at_ms`` 0 means no position, NaN speed an unknown one.
+
+    What lies ahead of now was dated by a clock that has been set back since: it is no proof of freshness.
+    """
     states = np.full(len(fixed_at_ms), VehicleState.POSITION_ONLY, np.int8)
     states[speed_km_h > STANDING_KM_H] = VehicleState.MOVING
     states[speed_km_h <= STANDING_KM_H] = VehicleState.STOPPED
-    states[now_ms - fixed_at_ms >= STALE_AFTER_MS] = VehicleState.STALE
+    states[~is_within(STALE_AFTER_MS, fixed_at_ms, now_ms)] = VehicleState.STALE
     states[now_ms - np.maximum(heard_at_ms, fixed_at_ms) >= SILENT_AFTER_MS] = VehicleState.SILENT
-    states[now_ms - alarm_at_ms < ALARM_MS] = VehicleState.ALARM
+    states[is_within(ALARM_MS, alarm_at_ms, now_ms)] = VehicleState.ALARM
     states[fixed_at_ms <= 0] = VehicleState.UNKNOWN
     return states

@@ -127,6 +127,23 @@ def test_states_follow_from_age_speed_and_alarms() -> None:
     assert state(fleet, "d4") is VehicleState.STALE
 
 
+def test_what_a_clock_ahead_dated_does_not_look_fresh_once_the_clock_is_right() -> None:
+    """As app.fleet.freshness judges it; a few minutes between two computers' clocks are none."""
+    fleet = a_fleet()
+    year = 365 * 24 * 60 * MINUTE
+    fleet.apply(rows(a_row(1, 1, NOW + year), a_row(2, 5, NOW + 2 * MINUTE)))
+    fleet.set_alarms({1: NOW + year, 5: NOW + 2 * MINUTE})
+    fleet.tick(NOW)
+    assert (state(fleet, "d1"), state(fleet, "d5")) == (VehicleState.STALE, VehicleState.ALARM)
+    fleet.set_alarms({})
+    fleet.tick(NOW)
+    assert state(fleet, "d5") is VehicleState.MOVING
+    fleet.hear(np.array([1, 5]), np.array([NOW - 2 * 60 * MINUTE, NOW - 2 * 60 * MINUTE]))
+    heard = dict(zip(("A", "B"), (fleet.heard_at_ms[fleet.row_of(key)] for key in ("d1", "d5")), strict=True))
+    assert heard["A"] == NOW - 2 * 60 * MINUTE, "the store's later word replaces a time to come"
+    assert heard["B"] == NOW + 2 * MINUTE + 500, "the newest counts"
+
+
 def test_an_arrow_only_where_the_course_means_something() -> None:
     fleet = a_fleet(a_tracker(1), a_tracker(2), a_tracker(3))
     fleet.apply(rows(a_row(1, 1, NOW, course=90.0), a_row(2, 2, NOW, speed=0.0), a_row(3, 3, NOW, course=None)))
