@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -258,6 +259,31 @@ def test_adapters_are_named_in_the_catalogue_alone_and_as_text() -> None:
             yield from ((line, f"names {text}") for line, text in texts if module_name.match(text))
 
     must_be_empty(faults_of(find), "ask app.catalogue for an adapter, its decoders or its simulator by key")
+
+
+def test_what_is_imported_is_declared() -> None:
+    """A package that is there only because another needs it is gone with that other's next version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {_package_name(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in project["dependencies"]}
+    owners = {
+        module: {_package_name(package) for package in packages}
+        for module, packages in packages_distributions().items()
+    }
+
+    def find(source: Source) -> Iterator[tuple[int, str]]:
+        for line, name in source.imports():
+            module = name.split(".")[0]
+            if module in sys.stdlib_module_names or module in OURS:
+                continue
+            if not owners.get(module, set()) & declared:
+                yield line, f"imports {name} ({', '.join(owners.get(module, ())) or 'not installed'})"
+
+    must_be_empty(faults_of(find), "name the package under dependencies in pyproject.toml")
+
+
+def _package_name(name: str) -> str:
+    """As package indexes compare names."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_tasks_are_started_where_somebody_holds_them() -> None:
