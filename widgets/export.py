@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QMarginsF
-from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
+from PySide6.QtCore import QBuffer, QIODevice, QMarginsF
+from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter
 
 from app.fleet.text import harmless as harmless_text
+from widgets.paper import draw_sheet
 
 Cell = str | int | float | None
 
@@ -32,7 +32,7 @@ def harmless(cell: Cell) -> Cell:
 def export(sheet: Sheet, file: Path) -> None:
     """Write ``file`` in the form its suffix says. Raises ValueError for another suffix, OSError from the disk.
 
-    CSV and XLSX may be written in a worker thread; PDF uses fonts and belongs to the UI thread.
+    Takes seconds for thousands of rows: call it in a worker thread.
     """
     writers: dict[str, Callable[[Sheet, Path], None]] = {".csv": _to_csv, ".xlsx": _to_xlsx, ".pdf": _to_pdf}
     writer = writers.get(file.suffix.lower())
@@ -72,27 +72,13 @@ def _to_xlsx(sheet: Sheet, file: Path) -> None:
 
 
 def _to_pdf(sheet: Sheet, file: Path) -> None:
-    with file.open("wb"):  # Qt reports nothing when it cannot write
-        pass
-    writer = QPdfWriter(str(file))
+    buffer = QBuffer()  # Qt reports nothing when it cannot write a file
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    writer = QPdfWriter(buffer)
     writer.setTitle(sheet.title)
     writer.setPageLayout(
         QPageLayout(QPageSize(QPageSize.PageSizeId.A4), QPageLayout.Orientation.Landscape, QMarginsF(12, 12, 12, 12))
     )
-    writer.setResolution(96)
-    document(sheet).print_(writer)
-
-
-def document(sheet: Sheet) -> QTextDocument:
-    """The sheet as a printable document; every cell is text, whatever it looks like."""
-
-    def cells(tag: str, row: tuple[Cell, ...]) -> str:
-        return "".join(f"<{tag} align='left'>{html.escape('' if cell is None else str(cell))}</{tag}>" for cell in row)
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in sheet.rows)
-    paper = QTextDocument()
-    paper.setHtml(
-        f"<h3>{html.escape(sheet.title)}</h3><table border='0.5' cellspacing='0' cellpadding='3' width='100%' "
-        f"style='font-size:8pt'><thead><tr>{cells('th', sheet.headings)}</tr></thead>{body}</table>"
-    )
-    return paper
+    writer.setResolution(300)
+    draw_sheet(sheet, writer)
+    file.write_bytes(buffer.data().data())

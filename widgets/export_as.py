@@ -11,7 +11,8 @@ from app.clock import utc_now
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.export import Sheet, document, export
+from widgets.export import Sheet, export
+from widgets.paper import draw_sheet
 
 _FORMS = ("CSV (*.csv)", "Excel (*.xlsx)", "PDF (*.pdf)")
 
@@ -23,10 +24,7 @@ async def export_as(parent: QWidget, context: ConsoleContext, sheet: Sheet) -> N
     if file is None:
         return
     try:
-        if file.suffix.lower() == ".pdf":  # fonts belong to the UI thread
-            export(sheet, file)
-        else:
-            await asyncio.to_thread(export, sheet, file)
+        await asyncio.to_thread(export, sheet, file)
     except (OSError, ValueError) as err:
         why = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
         context.notify("error", tr("{file} could not be written: {why}. Choose another place.", file=file, why=why))
@@ -35,9 +33,13 @@ async def export_as(parent: QWidget, context: ConsoleContext, sheet: Sheet) -> N
     context.notify("ok", tr("{rows} written to {file}", rows=rows, file=file))
 
 
-async def print_table(parent: QWidget, sheet: Sheet) -> None:
-    """Ask for a printer and print the sheet."""
+async def print_table(parent: QWidget, context: ConsoleContext, sheet: Sheet) -> None:
+    """Ask for a printer and print the sheet; what failed is said with the reason."""
     printer = QPrinter(QPrinter.PrinterMode.HighResolution)
     printer.setDocName(sheet.title)
-    if await ask.run(QPrintDialog(printer, parent)):
-        document(sheet).print_(printer)
+    if not await ask.run(QPrintDialog(printer, parent)):
+        return
+    try:
+        await asyncio.to_thread(draw_sheet, sheet, printer)
+    except OSError as err:
+        context.notify("error", tr("It was not printed: {why}. Look at the printer, then try again.", why=str(err)))

@@ -107,6 +107,9 @@ class _Paper:
         lines_high, texts = self._line_height, []
         for text, width in zip(row, self._widths, strict=False):
             inner = width - 2 * self._pad
+            most = int(room / self._line_height * max(inner / metrics.horizontalAdvance("i"), 1.0))
+            if len(text) > most:  # spares the slow wrapping of what no page can hold
+                text = f"{text[:most]}…"  # noqa: PLW2901
             if metrics.horizontalAdvance(text) > inner:
                 while (needed := self._wrapped(text, inner)) + 2 * self._pad > room and len(text) > 2:
                     kept = int(len(text) * (room - 3 * self._pad) / needed) - 1

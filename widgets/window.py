@@ -303,7 +303,7 @@ class ConsoleWindow(QMainWindow):
         if table is None:
             self.notify("info", tr("This page has no table to print."))
             return
-        self._spawn(print_table(self, table.sheet()), "print")
+        self._spawn(print_table(self, self.context, table.sheet()), "print")
 
     def _toggle_side_bar(self) -> None:
         self._wants_narrow = not self.side_bar.is_compact
