@@ -1,8 +1,8 @@
 """Storing positions with their raw frames: our rows per second beside the bare driver's for the same rows.
 
 SQLite: beside ``sqlite3.executemany`` with the same pragmas, the same schema and the same rows per transaction.
-PostgreSQL: beside plain COPY into the same tables. Target of both: at least 0.4 of the baseline, and 15,000
-positions/s with their frames.
+PostgreSQL: beside plain COPY, binary as ours, into the same tables. Target of both: at least 0.4 of the baseline, and
+15,000 positions/s with their frames.
 """
 
 from __future__ import annotations
@@ -174,11 +174,17 @@ def bare_copy(url: str, frames: Rows, fixes: Rows) -> float:
 
 
 def _copy(connection: psycopg.Connection[Any], table: str, columns: Sequence[str], rows: Rows) -> None:
+    """In the binary form, the faster one, as our writer does it; JSON is text to both."""
     names = sql.SQL(",").join(map(sql.Identifier, columns))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    target = sql.Identifier(table)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(names, target))
+        json, text = (connection.adapters.types[name].oid for name in ("json", "text"))
+        types = [text if column.type_code == json else column.type_code for column in cursor.description or ()]
+        with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(target, names)) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
 
 
 def fresh_database(server: str, folder: Path) -> str:

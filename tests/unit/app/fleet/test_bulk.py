@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Table, insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from app.fleet.bulk import BulkInsert, compile_for
 from app.fleet.rows import POSITION_COLUMNS, POSITION_KEY, RAW_COLUMNS, position_row, raw_row
@@ -65,6 +65,38 @@ def test_rows_without_a_natural_key_must_all_be_new(store: Store, size: int) -> 
     assert [row.data for row in rows_of(store, RawFrameRow)] == [bytes([n % 256, 0, 255]) for n in range(size)]
     with pytest.raises(IntegrityError):
         store.write(insert_rows).result()
+
+
+WIDE = {"serial": 2**40, "satellites": -(2**31) - 1, "received_at_ms": 2**63, "lat": "north", "attributes": "{bad"}
+
+
+@pytest.mark.parametrize("column", WIDE)
+@pytest.mark.parametrize("size", [5, 100])
+def test_a_value_that_its_column_cannot_hold_is_refused_and_never_cut(
+    store: Store, column: str, size: int, request: pytest.FixtureRequest
+) -> None:
+    if "sqlite" in request.node.callspec.id and column != "received_at_ms":
+        pytest.skip("SQLite keeps values as they are")
+    place = POSITION_COLUMNS.index(column)
+    rows = fixes(range(size), 1)
+    rows[3] = (*rows[3][:place], WIDE[column], *rows[3][place + 1 :])
+    with pytest.raises((DataError, OverflowError, TypeError)):
+        write(store, rows)
+    assert write(store, fixes(range(size), 1)) == [size]
+
+
+@pytest.mark.parametrize("size", [5, 100])
+def test_every_kind_of_value_comes_back_as_it_was_given(store: Store, size: int) -> None:
+    given = a_position(
+        speed_km_h=40, course_deg=None, altitude_m=-1.5, satellites=2**31 - 1, serial=-(2**31), peer_id="naïve ✓"
+    )
+    text = '{"said":"\\u00e9 ✓"}'
+    write(store, [position_row(n + 1, 2**62, given, -3600, T0_MS + n, 128, 2**40, text) for n in range(size)])
+    for row in rows_of(store, PositionRow):
+        assert (row.device_key, row.raw_frame_id, row.clock_offset_s, row.marks) == (2**62, 2**40, -3600, 128)
+        assert (row.speed_km_h, row.course_deg, row.altitude_m) == (40.0, None, -1.5)
+        assert (row.satellites, row.serial, row.peer_id) == (2**31 - 1, -(2**31), "naïve ✓")
+        assert (row.lat, row.lon, row.attributes) == (given.lat, given.lon, {"said": "é ✓"})
 
 
 def test_a_statement_that_takes_its_values_in_another_order_is_refused(sqlite_store: Store) -> None:
