@@ -23,7 +23,7 @@ _BRIDGES: Final = ("slcan", "gvret")
 _NUMBERS: Final[Mapping[str, range]] = {
     **dict.fromkeys(("lls", "ede"), range(1, 255)),
     **dict.fromkeys(("modbus", "escort_td500"), range(1, 248)),
-    **dict.fromkeys(_BRIDGES, range(1, 3)),
+    **dict.fromkeys(_BRIDGES, range(1, 4)),
     "elm327": range(1, 2),
 }
 _WHAT: Final[Mapping[str, str]] = {
@@ -92,8 +92,8 @@ class FuelSettings(Settings):
         "text",
         default="1",
         help=(
-            "Address = tank, with commas between. On a CAN bus 1 and 2 are the two fuel levels; OBD has 1 alone. "
-            "A tank of another vehicle is written as plate / tank."
+            "Address = tank, with commas between. On a CAN bus 1 and 2 are the two fuel levels and 3 is the signal of "
+            "a DBC file; OBD has 1 alone. A tank of another vehicle is written as plate / tank."
         ),
         example="1 = left tank, 2 = right tank",
         min_length=1,
@@ -115,6 +115,36 @@ class FuelSettings(Settings):
         default="250000",
         help="Lorries have 250 kbit/s, newer ones 500. The bus is only listened to, nothing is ever sent on it.",
         choices={"250000": "250 kbit/s", "500000": "500 kbit/s", "125000": "125 kbit/s", "1000000": "1000 kbit/s"},
+        shown_when={"protocol": _BRIDGES},
+    )
+    dbc: str = setting(
+        "DBC file",
+        "file",
+        default="",
+        help="For a level sensor with messages of its own: the maker's file that describes them.",
+        max_length=1_000,
+        shown_when={"protocol": _BRIDGES},
+    )
+    dbc_signal: str = setting(
+        "Signal of the DBC file",
+        "text",
+        default="",
+        help="The level, as message.signal. It is number 3 among the sensors.",
+        example="TankProbe.Level",
+        max_length=120,
+        shown_when={"protocol": _BRIDGES},
+    )
+    dbc_unit: Literal["percent", "litres", "counts", "millimetres", "volts"] = setting(
+        "Unit of that signal",
+        "choice",
+        default="percent",
+        choices={
+            "percent": "Percent of the tank",
+            "litres": "Litres",
+            "counts": "Counts",
+            "millimetres": "Millimetres",
+            "volts": "Volts",
+        },
         shown_when={"protocol": _BRIDGES},
     )
     register_map: str = setting(

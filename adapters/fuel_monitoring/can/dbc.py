@@ -44,16 +44,27 @@ class UserSignals:
         """``message.signal`` of everything that can be chosen."""
         return tuple(sorted(f"{one.name}.{signal.name}" for one in self._by_id.values() for signal in one.signals))
 
+    def carries(self, frame: CanFrame, name: str) -> bool:
+        """Whether this frame is the message of a signal and, where several take turns in it, this signal's turn."""
+        message = self._message(frame)
+        if message is None or message.name != name.partition(".")[0]:
+            return False
+        return not message.is_multiplexed() or name in self.decode(frame)
+
+    def _message(self, frame: CanFrame) -> Any:
+        found = self._by_id.get((frame.can_id, frame.extended)) if not frame.remote else None
+        if found is None and frame.extended and not frame.remote:
+            found = self._by_pgn.get(split_id(frame.can_id).pgn)
+        return found
+
     def decode(self, frame: CanFrame) -> dict[str, float]:
         """Values by ``message.signal``; empty for frames that the file does not describe.
 
         A signal is left out where its number is beyond the range that the file gives, and in 29-bit messages where it
         is a code of J1939 that means reserved, error or not available.
         """
-        message = self._by_id.get((frame.can_id, frame.extended))
-        if message is None and frame.extended:
-            message = self._by_pgn.get(split_id(frame.can_id).pgn)
-        if message is None or frame.remote:
+        message = self._message(frame)
+        if message is None:
             return {}
         try:
             raw = message.decode(frame.data, decode_choices=False, scaling=False, allow_truncated=True)

@@ -21,6 +21,7 @@ from adapters.fuel_monitoring.simulator.vehicle import DrivenVehicle
 
 BridgeKind = Literal["slcan", "gvret"]
 _TICK_S: Final = 0.005
+_OTHERS_S: Final = 0.1
 _COMPONENT: Final = 65_259
 _FILLER: Final = 61_443
 _COMPONENT_TEXT: Final = b"BIKO*DEMO ENGINE*000417*\x00"
@@ -47,6 +48,9 @@ class J1939Engine:
     def __init__(self, vehicle: DrivenVehicle, *, source: int = _SOURCE, filler_per_s: float = 0.0) -> None:
         self.vehicle = vehicle
         self.faults = EngineFaults()
+        self.others: Callable[[], list[CanFrame]] = list
+        """What other control units say, ten times a second."""
+        self._others_s = 0.0
         self._source = source
         self._trip_l0 = vehicle.total_fuel_l
         self._trip_m0 = vehicle.odometer_m
@@ -65,6 +69,9 @@ class J1939Engine:
                 behind = now_s - due_s > 1.0
                 self._due_s[pgn] = now_s + _PERIODS_S[pgn] if behind else due_s + _PERIODS_S[pgn]
                 frames += self._message(pgn)
+        if now_s >= self._others_s + _OTHERS_S:
+            self._others_s = now_s
+            frames += self.others()
         return [*frames, *self._filler(now_s)]
 
     def _filler(self, now_s: float) -> Iterator[CanFrame]:

@@ -27,8 +27,9 @@ from adapters.fuel_monitoring.can.j1939 import (
 from adapters.fuel_monitoring.can.transport import BamAssembler
 from adapters.fuel_monitoring.port import SerialLine
 from adapters.fuel_monitoring.settings import Target
+from adapters.fuel_monitoring.sources.own_signal import own_signal
 from adapters.fuel_monitoring.sources.roll import RollCall, spoken_time
-from adapters.fuel_monitoring.sources.source import Outlet, Source
+from adapters.fuel_monitoring.sources.source import Outlet, Source, capital
 from adapters.records import EngineReading, FuelReading, FuelStatus, JsonScalar, Record
 
 FRESH_S: Final = 5.0
@@ -37,6 +38,8 @@ SLOW_S: Final = 90.0
 """Totals and hours come on request of others, seldom."""
 _LISTEN_S: Final = 3.0
 _SPN_OF: Final = {1: 96, 2: 38}
+_OWN: Final = 3
+"""The number of the level that the operator's DBC file describes."""
 _DASH: Final = 65_276
 _TEMPERATURES: Final = 65_262
 _ENGINE: Final[dict[str, tuple[tuple[int, int, float], ...]]] = {
@@ -75,23 +78,31 @@ class CanSource(Source):
         self._heard: dict[int, _Heard] = {}
         self._frames = 0
         self._bytes = bytearray()
+        self._own = own_signal(self.settings) if any(target.number == _OWN for target in self.targets) else None
+        self._own_heard: tuple[CanFrame, int, float] | None = None
+        self._own_sampled_ms = 0
         return SerialLine(self.settings.port, self.settings.line_speed, find=find, on_data=self._on_data)
 
     def _new_bridge(self) -> Bridge:
         return GvretBridge() if self.settings.protocol == "gvret" else SlcanBridge()
 
     def sensor_of(self, target: Target) -> str:
+        if target.number == _OWN:
+            return f"dbc:{self.settings.port}:{self.settings.dbc_signal}"
         return f"j1939:{self.settings.port}:{_SPN_OF[target.number]}"
 
     async def prove(self) -> str:
         await self._open()
         ends_s = self.clock.monotonic() + _LISTEN_S
-        while self.clock.monotonic() < ends_s and _DASH not in self._heard:
+        while self.clock.monotonic() < ends_s and not self._are_heard():
             await self.line.read(0.1)
-        levels = [(target, self._level(target.number)) for target in self.targets]
+        levels = [(target, self._level(target.number)) for target in self.targets if target.number != _OWN]
         told = [f"fuel level {target.number} is {_spoken(level[0])}" for target, level in levels if level is not None]
+        if self._own is not None and self._own_heard is not None:
+            value = self._own.value(self._own_heard[0])
+            told.append(f"{self.settings.dbc_signal} is {'“not available”' if value is None else f'{value:.6g}'}")
         if told:
-            return f"{self._bridge.title}. {', '.join(told).capitalize()}."
+            return f"{self._bridge.title}. {capital(', '.join(told))}."
         if self._frames:
             return (
                 f"{self._bridge.title}. The bus is heard, and nobody on it tells a fuel level yet; with the ignition "
@@ -102,10 +113,16 @@ class CanSource(Source):
             "if it stays like this."
         )
 
+    def _are_heard(self) -> bool:
+        """Whether every level has come."""
+        is_own_heard = self._own is None or self._own_heard is not None
+        return is_own_heard and (_DASH in self._heard or all(target.number == _OWN for target in self.targets))
+
     async def _open(self) -> None:
         """Set the bridge up. Raises NotReady for silence, BadReply for what is no bridge."""
         self._bridge, self._long = self._new_bridge(), BamAssembler()
         self._heard.clear()
+        self._own_heard = None
         self._frames = 0
         self._bytes.clear()
         try:
@@ -129,7 +146,9 @@ class CanSource(Source):
         await self._open()
         roll = self.roll_call(outlet, self._asleep)
         outlet.connected(f"{self._bridge.title} at {self.settings.port} listens to the bus.")
-        await outlet.give(self.info(target, "can_bus", "percent") for target in self.targets)
+        for target in self.targets:
+            unit = self.settings.dbc_unit if target.number == _OWN else "percent"
+            await outlet.give([self.info(target, "can_bus", unit)])
         told_frames = told_errors = 0
         due_s = self.clock.monotonic() + min(self.settings.period_s, 1.0)
         while True:
@@ -152,6 +171,9 @@ class CanSource(Source):
         records: list[Record] = []
         dash = self._heard.get(_DASH)
         for target in self.targets:
+            if target.number == _OWN:
+                records += self._own_reading(target, roll)
+                continue
             level = self._level(target.number)
             if level is None:
                 roll.falls_silent(target.number)
@@ -172,8 +194,6 @@ class CanSource(Source):
             attributes["raw"] = signal.raw
         if fault := self._fault():
             attributes["fault"] = fault
-        is_slcan = self.settings.protocol == "slcan"
-        data = slcan.frame_line(frame) if is_slcan else gvret.frame_bytes(frame)
         return FuelReading(
             sensor=self.sensor_of(target),
             measured_at_ms=at_ms,
@@ -182,8 +202,27 @@ class CanSource(Source):
             status=_STATUSES[signal.status],
             temperature_c=warm.value if warm is not None else None,
             attributes=attributes,
-            raw=self.evidence(self.settings.protocol, data, at_ms),
+            raw=self.evidence(self.settings.protocol, self._bytes_of(frame), at_ms),
         )
+
+    def _own_reading(self, target: Target, roll: RollCall) -> list[Record]:
+        """The level that the DBC file describes; nothing when none came since the last sample."""
+        heard = self._own_heard
+        if self._own is None or heard is None or self.clock.monotonic() - heard[2] > FRESH_S + self.settings.period_s:
+            roll.falls_silent(target.number)
+            return []
+        roll.answers(target.number)
+        frame, at_ms, _at_s = heard
+        if at_ms == self._own_sampled_ms:
+            return []
+        self._own_sampled_ms = at_ms
+        value = self._own.value(frame)
+        status: FuelStatus = "not_available" if value is None else "ok"
+        raw = self.evidence(self.settings.protocol, self._bytes_of(frame), at_ms)
+        return [FuelReading(self.sensor_of(target), at_ms, at_ms, value, status, raw=raw)]
+
+    def _bytes_of(self, frame: CanFrame) -> bytes:
+        return slcan.frame_line(frame) if self.settings.protocol == "slcan" else gvret.frame_bytes(frame)
 
     def _engine(self) -> EngineReading | None:
         """What the engine says now; None when nothing new came."""
@@ -246,6 +285,8 @@ class CanSource(Source):
         self._frames += len(frames)
         now_ms, now_s = self.clock.now_ms(), self.clock.monotonic()
         for frame in frames:
+            if self._own is not None and self._own.is_in(frame):
+                self._own_heard = (frame, now_ms, now_s)
             if not frame.extended or frame.remote:
                 continue
             pgn = frame.can_id >> 8 & _EXTENDED_PDU2  # all that is wanted is broadcast, so this is the whole PGN

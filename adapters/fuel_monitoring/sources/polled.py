@@ -13,7 +13,7 @@ from adapters.fuel_monitoring.bench.link import REST_S, TRIES, Link, NoAnswer
 from adapters.fuel_monitoring.port import SerialLine
 from adapters.fuel_monitoring.settings import Target
 from adapters.fuel_monitoring.sources.roll import RollCall
-from adapters.fuel_monitoring.sources.source import Outlet, Source, nobody_answers
+from adapters.fuel_monitoring.sources.source import Outlet, Source, capital, nobody_answers
 from adapters.fuel_monitoring.sources.speakers import Sample, make_speaker
 from adapters.records import FuelReading
 
@@ -58,7 +58,7 @@ class PolledSource(Source):
         if not answered:
             raise self._judged(why or nobody_answers(self.settings.port))
         missing = f" Silent: {', '.join(target.shown for target in silent)}." if silent else ""
-        return f"{', '.join(answered).capitalize()}.{missing}"
+        return f"{capital(', '.join(answered))}.{missing}"
 
     def _judged(self, why: AdapterError) -> AdapterError:
         """Bytes that are no answer are another fault than silence; the echo of our own is neither."""

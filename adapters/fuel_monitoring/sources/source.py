@@ -109,3 +109,8 @@ def nobody_answers(port: str, since: str = "") -> NotReady:
         "it is tried again every 10 s.",
         retry_after_s=10.0,
     )
+
+
+def capital(text: str) -> str:
+    """As the beginning of a sentence; names within it stay as they are."""
+    return text[:1].upper() + text[1:]

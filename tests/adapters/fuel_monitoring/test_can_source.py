@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from adapters.base import Layer
-from adapters.errors import BadReply, NotReady
+from adapters.errors import BadReply, NotReady, SettingsInvalid
+from adapters.fuel_monitoring.can.frame import CanFrame
 from adapters.fuel_monitoring.can.j1939 import SignalStatus
 from adapters.fuel_monitoring.decoders import DECODERS
 from adapters.fuel_monitoring.simulator.bus import SensorBus
@@ -99,6 +100,44 @@ async def test_both_levels_of_one_message_are_two_sensors(bridge: CanBridge) -> 
     async with listening(entered(bridge, sensors="1 = main, 2 = second")) as running:
         await running.until(lambda: running.inlet.levels(":96") and running.inlet.levels(":38"))
     assert {reading.status for reading in running.inlet.levels(":38")} == {"not_available"}
+
+
+DBC = """VERSION ""
+NS_ :
+BS_:
+BU_: PROBE
+BO_ 2566848542 TankProbe: 8 PROBE
+ SG_ Level : 0|16@1+ (0.1,0) [0|6000] "mm" Vector__XXX
+ SG_ Water : 16|16@1+ (0.1,0) [0|6000] "mm" Vector__XXX
+"""
+"""The message 18FF001E of a probe with a protocol of its own."""
+
+
+async def test_a_probe_with_messages_of_its_own_is_read_by_its_makers_file(bridge: CanBridge, tmp_path: Path) -> None:
+    file = tmp_path / "probe.dbc"
+    file.write_text(DBC, "utf-8")
+    probe = {
+        "sensors": "1, 3 = depot tank",
+        "dbc": str(file),
+        "dbc_signal": "TankProbe.Level",
+        "dbc_unit": "millimetres",
+    }
+    level = bytearray((12_345).to_bytes(2, "little") + bytes(6))
+    bridge.engine.others = lambda: [CanFrame(0x18FF001E, bytes(level))]
+    _identity, steps = await check(entered(bridge, **probe))
+    assert "TankProbe.Level is 1234.5" in steps[-1].detail
+    async with listening(entered(bridge, **probe)) as running:
+        inlet = running.inlet
+        await running.until(lambda: inlet.levels(":TankProbe.Level") and inlet.levels(":96"))
+        level[:2] = b"\xff\xff"
+        await running.until(lambda: inlet.levels(":TankProbe.Level")[-1].status == "not_available")
+    assert inlet.levels(":TankProbe.Level")[0].value == pytest.approx(1234.5)
+    assert inlet.levels(":TankProbe.Level")[-1].value is None
+    assert {info.unit for info in inlet.of(FuelSensorInfo)} == {"percent", "millimetres"}
+    for wrong, field in (({"dbc": ""}, "dbc"), ({"dbc_signal": "TankProbe.Nothing"}, "dbc_signal")):
+        with pytest.raises(SettingsInvalid) as found:
+            await check(entered(bridge, **{**probe, **wrong}))
+        assert found.value.field == field
 
 
 async def test_an_electrical_fault_of_the_sender_is_told_also_in_a_long_message(bridge: CanBridge) -> None:

@@ -51,7 +51,7 @@ def test_any_text_is_read_or_refused_with_a_sentence(text: str) -> None:
         ({"sensors": "0"}, "The address of a sensor is 1 to 254, not 0."),
         ({"sensors": "255"}, "The address of a sensor is 1 to 254, not 255."),
         ({"sensors": "1,1"}, "Sensor 1 is named twice."),
-        ({"protocol": "slcan", "sensors": "3"}, "A level of the CAN bus is 1 to 2, not 3."),
+        ({"protocol": "slcan", "sensors": "4"}, "A level of the CAN bus is 1 to 3, not 4."),
         ({"protocol": "elm327", "sensors": "2"}, "The level of an OBD adapter is 1, not 2."),
         ({"protocol": "modbus", "sensors": "248"}, "The address of a sensor is 1 to 247, not 248."),
         ({"sensors": ",".join(map(str, range(1, 40)))}, "More than 32 sensors do not fit on one line."),
