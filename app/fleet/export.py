@@ -18,7 +18,8 @@ from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from app.fleet.errors import FleetError
-from app.fleet.export_tables import TABLES, ExportTable, Wanted
+from app.fleet.export_pages import ExportTable, Wanted
+from app.fleet.export_tables import TABLES
 from app.fleet.text import harmless
 from app.store.store import Store
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import Connection, and_, or_, select
 
 from app.alarms.listing import ROW_COLUMNS as ALARM_COLUMNS
 from app.alarms.listing import page_of_alarms
-from app.clock import SystemClock, from_ms
+from app.clock import SystemClock
+from app.fleet.export_fuel import EVENT_COLUMNS as FUEL_EVENT_COLUMNS
+from app.fleet.export_fuel import READING_COLUMNS as FUEL_READING_COLUMNS
+from app.fleet.export_fuel import fuel_events, fuel_readings
+from app.fleet.export_pages import PAGE_ROWS, ExportTable, Wanted, by_id, by_time
 from app.fleet.listing import DeviceListing, list_devices
 from app.fleet.plausibility import mark_names
 from app.fleet.queries import list_geofences
@@ -27,27 +30,7 @@ from app.store.tables import (
     Vehicle,
 )
 
-PAGE_ROWS = 2_000
-
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which rows: times in ms, ``until_ms`` exclusive; ``where`` as given, of use to read less."""
-
-    since_ms: int | None
-    until_ms: int | None
-    where: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ExportTable:
-    """One table. ``rows`` may yield more than ``where`` asks for, never more than the times do."""
-
-    columns: Sequence[str]
-    rows: Callable[[Store, Wanted], Iterator[Row]]
-    time_column: str | None = None
 
 
 POSITION_COLUMNS = (
@@ -120,7 +103,7 @@ def _positions(store: Store, wanted: Wanted) -> Iterator[Row]:
             .outerjoin(Vehicle, Vehicle.id == DeviceAssignment.vehicle_id)
             .where(position.device_key == device.key)
         )
-        for row in _by_time(store, query, position.fixed_at_ms, position.id, wanted):
+        for row in by_time(store, query, position.fixed_at_ms, position.id, wanted):
             yield {
                 "device": device.unique_id,
                 "vehicle": row.plate,
@@ -162,7 +145,7 @@ def _events(store: Store, wanted: Wanted) -> Iterator[Row]:
     )
     if "device" in wanted.where:
         query = query.where(Device.unique_id == wanted.where["device"])
-    for row in _by_time(store, query, event.occurred_at_ms, event.id, wanted):
+    for row in by_time(store, query, event.occurred_at_ms, event.id, wanted):
         yield {
             "device": row.unique_id,
             "vehicle": row.plate,
@@ -208,11 +191,11 @@ def _logs(store: Store, wanted: Wanted) -> Iterator[Row]:
     query = select(IntegrationLog.__table__)
     if "integration_id" in wanted.where:
         query = query.where(IntegrationLog.integration_id == (wanted.where["integration_id"] or None))
-    yield from _by_id(store, query, IntegrationLog.id, IntegrationLog.created_at, LOG_COLUMNS, wanted)
+    yield from by_id(store, query, IntegrationLog.id, IntegrationLog.created_at, LOG_COLUMNS, wanted)
 
 
 def _acts(store: Store, wanted: Wanted) -> Iterator[Row]:
-    yield from _by_id(store, select(Act.__table__), Act.id, Act.at, ACT_COLUMNS, wanted)
+    yield from by_id(store, select(Act.__table__), Act.id, Act.at, ACT_COLUMNS, wanted)
 
 
 def _alarms(store: Store, wanted: Wanted) -> Iterator[Row]:
@@ -227,43 +210,6 @@ def _alarms(store: Store, wanted: Wanted) -> Iterator[Row]:
         if len(page) < PAGE_ROWS:
             return
         after = (page[-1].raised_at_ms, page[-1].id)
-
-
-def _by_time(store: Store, query: Any, time: Any, row_id: Any, wanted: Wanted) -> Iterator[Any]:
-    """Rows by (time, id), a page per transaction. The query's first two columns are these."""
-    if wanted.since_ms is not None:
-        query = query.where(time >= wanted.since_ms)
-    if wanted.until_ms is not None:
-        query = query.where(time < wanted.until_ms)
-    query = query.order_by(time, row_id).limit(PAGE_ROWS)
-    page = query
-    while True:
-        with store.read() as connection:
-            rows = connection.execute(page).all()
-        yield from rows
-        if len(rows) < PAGE_ROWS:
-            return
-        last_ms, last_id = rows[-1][0], rows[-1][1]
-        page = query.where(time >= last_ms, or_(time > last_ms, row_id > last_id))
-
-
-def _by_id(
-    store: Store, query: Select[Any], row_id: Any, time: Any, columns: Sequence[str], wanted: Wanted
-) -> Iterator[Row]:
-    if wanted.since_ms is not None:
-        query = query.where(time >= from_ms(wanted.since_ms))
-    if wanted.until_ms is not None:
-        query = query.where(time < from_ms(wanted.until_ms))
-    after = 0
-    while True:
-        with store.read() as connection:
-            rows = connection.execute(query.where(row_id > after).order_by(row_id).limit(PAGE_ROWS)).all()
-        for row in rows:
-            values = {name: getattr(row, name) for name in columns}
-            yield {name: iso(value) if hasattr(value, "isoformat") else value for name, value in values.items()}
-        if len(rows) < PAGE_ROWS:
-            return
-        after = rows[-1].id
 
 
 def _devices_wanted(connection: Connection, wanted: Wanted) -> Sequence[Any]:
@@ -299,6 +245,8 @@ TABLES: Mapping[str, ExportTable] = {
     "geofences": ExportTable(GEOFENCE_COLUMNS, _geofences),
     "events": ExportTable(EVENT_COLUMNS, _events, "occurred_at"),
     "alarms": ExportTable(ALARM_COLUMNS, _alarms, "raised_at"),
+    "fuel-readings": ExportTable(FUEL_READING_COLUMNS, fuel_readings, "measured_at"),
+    "fuel-events": ExportTable(FUEL_EVENT_COLUMNS, fuel_events, "start"),
     "logs": ExportTable(LOG_COLUMNS, _logs, "created_at"),
     "acts": ExportTable(ACT_COLUMNS, _acts, "at"),
 }

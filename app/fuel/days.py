@@ -105,12 +105,14 @@ def write_days(
     new, replaced, renewed = [], [], []
     for total in totals:
         old = standing.get(total["day"])
-        if old is not None and all(getattr(old, name) == total[name] for name in COMPARED):
-            continue
-        if old is not None and old.computed_at < _end_of(old.day):
-            renewed.append((old.id, {**base, **total}))
-            continue
         if old is not None:
+            was_running = old.computed_at < _end_of(old.day)
+            is_same = all(getattr(old, name) == total[name] for name in COMPARED)
+            if is_same and not (was_running and from_ms(now_ms) >= _end_of(old.day)):
+                continue
+            if was_running:
+                renewed.append((old.id, {**base, **total}))
+                continue
             replaced.append(old.id)
         new.append({"tank_id": tank.id, **base, **total})
     if not (new or renewed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, func, select
@@ -23,7 +24,15 @@ MOST_READINGS = 700_000
 """More of one sensor than this are averaged over short whiles; no chart and no analysis sees the difference."""
 LEAST_CAPACITY_L = 100.0
 
-_Series = tuple[Floats, Floats, Floats]  # Unix seconds, litres, °C
+
+class _Series(NamedTuple):
+    """One sensor while it was in the tank, or one tank. ``from_s`` to ``to_s`` is when it has to tell."""
+
+    time_s: Floats
+    litres: Floats
+    temperature_c: Floats
+    from_s: float = -np.inf
+    to_s: float = np.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +65,7 @@ def tank_readings(
     """
     calibrations = list_calibrations(connection, tank.id)
     spells = spells_of(connection, tank.id)
-    by_sensor: dict[int, list[_Series]] = {}
+    parts: list[_Series] = []
     uncalibrated: dict[str, None] = {}
     for spell in spells:
         start_ms = max(from_ms, spell.from_ms)
@@ -69,8 +78,10 @@ def tank_readings(
             continue
         time_s, values, warm = _values(connection, spell.sensor_key, start_ms, end_ms, every_ms)
         litres = _litres(spell, tables, tank.capacity_l, time_s, values)
-        by_sensor.setdefault(spell.sensor_key, []).append((time_s, litres, warm))
-    time_s, litres, warm = _combined([_one_after_the_other(parts) for parts in by_sensor.values()], tank.combine)
+        parts.append(_Series(time_s, litres, warm, start_ms / 1000, end_ms / 1000))
+    time_s, litres, warm = _combined(parts, tank.combine)
+    if uncalibrated and tank.combine == "sum":
+        litres = np.full(len(litres), np.nan)  # a part of the sum is not known
     if motion is None:
         motion = vehicle_motion(connection, tank.vehicle_id, from_ms - 600_000, to_ms)
     samples = _with_motion(connection, tank.vehicle_id, motion, time_s, litres, warm)
@@ -86,9 +97,7 @@ def vehicle_readings(connection: Connection, vehicle_id: str, from_ms: int, to_m
 
 def together(parts: list[TankReadings]) -> tuple[Floats, Floats]:
     """Times and litres of all tanks of a vehicle; while one of them is missing the sum is not known (NaN)."""
-    series = [(part.samples.time_s, part.samples.raw, part.samples.temperature_c) for part in parts]
-    if len(series) == 1:
-        return series[0][0], series[0][1]
+    series = [_Series(part.samples.time_s, part.samples.raw, part.samples.temperature_c) for part in parts]
     time_s, litres, _temperature = _combined(series, "sum")
     return time_s, litres
 
@@ -100,7 +109,9 @@ def capacity_of(tank: TankListing, calibrations: Sequence[CalibrationVersion]) -
     return tank.capacity_l or by_tables or LEAST_CAPACITY_L
 
 
-def _values(connection: Connection, sensor_key: int, from_ms: int, to_ms: int, every_ms: int | None) -> _Series:
+def _values(
+    connection: Connection, sensor_key: int, from_ms: int, to_ms: int, every_ms: int | None
+) -> tuple[Floats, Floats, Floats]:
     row = FuelReadingRow
     mine = (row.sensor_key == sensor_key, row.measured_at_ms >= from_ms, row.measured_at_ms < to_ms)
     if every_ms is None:
@@ -143,23 +154,19 @@ def _without_dead(values: Floats) -> Floats:
     return np.where(values == 65_535, np.nan, values)
 
 
-def _one_after_the_other(parts: list[_Series]) -> _Series:
-    if len(parts) == 1:
-        return parts[0]
-    time_s, litres, warm = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return time_s, litres, warm
-
-
-def _combined(parts: list[_Series], how: str) -> _Series:
+def _combined(parts: list[_Series], how: str) -> tuple[Floats, Floats, Floats]:
     """Several series as one: at every moment of any of them, the newest value of each that is not too old."""
     if not parts:
         return np.zeros(0), np.zeros(0), np.zeros(0)
     if len(parts) == 1:
-        return parts[0]
-    moments = np.unique(np.concatenate([time_s for time_s, _litres, _warm in parts]))
-    held = np.stack([_held(moments, time_s, litres) for time_s, litres, _warm in parts])
-    warm = np.stack([_held(moments, time_s, warm) for time_s, _litres, warm in parts])
-    return moments, held.sum(axis=0) if how == "sum" else _mean(held), _mean(warm)
+        return parts[0][:3]
+    moments = np.unique(np.concatenate([part.time_s for part in parts]))
+    wanted = np.stack([(moments >= part.from_s) & (moments < part.to_s) for part in parts])
+    litres = np.where(wanted, np.stack([_held(moments, part.time_s, part.litres) for part in parts]), np.nan)
+    warm = np.where(wanted, np.stack([_held(moments, part.time_s, part.temperature_c) for part in parts]), np.nan)
+    is_whole = (np.isfinite(litres) == wanted).all(axis=0)
+    total = np.where(is_whole, np.nansum(litres, axis=0), np.nan)
+    return moments, total if how == "sum" else _mean(litres), _mean(warm)
 
 
 def _mean(held: Floats) -> Floats:

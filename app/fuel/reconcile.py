@@ -101,9 +101,14 @@ def _compare(rows: list[Any], found: Sequence[FuelEvent], from_ms_: int, until_m
 
 
 def _same(rows: Sequence[Any], values: dict[str, Any]) -> Any:
-    """The stored event that this is: of its kind, standing before withdrawn, the closest in time first."""
+    """The stored event that this is: of its kind, overlapping before near, standing before withdrawn."""
     near = [row for row in rows if row.kind == values["kind"] and _is_near(row, values)]
-    return min(near, key=lambda row: (row.withdrawn_at is not None, _apart_ms(row, values)), default=None)
+
+    def rank(row: Any) -> tuple[bool, bool, int]:
+        apart_ms = _apart_ms(row, values)
+        return apart_ms > 0, row.withdrawn_at is not None, apart_ms
+
+    return min(near, key=rank, default=None)
 
 
 def _is_near(row: Any, values: dict[str, Any]) -> bool:

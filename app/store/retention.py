@@ -19,6 +19,8 @@ from app.store.store import Store
 from app.store.tables import (
     Command,
     DeviceEventRow,
+    EngineReadingRow,
+    FuelReadingRow,
     IntegrationLog,
     PositionRow,
     Problem,
@@ -46,7 +48,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Days that are kept. ``logs`` also covers rejected records, finished commands and cleared problems."""
+    """Days that are kept. ``logs`` also covers rejected records, finished commands and cleared problems; ``positions``
+    device events and readings of fuel and engine too. Events and daily totals of fuel are kept for good."""
 
     raw_days: int = 30
     logs_days: int = 90
@@ -136,6 +139,7 @@ def _believed_now(connection: Connection, now_ms: int) -> int:
 def _rules(keep: Retention) -> tuple[_Rule, ...]:
     raw, log, rejected, command = RawFrameRow, IntegrationLog, RejectedRecord, Command
     problem, position, event = Problem, PositionRow, DeviceEventRow
+    fuel, engine = FuelReadingRow, EngineReadingRow
     return (
         _Rule(raw, raw.id, lambda ms: raw.received_at_ms < ms, keep.raw_days),
         _Rule(log, log.id, lambda ms: log.created_at < from_ms(ms), keep.logs_days, "logs"),
@@ -146,6 +150,8 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
             position, position.id, _both_old(position.received_at_ms, position.fixed_at_ms, keep), keep.positions_days
         ),
         _Rule(event, event.id, _both_old(event.received_at_ms, event.occurred_at_ms, keep), keep.positions_days),
+        _Rule(fuel, fuel.id, _both_old(fuel.received_at_ms, fuel.measured_at_ms, keep), keep.positions_days),
+        _Rule(engine, engine.id, lambda ms: engine.measured_at_ms < ms, keep.positions_days),
     )
 
 

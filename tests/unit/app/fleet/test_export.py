@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from adapters.records import DeviceEvent, DeviceInfo, Geofence
-from app.fleet import devices, export, export_tables
+from app.fleet import devices, export, export_pages, export_tables
 from app.fleet.errors import FleetError
 from app.fleet.text import harmless
 from app.store.store import Store
@@ -67,7 +67,7 @@ def test_positions_are_filtered_by_time_and_by_any_column(feed: Feed) -> None:
 
 
 def test_pages_neither_lose_nor_double_rows(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export_tables, "PAGE_ROWS", 3)
+    monkeypatch.setattr(export_pages, "PAGE_ROWS", 3)
     same_moment = [a_position(fixed_at_ms=T0_MS, lat=9.0 + n * 1e-5, serial=100 + n) for n in range(7)]
     drive = a_drive(count=11, start_ms=T0_MS + HOUR_MS)
     feed(*same_moment, *drive)

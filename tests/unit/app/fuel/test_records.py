@@ -1,0 +1,308 @@
+"""Receipts, sensors that are replaced, events that come back, parts of events; exports and retention of fuel."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from adapters.records import Batch, EngineReading, FuelReading
+from app.fleet.errors import NotFound
+from app.fleet.export import export_rows
+from app.fleet.telemetry import TelemetrySink
+from app.fleet.vehicles import add_vehicle
+from app.fuel.agenda import open_work
+from app.fuel.calibrations import add_calibration
+from app.fuel.days import list_days
+from app.fuel.detect.events import FuelEvent
+from app.fuel.errors import FuelError
+from app.fuel.events import decide, list_events
+from app.fuel.readings import tank_readings
+from app.fuel.receipts import add_receipt, check_receipts, list_receipts, remove_receipt
+from app.fuel.reconcile import reconcile
+from app.fuel.tanks import add_tank, bind_sensor, list_sensors, list_tanks, remove_sensor, replace_sensor
+from app.fuel.worker import AGAIN_S, LIVE_MS, FuelWorker
+from app.security.audit import verify_acts
+from app.store.retention import Retention, set_retention, sweep
+from app.store.store import Store
+from app.store.tables import EngineReadingRow, FuelDay, FuelReadingRow
+from tests.helpers.fleet import add_integration
+
+T = TypeVar("T")
+DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
+START_MS = 1_772_409_600_000  # 2026-03-02T00:00:00Z
+AT_S = START_MS / 1000
+
+
+class Site:
+    """A store with one tank of 400 L whose sensor tells litres."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.sink, self.now_ms = store, TelemetrySink(store), START_MS + 40 * HOUR_MS
+        self.integration_id = add_integration(store, "fuel-1", "fuel_monitoring")
+        self.vehicle = self.write(lambda c: add_vehicle(c, "KAN-1"))
+        self.tank_id = self.write(lambda c: add_tank(c, self.vehicle, name="Main", capacity_l=400))
+        self.worker = FuelWorker()
+
+    def write(self, job: Callable[[Connection], T]) -> T:
+        return self.store.write(job).result()
+
+    def read(self, query: Callable[[Connection], T]) -> T:
+        with self.store.read() as connection:
+            return query(connection)
+
+    def arrive(self, *records: Any) -> Any:
+        return self.write(lambda c: self.sink.ingest(c, self.integration_id, [Batch(records)], self.now_ms))
+
+    def levels(self, *litres: float, sensor: str = "a", first_ms: int = START_MS, step_ms: int = 5 * MINUTE_MS) -> None:
+        times = (first_ms + at * step_ms for at in range(len(litres)))
+        self.arrive(*(FuelReading(sensor, at_ms, at_ms, level) for at_ms, level in zip(times, litres, strict=True)))
+
+    def sensor(self, unique_id: str = "a", tank_id: str | None = None) -> str:
+        """The id of a sensor, which is put into a tank."""
+        sensor_id = next(one.id for one in self.read(list_sensors) if one.unique_id == unique_id)
+        if tank_id is not None:
+            rows = [(0, 0), (400, 400)]
+            self.write(lambda c: bind_sensor(c, sensor_id, tank_id))
+            self.write(lambda c: add_calibration(c, tank_id, sensor_id, rows, valid_from_ms=START_MS))
+        return sensor_id
+
+    def run(self) -> None:
+        worker = FuelWorker()
+        for _step in range(50):
+            if worker.step(self.store, self.now_ms) == AGAIN_S:
+                return
+        raise AssertionError("the worker does not come to an end")
+
+    def raw(self) -> list[float]:
+        tank = next(one for one in self.read(list_tanks) if one.id == self.tank_id)
+        got = self.read(lambda c: tank_readings(c, tank, START_MS - DAY_MS, START_MS + 10 * DAY_MS))
+        return [float(value) for value in got.samples.raw]
+
+
+@pytest.fixture
+def site(store: Store) -> Site:
+    return Site(store)
+
+
+def test_a_replaced_sensor_keeps_its_past_in_the_tank(site: Site) -> None:
+    site.levels(100, 101, 102)
+    site.levels(900, 901, 902, sensor="b")
+    old = site.sensor(tank_id=site.tank_id)
+    new = site.sensor("b")
+    swapped_ms = START_MS + 10 * MINUTE_MS
+    with pytest.raises(FuelError, match="in no tank"):
+        site.write(lambda c: replace_sensor(c, new, old))
+    site.write(lambda c: replace_sensor(c, old, new, at_ms=swapped_ms, who="F"))
+    assert site.raw() == [100, 101]  # the new one is not calibrated, and nothing of the old one is lost
+    rows = [(0, 0), (1000, 100)]
+    site.write(lambda c: add_calibration(c, site.tank_id, new, rows, valid_from_ms=swapped_ms))
+    assert site.raw() == [100, 101, pytest.approx(90.2)]
+    assert site.read(verify_acts).ok
+
+
+def test_a_wrong_binding_is_corrected_from_an_earlier_moment(site: Site) -> None:
+    site.levels(100, 101)
+    other = site.write(lambda c: add_tank(c, site.vehicle, name="Right", capacity_l=100))
+    sensor = site.sensor(tank_id=other)
+    assert site.raw() == []
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id, since_ms=START_MS - DAY_MS))
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (400, 400)], valid_from_ms=START_MS))
+    assert site.raw() == [100, 101]
+
+
+def test_a_removed_sensor_that_speaks_again_waits(site: Site) -> None:
+    site.levels(100)
+    sensor = site.sensor(tank_id=site.tank_id)
+    site.write(lambda c: remove_sensor(c, sensor, now_ms=START_MS + MINUTE_MS))
+    assert site.read(list_sensors) == []
+    with pytest.raises(NotFound):
+        site.write(lambda c: bind_sensor(c, sensor, None))
+    site.levels(99, first_ms=START_MS + HOUR_MS)
+    assert [one.tank_id for one in site.read(list_sensors)] == [None]
+    assert site.raw() == [100]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e300])
+def test_what_is_no_number_is_kept_as_out_of_range(site: Site, value: float) -> None:
+    site.arrive(FuelReading("x\x00" + "y" * 300, START_MS, START_MS, value, attributes={"raw": float("nan")}))
+    site.arrive(FuelReading("x\x00" + "y" * 300, START_MS + 1, START_MS + 1, 5))
+    query = select(FuelReadingRow.value, FuelReadingRow.status).order_by(FuelReadingRow.id)
+    assert [tuple(row) for row in site.read(lambda c: c.execute(query).all())] == [(None, "out_of_range"), (5, "ok")]
+    assert len(site.read(list_sensors)) == 1
+
+
+def a_refuel(start_min: float, end_min: float, litres: float = 60, **more: Any) -> FuelEvent:
+    return FuelEvent("refuel", AT_S + start_min * 60, AT_S + end_min * 60, litres, 100, 100 + litres, 0.9, **more)
+
+
+def found(site: Site, *events: FuelEvent, since_ms: int = START_MS) -> list[tuple[str, str]]:
+    """Reconcile; (id, decision) of what stands."""
+    (tank,) = site.read(list_tanks)
+    site.write(lambda c: reconcile(c, tank, events, since_ms, START_MS + DAY_MS, site.now_ms))
+    return [(one.id, one.decision) for one in reversed(site.read(list_events))]
+
+
+def test_an_event_that_comes_back_is_itself_again(site: Site) -> None:
+    ((event_id, _decision),) = found(site, a_refuel(60, 70))
+    site.write(lambda c: decide(c, event_id, "false", "a slope", who="D"))
+    assert found(site) == []
+    assert found(site, a_refuel(62, 75, 55)) == [(event_id, "false")]
+
+
+def test_a_confirmed_event_stays_though_it_is_not_found_any_more(site: Site) -> None:
+    ((event_id, _decision),) = found(site, a_refuel(60, 70))
+    site.write(lambda c: decide(c, event_id, "confirmed", who="D"))
+    assert found(site) == [(event_id, "confirmed")]
+
+
+def test_an_event_that_begins_before_what_is_computed_stays_as_it_is(site: Site) -> None:
+    ((event_id, _decision),) = found(site, a_refuel(60, 90))
+    assert found(site, since_ms=START_MS + 70 * MINUTE_MS) == [(event_id, "")]
+    assert found(site, a_refuel(60, 91), since_ms=START_MS + 70 * MINUTE_MS) == [(event_id, "")]
+    assert site.read(list_events)[0].end_ms == START_MS + 90 * MINUTE_MS
+
+
+def test_of_several_events_nearby_the_closest_is_the_same(site: Site) -> None:
+    first, second = found(site, a_refuel(60, 62), a_refuel(70, 72))
+    assert found(site, a_refuel(69, 72)) == [second]
+    assert found(site, a_refuel(60, 61), a_refuel(69, 72)) == [first, second]
+
+
+def test_at_one_place_an_event_may_move_further(site: Site) -> None:
+    here, there = {"lat": 9.0, "lon": 7.0}, {"lat": 9.1, "lon": 7.0}
+    (first,) = found(site, a_refuel(60, 62, **here))
+    assert found(site, a_refuel(95, 97, **here)) == [first]
+    assert found(site, a_refuel(140, 142, **there)) != [first]
+
+
+def test_an_event_over_midnight_belongs_to_both_days_by_the_levels(site: Site) -> None:
+    before = [100.0] * 282
+    rising = [100.0 + 10 * step for step in range(12)]  # 23:30 to 00:25
+    site.levels(*before, *rising, *[210.0] * 60)
+    site.sensor(tank_id=site.tank_id)
+    site.run()
+    first, second = site.read(lambda c: list_days(c, [site.tank_id], "2026-03-02", "2026-03-03"))
+    assert first.refuelled_l + second.refuelled_l == pytest.approx(110, abs=3)
+    assert first.refuelled_l == pytest.approx(50, abs=11)
+    assert first.used_l == pytest.approx(0, abs=6)
+    assert second.used_l == pytest.approx(0, abs=6)
+
+
+def test_a_day_that_runs_is_written_over_and_one_that_is_over_is_followed(site: Site) -> None:
+    site.levels(*[200.0] * 12)
+    site.sensor(tank_id=site.tank_id)
+    site.now_ms = START_MS + 2 * HOUR_MS
+    site.run()
+    site.levels(*[190.0] * 12, first_ms=START_MS + HOUR_MS)
+    site.run()
+    rows = select(func.count()).select_from(FuelDay)
+    assert site.read(lambda c: c.execute(rows).scalar_one()) == 1
+    site.now_ms = START_MS + 2 * DAY_MS
+    site.levels(*[190.0] * 12, first_ms=START_MS + 3 * HOUR_MS)
+    site.run()
+    site.levels(*[185.0] * 12, first_ms=START_MS + 5 * HOUR_MS)
+    site.run()
+    query = select(FuelDay.end_l, FuelDay.superseded_at).order_by(FuelDay.id)
+    kept = site.read(lambda c: c.execute(query).all())
+    assert [(row.end_l, row.superseded_at is None) for row in kept] == [(190, False), (185, True)]
+
+
+def test_live_data_wait_for_their_turn_and_acts_do_not(site: Site) -> None:
+    site.levels(*[200.0] * 12)
+    site.sensor(tank_id=site.tank_id)
+    worker = FuelWorker()
+    assert worker.step(site.store, site.now_ms) == AGAIN_S
+    site.levels(199.0, first_ms=START_MS + HOUR_MS)
+    assert worker.step(site.store, site.now_ms + 1_000) == pytest.approx(LIVE_MS / 1000 - 1)
+    assert len(site.read(open_work)) == 1
+    assert worker.step(site.store, site.now_ms + LIVE_MS) == AGAIN_S
+    assert site.read(open_work) == {}
+    site.levels(198.0, first_ms=START_MS + 2 * HOUR_MS)
+    found(site, a_refuel(30, 40))
+    event = site.read(list_events)[0]
+    site.write(lambda c: decide(c, event.id, "confirmed", who="D"))
+    assert worker.step(site.store, site.now_ms + LIVE_MS + 1) == AGAIN_S
+
+
+def test_the_engines_counter_and_speed_stand_beside_the_sensor(site: Site) -> None:
+    site.levels(*[200.0 - at for at in range(13)])
+    site.sensor(tank_id=site.tank_id)
+    times = [START_MS + at * 5 * MINUTE_MS for at in range(13)]
+    site.arrive(
+        *(EngineReading("a", at, total_fuel_l=1000 + n, engine_rpm=900, speed_km_h=60) for n, at in enumerate(times))
+    )
+    site.run()
+    (day,) = site.read(lambda c: list_days(c, [site.tank_id], "2026-03-02", "2026-03-02"))
+    assert (day.counter_l, day.engine_h) == (12, pytest.approx(1))
+    assert day.distance_km == pytest.approx(60)
+    assert day.norm_l == pytest.approx(60 * 28 / 100)
+
+
+def test_receipts_are_compared_with_what_the_sensor_saw(site: Site) -> None:
+    found(site, a_refuel(60, 70), a_refuel(300, 310, 100), a_refuel(600, 610))
+    at_ms = START_MS + 75 * MINUTE_MS
+    first = site.write(lambda c: add_receipt(c, "kan-1", at_ms, 61, reference="A 1", who="D"))
+    site.write(lambda c: add_receipt(c, site.vehicle, START_MS + 305 * MINUTE_MS, 140))
+    site.write(lambda c: add_receipt(c, site.vehicle, START_MS + 900 * MINUTE_MS, 20))
+    checks = site.read(lambda c: check_receipts(c, site.vehicle, START_MS, START_MS + DAY_MS))
+    assert sorted((one.verdict, round(one.difference_l)) for one in checks) == [
+        ("agrees", 1), ("differs", 40), ("no_receipt", -60), ("no_refuel", 20),
+    ]  # fmt: skip
+    last = next(one.event for one in checks if one.verdict == "no_receipt")
+    assert last is not None
+    site.write(lambda c: decide(c, last.id, "false", "a slope"))
+    checks = site.read(lambda c: check_receipts(c, site.vehicle, START_MS, START_MS + DAY_MS))
+    assert "no_receipt" not in {one.verdict for one in checks}
+    site.write(lambda c: remove_receipt(c, first, who="D"))
+    assert len(site.read(lambda c: list_receipts(c, vehicle_id=site.vehicle))) == 2
+    assert site.read(verify_acts).ok
+
+
+def test_receipts_that_cannot_be_are_refused(site: Site) -> None:
+    for litres in (0, -1, float("nan"), 1e9):
+        with pytest.raises(FuelError):
+            site.write(lambda c, litres=litres: add_receipt(c, "KAN-1", START_MS, litres))
+    with pytest.raises(NotFound):
+        site.write(lambda c: add_receipt(c, "nobody", START_MS, 10))
+    site.write(lambda c: add_receipt(c, "KAN-1", START_MS, 10, reference="A"))
+    with pytest.raises(FuelError, match="already"):
+        site.write(lambda c: add_receipt(c, "KAN-1", START_MS, 10, reference="A"))
+    with pytest.raises(NotFound):
+        site.write(lambda c: remove_receipt(c, "nothing"))
+
+
+def test_readings_and_events_are_exported(site: Site) -> None:
+    site.levels(100, 101)
+    site.levels(7, sensor="b")
+    site.sensor(tank_id=site.tank_id)
+    rows = list(export_rows(site.store, "fuel-readings"))
+    assert [(row["sensor"], row["vehicle"], row["tank"], row["value"]) for row in rows] == [
+        ("a", "KAN-1", "Main", 100), ("a", "KAN-1", "Main", 101), ("b", None, None, 7),
+    ]  # fmt: skip
+    assert rows[0]["measured_at"] == "2026-03-02T00:00:00Z"
+    assert len(list(export_rows(site.store, "fuel-readings", since_ms=START_MS + 1, where={"sensor": "a"}))) == 1
+    found(site, a_refuel(60, 70), a_refuel(300, 310))
+    found(site, a_refuel(60, 70))
+    events = list(export_rows(site.store, "fuel-events"))
+    assert [(row["start"], row["withdrawn"]) for row in events] == [
+        ("2026-03-02T01:00:00Z", False), ("2026-03-02T05:00:00Z", True),
+    ]  # fmt: skip
+    assert len(list(export_rows(site.store, "fuel-events", where={"withdrawn": "false", "kind": "refuel"}))) == 1
+
+
+def test_old_readings_are_forgotten_and_what_was_found_stays(site: Site) -> None:
+    site.levels(100, 101)
+    site.levels(102, first_ms=START_MS + 20 * DAY_MS)
+    site.arrive(EngineReading("a", START_MS, engine_rpm=1), EngineReading("a", START_MS + 20 * DAY_MS, engine_rpm=2))
+    found(site, a_refuel(60, 70))
+    site.write(lambda c: set_retention(c, Retention(positions_days=10)))
+    deleted = sweep(site.store, START_MS + 25 * DAY_MS, threading.Event())
+    assert (deleted["fuel_readings"], deleted["engine_readings"]) == (2, 1)
+    for table, left in ((FuelReadingRow, 1), (EngineReadingRow, 1)):
+        count = select(func.count()).select_from(table)
+        assert site.read(lambda c, count=count: c.execute(count).scalar_one()) == left
+    assert len(site.read(list_events)) == 1
