@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -170,13 +171,26 @@ class Manifest:
     bench: str | None = None
 
 
+LONGEST_UNIQUE_ID = 300
+"""What every store keeps of an :class:`Identity`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who answered a check. ``unique_id`` is stable, so that nobody adds one server twice."""
+    """Who answered a check. ``unique_id`` is stable, so that nobody adds one server twice.
+
+    One longer than :data:`LONGEST_UNIQUE_ID` (an address may be) keeps its beginning and gets a digest of the whole.
+    """
 
     unique_id: str
     title: str
     version: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.unique_id) > LONGEST_UNIQUE_ID:
+            digest = sha256(self.unique_id.encode("utf-8", "replace")).hexdigest()
+            shortened = f"{self.unique_id[: LONGEST_UNIQUE_ID - len(digest) - 1]}#{digest}"
+            object.__setattr__(self, "unique_id", shortened)
 
 
 @dataclass(frozen=True, slots=True)

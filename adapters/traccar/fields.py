@@ -18,6 +18,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_ATTRIBUTES = 200
 LONGEST_ATTRIBUTE = 2000
 _LARGEST_INTEGER = 2**63 - 1
+_LARGEST_NUMBER = 1e12  # no quantity of a vehicle is larger, and a conversion of units stays far from infinity
 
 Json = Mapping[str, Any]
 
@@ -45,6 +46,7 @@ def integer(record: Json, name: str) -> int | None:
 
 
 def number(record: Json, name: str) -> float | None:
+    """A quantity; None when missing, or beyond every reason."""
     value = record.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -52,7 +54,7 @@ def number(record: Json, name: str) -> float | None:
         result = float(value)
     except OverflowError:
         return None
-    return result if math.isfinite(result) else None
+    return result if abs(result) <= _LARGEST_NUMBER else None
 
 
 def flag(record: Json, name: str) -> bool | None:

@@ -27,7 +27,7 @@ from adapters.records import (
 )
 from app.fleet import rows
 from app.fleet.freshness import CLOCKS_APART_MS
-from app.fleet.plausibility import NOT_A_REFERENCE, Mark, static_marks
+from app.fleet.plausibility import NOT_A_REFERENCE, Mark, is_place, static_marks
 from app.fleet.registry import BLOCKED, Registry, Tracker, neighbours
 from app.fleet.states import ALIVE_VERDICTS, LiveState, StateBook
 from app.fleet.strays import StrayFrames
@@ -105,6 +105,11 @@ class Intake:
         device_ms = position.fixed_at_ms
         fixed_at_ms = received_at_ms if device_ms is None else device_ms - offset_s * 1000
         lat, lon = position.lat, position.lon
+        if not is_place(lat, lon):
+            self._heard(source, position, "position")
+            why = f"The position of {position.device} is nowhere: latitude {lat}, longitude {lon}."
+            self.rejected.append(Rejected(f"position of {position.device}", why, repr(position)))
+            return
         marks = static_marks(
             None if device_ms is None else fixed_at_ms,
             received_at_ms,

@@ -76,6 +76,11 @@ def mark_names(marks: int) -> list[str]:
     return [name for value, name in _NAMES if marks & value] if marks else []
 
 
+def is_place(lat: float, lon: float) -> bool:
+    """Whether there is such a place; NaN is none. What is none is refused, not marked: no map could show it."""
+    return -90.0 <= lat <= 90.0 and -180.0 <= lon <= 180.0
+
+
 def static_marks(
     fixed_at_ms: int | None,
     received_at_ms: int,

@@ -6,9 +6,10 @@ Tuples instead of dicts or ORM objects, because this runs for every frame of a f
 from __future__ import annotations
 
 from hashlib import blake2b
+from math import isfinite
 
 from adapters.records import DeviceEvent, Position, RawFrame
-from app.fleet.plausibility import static_marks
+from app.fleet.plausibility import is_place, static_marks
 from app.fleet.text import json_text, storable
 from app.store.tables import DeviceEventRow, PositionRow, RawFrameRow
 
@@ -63,9 +64,9 @@ def position_row(
         position.received_at_ms,
         position.lat,
         position.lon,
-        position.speed_km_h,
-        position.course_deg,
-        position.altitude_m,
+        _finite(position.speed_km_h),
+        _finite(position.course_deg),
+        _finite(position.altitude_m),
         position.satellites,
         position.located,
         marks,
@@ -83,6 +84,8 @@ def event_row(device_key: int, event: DeviceEvent, offset_s: int, raw_id: int | 
     """The identity of an event adds to device, time and code what tells two such events apart: peer's id, or place."""
     occurred_at_ms = event.received_at_ms if event.occurred_at_ms is None else event.occurred_at_ms - offset_s * 1000
     lat, lon = event.lat, event.lon
+    if lat is None or lon is None or not is_place(lat, lon):
+        lat = lon = None
     marks = static_marks(
         None if event.occurred_at_ms is None else occurred_at_ms,
         event.received_at_ms,
@@ -114,6 +117,11 @@ def event_row(device_key: int, event: DeviceEvent, offset_s: int, raw_id: int | 
         raw_id,
         json_text(event.attributes) if event.attributes else None,
     )
+
+
+def _finite(value: float | None) -> float | None:
+    """Infinity and NaN are no quantities: the mark stays, the number goes."""
+    return value if value is None or isfinite(value) else None
 
 
 def _identity(raw: RawFrame | None, peer_id: str | None) -> str:

@@ -10,6 +10,7 @@ millions of positions must not be walked at a start.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from operator import attrgetter
 from typing import Any
 
@@ -110,7 +111,7 @@ class LiveState:
         """Take over what a status says; what it does not say stays."""
         for name in ("power_level", "gsm_level", "satellites", "battery_v", "external_v", "charging", "ignition"):
             value = getattr(status, name)
-            if value is not None:
+            if value is not None and isfinite(value):
                 setattr(self, name, value)
 
     def as_row(self, version: int) -> tuple[Any, ...]:

@@ -136,6 +136,17 @@ def test_position_that_cannot_be_right_is_rejected(changes: dict[str, Any]) -> N
         mapping.fix(position(**changes), "x", NOW_MS)
 
 
+@pytest.mark.parametrize("number", [1e308, -1e308, 10**400, math.inf, math.nan, 1.01e12])
+def test_numbers_beyond_reason_are_left_out(number: float) -> None:
+    said = {"battery": number, "power": number, "sat": number}
+    read = mapping.fix(position(speed=number, course=number, altitude=number, attributes=said), "x", NOW_MS)
+    assert read.position is not None
+    assert (read.position.speed_km_h, read.position.course_deg, read.position.altitude_m) == (None, None, None)
+    assert (read.status.battery_v, read.status.external_v, read.status.satellites) == (None, None, None)
+    fence = mapping.geofence({"id": 1, "area": "CIRCLE (9 7, 100)", "attributes": {"speedLimit": number}})
+    assert fence.speed_limit_km_h is None
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

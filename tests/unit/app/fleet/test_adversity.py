@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Engine, delete, event, update
 
 from adapters.records import DeviceEvent, DeviceInfo, DeviceStatus
 from app.fleet.freshness import Freshness, freshness
-from app.fleet.plausibility import LATEST_MS
+from app.fleet.plausibility import LATEST_MS, Mark
 from app.fleet.states import UPTO
 from app.fleet.statistics import fleet_statistics
 from app.fleet.telemetry import TelemetrySink
@@ -67,6 +70,30 @@ def test_a_word_longer_than_its_column_costs_no_record(feed: Feed) -> None:
 
 
 # -- a clock that was ahead and is set right ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("absurd", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_never_stored(feed: Feed, absurd: float) -> None:
+    """Of an adapter that did not look: no place is refused and listed, the rest is marked and left empty."""
+    frame = a_frame(IMEI, T0_MS)
+    done = feed(
+        replace(a_position(), lat=absurd, raw=frame),
+        replace(a_position(fixed_at_ms=T0_MS + 1000), lon=absurd),
+        replace(a_position(fixed_at_ms=T0_MS + 2000), speed_km_h=absurd, course_deg=absurd, altitude_m=absurd),
+        DeviceStatus(IMEI, T0_MS, "gt02", "status", battery_v=absurd, external_v=12.5),
+        DeviceEvent(IMEI, T0_MS, T0_MS, "gt02", "sos", "1", "SOS", lat=absurd, lon=7.0),
+    )
+    assert (done.positions, done.rejected) == (1, 2)
+    (row,) = rows_of(feed.store, PositionRow)
+    assert (row.speed_km_h, row.course_deg, row.altitude_m) == (None, None, None)
+    assert row.marks & (Mark.SPEED_RANGE | Mark.COURSE_RANGE) == Mark.SPEED_RANGE | Mark.COURSE_RANGE
+    (event_row,) = rows_of(feed.store, DeviceEventRow)
+    assert (event_row.lat, event_row.lon) == (None, None)
+    assert bytes(frame.data) in [bytes(kept.data) for kept in rows_of(feed.store, RawFrameRow)], (
+        "the bytes are evidence"
+    )
+    (state,) = [row for row in rows_of(feed.store, DeviceState) if row.external_v is not None]
+    assert state.battery_v is None
 
 
 def test_a_clock_set_back_does_not_keep_a_silent_tracker_online(feed: Feed) -> None:
