@@ -11,7 +11,7 @@ from typing import Final
 
 from adapters.gt02_tracker.alarm_words import EVENT_KINDS, EVENT_TEXTS
 from adapters.gt02_tracker.fields import FrameFields
-from adapters.gt02_tracker.gt02 import Location
+from adapters.gt02_tracker.gt02 import Location, serial_of
 from adapters.gt02_tracker.gt06_alarms import ALARM_BIT_NAMES, ALARM_NAMES
 from adapters.gt02_tracker.gt06_locations import with_status_tail
 from adapters.gt02_tracker.memory import Memory
@@ -119,8 +119,12 @@ def gt02_records(fields: FrameFields, raw: RawFrame) -> list[Record]:
     return [raw]
 
 
-def gt02_location_records(device: str, serial: int, location: Location, raw: RawFrame, memory: Memory) -> list[Record]:
-    """Records of a location that may be believed. A flood consists of these, so no dictionary is made on the way."""
+def add_gt02_location(records: list[Record], location: Location, raw: RawFrame, memory: Memory) -> None:
+    """Add the records of a location that may be believed, from an attributed frame.
+
+    A flood consists of these, so neither a dictionary nor a list is made on the way.
+    """
+    device = raw.device or ""
     charging = location.charging
     position = Position(  # by place: names would cost half as much again
         device,
@@ -132,7 +136,7 @@ def gt02_location_records(device: str, serial: int, location: Location, raw: Raw
         float(location.course_deg),
         location.located,
         "gt02",
-        serial,
+        serial_of(raw.data),
         None,  # altitude
         None,  # satellites
         None,  # peer's id
@@ -140,13 +144,12 @@ def gt02_location_records(device: str, serial: int, location: Location, raw: Raw
         _CHARGING if charging else None,
         raw,
     )
-    records: list[Record] = [position]
+    records.append(position)
     if memory.changed(device, "charging", charging):
         records.append(DeviceStatus(device, raw.received_at_ms, "gt02", "location", charging=charging, raw=raw))
     codes = memory.new_alarms(device, location.alarms)
     if codes:
         records.extend(_event(position, code, code, raw) for code in sorted(codes))
-    return records
 
 
 # GT06 ------------------------------------------------------------------------------------------------------------
@@ -271,7 +274,7 @@ def _event(subject: Position | DeviceEvent, code: str, name: str, raw: RawFrame)
         source=subject.source,
         kind=EVENT_KINDS.get(name, "alarm"),
         code=code,
-        text=f"{EVENT_TEXTS.get(name, 'Alarm of the tracker')} (code {code})",
+        text=EVENT_TEXTS.get(name) or f"Alarm of the tracker, code {code}",
         lat=subject.lat if located else None,
         lon=subject.lon if located else None,
         declared_offset_s=subject.declared_offset_s,

@@ -268,11 +268,11 @@ async def test_an_entry_is_read_in_full_and_copied_as_plain_text(desk: Desk) -> 
 async def test_events_lead_to_map_tracker_and_raw_frame(desk: Desk) -> None:
     page = desk.page
     raw = a_frame(IMEI, NOW_MS, b"hh%raw")
-    sos = DeviceEvent(IMEI, NOW_MS, NOW_MS, "gt02", "sos", "4", "SOS button (code 4)", lat=9.1, lon=7.4, raw=raw)
+    sos = DeviceEvent(IMEI, NOW_MS, NOW_MS, "gt02", "sos", "4", "SOS button", lat=9.1, lon=7.4, raw=raw)
     fence = DeviceEvent(OTHER_IMEI, NOW_MS - 5_000, NOW_MS, "gt02", "geofence_enter", "f", "Entered Kano depot")
     await desk.arrive(a_position(IMEI), a_position(OTHER_IMEI), sos, fence)
     await desk.open("events")
-    assert desk.texts() == ["SOS button (code 4)", "Entered Kano depot"]
+    assert desk.texts() == ["SOS button", "Entered Kano depot"]
     await desk.choose("kinds", "alarms")
     assert desk.texts("kind") == ["SOS"]
     await desk.type(f"button {IMEI[-4:]}")
@@ -288,7 +288,7 @@ async def test_events_lead_to_map_tracker_and_raw_frame(desk: Desk) -> None:
     await desk.choose("kinds", "")
     late = DeviceEvent(IMEI, NOW_MS - 60_000, NOW_MS, "gt02", "power_cut", "2", "Power cut")
     await desk.arrive(late)
-    await until(lambda: desk.texts() == ["SOS button (code 4)", "Entered Kano depot", "Power cut"])
+    await until(lambda: desk.texts() == ["SOS button", "Entered Kano depot", "Power cut"])
     await desk.choose("integrations", "traccar-1")
     assert desk.texts() == []
 
