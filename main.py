@@ -473,6 +473,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
             ("dialogs.settings_transfer", "import_settings"),
             ("dialogs.fuel_tanks", "fuel_tanks"),
             ("dialogs.fuel_parameters", "fuel_parameters"),
+            ("dialogs.fuel_receipt", "fuel_receipt"),
             ("dialogs.calibration", "calibrate"),
             ("dialogs.calibration", "calibrate_at_bench"),
         )

@@ -13,29 +13,32 @@ from sqlalchemy import Connection
 from app.errors import OperatorError
 from app.fuel.events import StoredEvent, decide, list_events, note_event
 from app.fuel.overview import Overview, VehicleFuel, fuel_overview
+from app.fuel.receipts import remove_receipt
 from app.fuel.reconcile import CONFIRMED, FALSE
+from app.fuel.three_way import CheckedRefuel, three_way_check
 from app.store.errors import StoreError
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.data_table import in_card
+from widgets.data_table import DataTable, in_card
+from widgets.fuel.below import EVENTS, Below
 from widgets.fuel.chart_card import SPANS, ChartCard
-from widgets.fuel.event_panel import EventPanel
 from widgets.fuel.reads import ChartData, read_chart
-from widgets.fuel.tables import EventTable, Reader, VehicleTable, litres
+from widgets.fuel.tables import Reader, VehicleTable, litres
 from widgets.page import Page, PageHeader
 from widgets.primitives import CardGrid, IconButton, SearchField, StatCard, outline_button
 
 MONTH_MS = 31 * 86_400_000
 LEFT_PX = 330
 _CHART = frozenset({"fuel_readings", "calibrations", "fuel_events", "fuel_sensors", "tanks"})
+_CHECK = frozenset({"fuel_receipts", "fuel_events", "fuel_days", "fuel_parameters", "tanks"})
 
 
 class FuelPage(Page):
     key = "fuel"
     title = "Fuel"
     icon = "fuel"
-    topics = frozenset({"fuel_sensors", "fuel_events", "fuel_days", "tanks", "calibrations", "vehicles"})
+    topics = _CHART - {"fuel_readings"} | _CHECK | {"vehicles"}
 
     def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)
@@ -52,9 +55,9 @@ class FuelPage(Page):
         self.search = SearchField(theme, tr("Plate…"))
         self.columns = IconButton(theme, "columns-3", tr("Choose the columns"), framed=True)
         self.vehicles = VehicleTable(context, self.reader)
-        self.events = EventTable(context, self.reader)
         self.chart = ChartCard(context)
-        self.panel = EventPanel(context)
+        self.below = Below(context, self.reader)
+        self.events, self.panel, self.receipts = self.below.events, self.below.panel, self.below.receipts
         self._shown: ChartData | None = None
         self._wanted: dict[str, Any] = {}
         self._lay_out()
@@ -80,17 +83,10 @@ class FuelPage(Page):
         bar.addWidget(self.columns)
         on_left.addLayout(bar)
         on_left.addWidget(in_card(self.vehicles), 1)
-        below = QWidget()
-        row = QHBoxLayout(below)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        row.addWidget(in_card(self.events), 1)
-        row.addWidget(self.panel)
-        self.panel.hide()
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(self.chart)
-        right.addWidget(below)
-        right.setSizes([440, 220])
+        right.addWidget(self.below)
+        right.setSizes([400, 260])
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.addWidget(left)
         self.split.addWidget(right)
@@ -117,8 +113,12 @@ class FuelPage(Page):
         self.search.searched.connect(self.vehicles.model.set_filter)
         self.columns.clicked.connect(self._choose_columns)
         self.chart.span_wanted.connect(lambda _span: self._load_chart(keep_span=False))
-        self.chart.event_chosen.connect(self.events.select_key)
+        self.chart.event_chosen.connect(self._on_mark)
         self.panel.act_wanted.connect(self._do)
+        self.below.turned.connect(lambda _which: self._load_check())
+        self.receipts.add_wanted.connect(lambda row: self.spawn(self._add_receipt(row), "receipt"))
+        self.receipts.remove_wanted.connect(lambda row: self.spawn(self._remove_receipts(row), "receipt"))
+        self.receipts.table.selected.connect(self._on_checked)
         self.tanks.clicked.connect(lambda: self._open("fuel_tanks"))
         self.parameters.clicked.connect(lambda: self._open("fuel_parameters"))
         self.context.formats.ticked.connect(self._on_ticked)
@@ -140,9 +140,12 @@ class FuelPage(Page):
             self._choose(next(found, None))
             if topics & _CHART:
                 await self._read_chart(keep_span=True)
+            elif topics & _CHECK:
+                await self._read_check()
         if self.vehicle is None:
             await self._read_events()
             self.chart.show_nothing()
+            self.receipts.show_nothing()
 
     def _count(self) -> None:
         rows, formats = self.overview.vehicles, self.context.formats
@@ -168,8 +171,7 @@ class FuelPage(Page):
         vehicle = self.vehicle
         if vehicle is None:
             return
-        now_ms = self.reader.now_ms()
-        from_ms = now_ms - int(SPANS[self.chart.spans.value] * 1000)
+        from_ms, now_ms = self._span_ms()
         data = await self.context.bridge.read(
             partial(read_chart, vehicle_id=vehicle.vehicle_id, from_ms=from_ms, to_ms=now_ms)
         )
@@ -180,6 +182,26 @@ class FuelPage(Page):
         self.chart.show_chart(data, vehicle.plate, keep_span=keep_span and is_same)
         self.events.model.apply(data.events)
         self._follow_panel(data.events)
+        await self._read_check()
+
+    def _span_ms(self) -> tuple[int, int]:
+        """From … to of what is shown: the span of the chart that ends now."""
+        now_ms = self.reader.now_ms()
+        return now_ms - int(SPANS[self.chart.spans.value] * 1000), now_ms
+
+    def _load_check(self) -> None:
+        self.spawn(self._quietly(self._read_check), "receipts")
+
+    async def _read_check(self) -> None:
+        """Receipts and norm, only while they are in front."""
+        vehicle = self.vehicle
+        if vehicle is None or not self.below.shows_receipts:
+            return
+        from_ms, now_ms = self._span_ms()
+        read = partial(three_way_check, vehicle_id=vehicle.vehicle_id, since_ms=from_ms, until_ms=now_ms + 1)
+        check = await self.context.bridge.read(read)
+        if self.vehicle is not None and self.vehicle.vehicle_id == vehicle.vehicle_id:
+            self.receipts.show_check(check)
 
     async def _read_events(self) -> None:
         since = self.reader.now_ms() - MONTH_MS
@@ -205,8 +227,10 @@ class FuelPage(Page):
 
     # What is shown
 
-    def table(self) -> EventTable | VehicleTable:
-        return self.vehicles if self.vehicles.view.hasFocus() else self.events
+    def table(self) -> DataTable[Any]:
+        if self.vehicles.view.hasFocus():
+            return self.vehicles
+        return self.receipts.table if self.below.shows_receipts else self.events
 
     @property
     def is_ready(self) -> bool:
@@ -241,6 +265,14 @@ class FuelPage(Page):
             self.panel.show_event(rows[0])
             self.chart.chart.choose_mark(rows[0].id)
 
+    def _on_mark(self, event_id: str) -> None:
+        self.below.tabs.choose(EVENTS)
+        self.events.select_key(event_id)
+
+    def _on_checked(self, rows: Sequence[CheckedRefuel]) -> None:
+        if len(rows) == 1 and rows[0].events:
+            self.chart.chart.choose_mark(rows[0].events[0].id)
+
     def _choose_columns(self) -> None:
         self.vehicles.columns_menu().popup(self.columns.mapToGlobal(self.columns.rect().bottomLeft()))
 
@@ -251,6 +283,7 @@ class FuelPage(Page):
     def _on_formats(self) -> None:
         self.vehicles.model.redraw()
         self.events.model.redraw()
+        self.receipts.table.model.redraw()
         self._load_chart(keep_span=True)
 
     # What the operator does
@@ -286,6 +319,25 @@ class FuelPage(Page):
             )
             if note is not None:
                 await self._write(partial(note_event, event_id=event.id, note=note))
+
+    async def _add_receipt(self, refuel: CheckedRefuel | None) -> None:
+        vehicle = self.vehicle
+        if vehicle is not None:
+            at_ms = None if refuel is None else refuel.at_ms
+            ask_for = self.context.doors.dialogs["fuel_receipt"]
+            await ask_for(self.context, self, vehicle.vehicle_id, vehicle.plate, at_ms)
+
+    async def _remove_receipts(self, row: CheckedRefuel) -> None:
+        lines = (
+            f"{self.context.formats.time(one.at_ms)}  {one.litres:,.1f} L  {one.reference}" for one in row.receipts
+        )
+        if await ask.confirm(
+            self, self.context.theme, trn("Remove the receipt?", "Remove {count} receipts?", len(row.receipts)),
+            tr("It leaves the check; the list of acts keeps what it said."), act=tr("Remove"),
+            detail="\n".join(lines), destructive=True,
+        ):  # fmt: skip
+            for one in row.receipts:
+                await self._write(partial(remove_receipt, receipt_id=one.id))
 
     async def _write(self, job: Callable[[Connection], Any]) -> None:
         try:
