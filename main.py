@@ -288,6 +288,7 @@ class Console:
     def _build(self, store: Store, end: AsyncExitStack) -> None:
         from app.preferences import JsonFile
         from app.services import Services
+        from widgets.alarms.wiring import wire_alarms
         from widgets.context import ConsoleContext, Doors
         from widgets.engine_words import EngineLine
         from widgets.formats import Formats
@@ -314,6 +315,7 @@ class Console:
             self.context, pages(), fixes=self._fixes(), log_lines=self.logs.recent, is_demo=self.options.demo
         )
         self.engine_line = EngineLine(self.window, session.clock)
+        self.alarms = wire_alarms(self.context, self.window)
 
     def _wire(self, instance: SingleInstance) -> None:
         """Who listens to whom, as far as the parts do not say so themselves."""
@@ -346,10 +348,8 @@ class Console:
         if recovered is not None:
             self.window.notify("warn", tr("The store file was damaged and has been recovered. Problems tells more."))
         if self.logs.last_fault:
-            where = self.session.paths.logs
-            self.window.notify(
-                "warn", tr("The console broke off last time. The logs in {where} tell more.", where=where)
-            )
+            said = tr("The console broke off last time. The logs in {where} tell more.", where=self.session.paths.logs)
+            self.window.notify("warn", said)
 
     def _fixes(self) -> Mapping[str, Fix]:
         """The buttons of problems, by the word that stands in the store."""
@@ -390,6 +390,7 @@ class Console:
         self.window.hide()
         instance.leave()
         self.engine_line.close()
+        await self.alarms.close()
         await self.tasks.cancel_owner(self)
         self.window.close_parts()
 
@@ -450,6 +451,7 @@ def pages() -> Sequence[PageSpec]:
             ("trackers", tr("Trackers"), "satellite-dish", "widgets.trackers.page:TrackersPage"),
             ("fuel", tr("Fuel"), "fuel", "widgets.fuel.page:FuelPage"),
             ("workbench", tr("Workbench"), "wrench", "widgets.workbench.page:WorkbenchPage"),
+            ("alarms", tr("Alarms"), "shield-alert", "widgets.alarms.page:AlarmsPage"),
             ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),
             ("settings", tr("Settings"), "settings", "widgets.settings.page:SettingsPage"),
         )
@@ -474,7 +476,11 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
             ("dialogs.fuel_tanks", "fuel_tanks"),
             ("dialogs.fuel_parameters", "fuel_parameters"),
             ("dialogs.fuel_receipt", "fuel_receipt"),
+            ("dialogs.fuel_report", "fuel_report"),
             ("dialogs.calibration", "calibrate"),
+            ("dialogs.alarm_shelve", "shelve_alarms"),
+            ("dialogs.alarm_rules", "alarm_rules"),
+            ("dialogs.alarm_fences", "own_fences"),
             ("dialogs.calibration", "calibrate_at_bench"),
         )
     }

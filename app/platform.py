@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,9 @@ NETWORK_FILE_SYSTEMS = frozenset(
     }
 )
 """Names of /proc/mounts and of macOS for file systems on which SQLite's locks cannot be trusted."""
+
+_PLAYERS = (("afplay",), ("pw-play",), ("paplay",), ("aplay", "-q"), ("play", "-q"))
+_playing: list[subprocess.Popen[bytes]] = []
 
 _WINDOWS_REMOTE_DRIVE = 4  # GetDriveTypeW: DRIVE_REMOTE
 _WINDOWS_QUERY_LIMITED = 0x1000  # OpenProcess: PROCESS_QUERY_LIMITED_INFORMATION
@@ -142,6 +146,43 @@ def console_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user without a name
         return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown user"
+
+
+def play_sound(path: Path) -> bool:
+    """Begin to play a WAV file by the system's own player; False where there is none. Does not wait for its end."""
+    if sys.platform == "win32":
+        import winsound
+
+        try:
+            winsound.PlaySound(str(path), winsound.SND_FILENAME | winsound.SND_ASYNC | winsound.SND_NODEFAULT)
+        except RuntimeError:  # no sound card
+            return False
+        return True
+    for player in _PLAYERS:
+        program = shutil.which(player[0])
+        if program is not None:
+            _reap_players()
+            try:
+                playing = subprocess.Popen(
+                    [program, *player[1:], str(path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            except OSError:
+                continue
+            _playing.append(playing)
+            return True
+    return False
+
+
+def _reap_players() -> None:
+    """Collect players that have ended, and end those that hang: one sound at a time is enough."""
+    for playing in _playing:
+        if playing.poll() is None:
+            playing.kill()
+        playing.wait()
+    _playing.clear()
 
 
 def has_display() -> bool:

@@ -1,7 +1,7 @@
 """What this user prefers: a small JSON file with a version, a backup, and no power to stop the program.
 
 An entry that cannot be right falls back to its default and leaves the others alone; a file that cannot be read is
-set aside and its backup is tried. Sizes and positions of windows live in a file of their own. Four entries are
+set aside and its backup is tried. Sizes and positions of windows live in a file of their own. They are
 checked by hand: a start would pay more for loading a library than for everything else that it does with them.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import zoneinfo
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 VERSION = 1
 _LARGEST_BYTES = 1_000_000
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Numbered upgrades: ``UPGRADES[n]`` turns the entries of version n into those of version n + 1."""
@@ -29,16 +31,23 @@ UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 ThemeChoice = Literal["light", "dark", "contrast", "system"]
 UnitsChoice = Literal["metric", "imperial"]
+SoundChoice = Literal["all", "high", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """The entries. ``time_zone`` is an IANA name, or empty for the machine's own."""
+    """The entries. ``time_zone`` is an IANA name, or empty for the machine's own.
+
+    Alarms below the highest priority are silent from ``quiet_from`` to ``quiet_to``, HH:MM in that zone.
+    """
 
     theme: ThemeChoice = "system"
     time_zone: str = ""
     units: UnitsChoice = "metric"
     keep_engine_running: bool = False
+    alarm_sound: SoundChoice = "all"
+    quiet_from: str = "22:00"
+    quiet_to: str = "06:00"
 
     def changed(self, **values: Any) -> Preferences:
         """With these values instead. Raises ValueError with a sentence for one that cannot be."""
@@ -51,6 +60,11 @@ class Preferences:
 
 def _one_of(*allowed: object) -> Callable[[Any], str]:
     return lambda value: "" if value in allowed else f"It must be one of {', '.join(map(str, allowed))}."
+
+
+def _fault_of_time(value: Any) -> str:
+    is_time = isinstance(value, str) and _TIME.fullmatch(value) is not None
+    return "" if is_time else "Write a time of day as 22:00."
 
 
 def _fault_of_zone(value: Any) -> str:
@@ -66,6 +80,9 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "theme": _one_of(*get_args(ThemeChoice)),
     "time_zone": _fault_of_zone,
     "units": _one_of(*get_args(UnitsChoice)),
+    "alarm_sound": _one_of(*get_args(SoundChoice)),
+    "quiet_from": _fault_of_time,
+    "quiet_to": _fault_of_time,
     "keep_engine_running": lambda value: "" if isinstance(value, bool) else "It must be yes or no.",
 }
 """For each entry what is wrong with a value, as a sentence; "" where nothing is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -19,6 +19,8 @@ from widgets.theme import Level, Theme, render_svg, restyle
 WIDTH = 208
 WIDTH_COMPACT = 64
 ICON = 18
+FLASH_MS = 350
+FLASHES = 3
 _ENGINE_WIDE = (15, 4, 4, 4)  # the dot stands under the middle of the icons above
 _ENGINE_COMPACT = (0, 4, 1, 4)
 
@@ -36,6 +38,7 @@ class SideBar(QFrame):
     chosen = Signal(str)
     search_wanted = Signal()
     problems_wanted = Signal()
+    alarms_wanted = Signal()
     engine_wanted = Signal()
 
     def __init__(self, theme: Theme, title: str, entries: Sequence[NavEntry]) -> None:
@@ -63,6 +66,16 @@ class SideBar(QFrame):
         for number, entry in enumerate(entries):
             self._add_page(entry, number)
         self._column.addStretch(1)
+        self.alarms = self._nav_button("siren", tr("No alarms"))
+        self.alarms.setObjectName("alarm-line")
+        self.alarms.setCheckable(False)
+        self.alarms.clicked.connect(self.alarms_wanted)
+        self._icons[self.alarms] = "siren"
+        self.alarms.setVisible("alarms" in self._pages)
+        self._column.addWidget(self.alarms)
+        self._flashes = 0
+        self._flash = QTimer(self, interval=FLASH_MS)
+        self._flash.timeout.connect(self._on_flash)
         self.problems = self._nav_button("bell", tr("Problems"), Shortcut.PROBLEMS.label)
         self.problems.setCheckable(False)
         self.problems.clicked.connect(self.problems_wanted)
@@ -84,6 +97,25 @@ class SideBar(QFrame):
     def set_problem_count(self, count: int) -> None:
         self._words(self.problems, trn("{count} problem", "{count} problems", count) if count else tr("No problems"))
         self._color(self.problems, "warn" if count else "muted")
+
+    def set_alarms(self, level: Level, words: str, detail: str) -> None:
+        """The worst that stands as colour and word, and how many; the icon is the shape."""
+        self._words(self.alarms, words)
+        self.alarms.setToolTip(plain_tip(detail))
+        self.alarms.setAccessibleDescription(detail)
+        self._color(self.alarms, "muted" if level == "ok" else f"{level}_text")
+
+    def flash_alarms(self) -> None:
+        """What a sound says to the ears: the line lights up three times."""
+        self._flashes = 2 * FLASHES
+        self._flash.start()
+        self._on_flash()
+
+    def _on_flash(self) -> None:
+        restyle(self.alarms, flash="true" if self._flashes % 2 == 0 and self._flashes > 0 else "false")
+        self._flashes -= 1
+        if self._flashes < 0:
+            self._flash.stop()
 
     @property
     def is_compact(self) -> bool:

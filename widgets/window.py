@@ -95,6 +95,7 @@ class ConsoleWindow(QMainWindow):
         self._specs = {spec.key: spec for spec in sorted(pages, key=_place_in_side_bar)}
         self._pages: dict[str, Page] = {}
         self._engine: tuple[Level, str] = ("neutral", "")
+        self._alarms: tuple[Level, str] = ("ok", "")
         self._wants_narrow = False
         self._remembered_page = ""
         self._garbage: UiThreadGarbage | None = None
@@ -173,6 +174,19 @@ class ConsoleWindow(QMainWindow):
         self.side_bar.engine.set_state(level, words, detail)
         self._show_worst()
 
+    def set_alarms(self, level: Level, words: str, detail: str) -> None:
+        """The worst alarm that stands and how many do, in the side bar and the tray."""
+        self._alarms = (level, words)
+        self.side_bar.set_alarms(level, words, detail)
+        self._show_worst()
+
+    def announce_alarms(self, titles: Sequence[str], *, is_high: bool) -> None:
+        """Light up the line, and where the window is not looked at, say it on the desktop."""
+        self.side_bar.flash_alarms()
+        if not self.isVisible() or self.isMinimized() or not self.isActiveWindow():
+            title = tr("Alarm of high priority") if is_high else tr("Alarm")
+            self.tray.say(title, "\n".join(titles))
+
     def bring_to_front(self) -> None:
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.show()
@@ -236,6 +250,7 @@ class ConsoleWindow(QMainWindow):
         self.side_bar.chosen.connect(self.open_page)
         self.side_bar.search_wanted.connect(self.palette_box.open)
         self.side_bar.problems_wanted.connect(self.toggle_problems)
+        self.side_bar.alarms_wanted.connect(lambda: self.open_page("alarms"))
         self.tray.show_wanted.connect(self.bring_to_front)
         self.tray.close_wanted.connect(self.close)
         for shortcut, act in self._acts().items():
@@ -353,6 +368,8 @@ class ConsoleWindow(QMainWindow):
         count = len(self.problems.problems)
         if count and _WORST.index(level) < _WORST.index("warn"):
             level, words = "warn", self.side_bar.problems.accessibleName()
+        if _WORST.index(self._alarms[0]) > _WORST.index(level) and self._alarms[0] != "ok":
+            level, words = self._alarms
         self.tray.set_state(level, words)
 
     async def _own_commands(self, _text: str) -> Sequence[Command]:

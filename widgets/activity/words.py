@@ -45,6 +45,16 @@ ACT_WORDS: Mapping[str, str] = {
     "vehicle.add": "Added a vehicle",
     "vehicle.set": "Changed a vehicle",
     "vehicle.remove": "Removed a vehicle",
+    "alarm.acknowledge": "Acknowledged an alarm",
+    "alarm.shelve": "Shelved an alarm",
+    "alarm.unshelve": "Took back a shelved alarm",
+    "alarm.assign": "Assigned an alarm",
+    "alarm.comment": "Commented on an alarm",
+    "alarm_rule.add": "Added an alarm rule",
+    "alarm_rule.change": "Changed an alarm rule",
+    "alarm_rule.remove": "Removed an alarm rule",
+    "fence.add": "Added a fence",
+    "fence.remove": "Removed a fence",
 }
 LONGEST_VALUE = 60
 

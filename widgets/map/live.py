@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
+from app.alarms.words import Priority
 from app.fleet import queries
 from app.fleet.alarms import ALARM_KINDS
 from app.fleet.listing import DeviceListing, list_devices
@@ -16,6 +17,7 @@ from app.fleet.registry import KNOWN, WAITING
 from app.fleet.states import UPTO
 from app.fleet.tracks import device_track, vehicle_track
 from app.store.facts import get_fact
+from app.store.tables import Alarm as StoredAlarm
 from app.store.tables import Device, DeviceState, Integration, IntegrationState
 from widgets.map.events import Alarm, EventMark
 from widgets.map.geofences import Fence
@@ -85,6 +87,24 @@ def read_events(connection: Connection, since_ms: int) -> tuple[list[EventMark],
             owner = event.vehicle or event.device
             marks.append(EventMark(event.id, owner, event.kind, text, at_ms, event.lat, event.lon, is_alarm))
     return marks[::-1], alarms
+
+
+def read_standing(connection: Connection, now_ms: int) -> dict[int, Alarm]:
+    """The alarm of each tracker's vehicle that somebody should look at on a map, by the tracker's key.
+
+    Those that nobody has seen to, of medium and high priority: a mark on every silent tracker would mark nothing.
+    """
+    wants = (
+        StoredAlarm.acknowledged_at_ms.is_(None),
+        StoredAlarm.cleared_at_ms.is_(None),
+        StoredAlarm.parent_id.is_(None),
+        StoredAlarm.priority.in_([Priority.MEDIUM.value, Priority.HIGH.value]),
+        or_(StoredAlarm.shelved_until_ms.is_(None), StoredAlarm.shelved_until_ms <= now_ms),
+    )
+    of_it = or_(Device.key == StoredAlarm.device_key, Device.vehicle_id == StoredAlarm.vehicle_id)
+    query = select(Device.key, StoredAlarm.raised_at_ms, StoredAlarm.title).join(StoredAlarm.__table__, of_it)
+    rows = connection.execute(query.where(*wants).order_by(StoredAlarm.raised_at_ms))
+    return {row[0]: Alarm(row[1], row[2]) for row in rows}
 
 
 def read_fences(connection: Connection) -> list[Fence]:

@@ -19,9 +19,10 @@ from resources import resource_path
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.map import live
+from widgets.map.alarm_marks import AlarmMarks
 from widgets.map.atlas import DRAWN_STATES
 from widgets.map.base_data import load_base_data
-from widgets.map.events import Alarm, EventsItem
+from widgets.map.events import EventsItem
 from widgets.map.fleet import Fleet
 from widgets.map.geofences import FencesItem
 from widgets.map.layers import UserLayers
@@ -71,6 +72,7 @@ class MapPage(Page):
             "vehicles",
             "events",
             "geofences",
+            "alarms",
             "integrations",
             "integration_states",
         }
@@ -98,7 +100,7 @@ class MapPage(Page):
         self.layers = UserLayers(self.map.base, self.map.sprites, self._on_layers_changed)
         self._fitted_count = 0
         self._fits_itself = True  # until the operator chooses what to look at
-        self._alarms: dict[int, Alarm] = {}
+        self.alarms = AlarmMarks(self.fleet)
         self._is_list_due = False
         self._states_read_at = self._track_read_at = 0.0
         self._layers_to_restore: list[dict[str, Any]] = []
@@ -171,10 +173,12 @@ class MapPage(Page):
         if "geofences" in topics:
             self.fences.set_fences(await read(live.read_fences))
         if "events" in topics:
-            marks, alarms = await read(partial(live.read_events, since_ms=self.now_ms() - EVENTS_BACK_MS))
+            since_ms = self.now_ms() - EVENTS_BACK_MS
+            marks, self.alarms.cries = await read(partial(live.read_events, since_ms=since_ms))
             self.events.set_events(marks)
-            self._alarms = alarms
-            self.fleet.set_alarms({key: alarm.at_ms for key, alarm in alarms.items()})
+        if topics & {"events", "alarms", "devices"}:
+            self.alarms.standing = await read(partial(live.read_standing, now_ms=self.now_ms()))
+            self.alarms.show(self.now_ms())
         if "device_states" in topics:
             await self._read_states()
         if not self.fleet.subjects:
@@ -255,9 +259,8 @@ class MapPage(Page):
             self.select("")
             return
         state = VehicleState(self.fleet.state[self.fleet.row_of(self.selected)])
-        alarms = [self._alarms[tracker.key] for tracker in trackers if tracker.key in self._alarms]
-        alarm = max(alarms, key=lambda alarm: alarm.at_ms, default=None)
-        self.card.show_subject(self.selected, trackers, state, self.fleet.disagreement(self.selected), alarm)
+        alarm, disagreement = self.alarms.of(trackers), self.fleet.disagreement(self.selected)
+        self.card.show_subject(self.selected, trackers, state, disagreement, alarm)
 
     def select(self, key: str, *, centre: bool = False) -> None:
         """Choose a subject ("" for none): its details open, its marker is ringed."""
@@ -456,6 +459,7 @@ class MapPage(Page):
         """Ages grow and states change without anything arriving."""
         if not self.isVisible():
             return
+        self.alarms.tick(self.now_ms())
         if self.fleet.tick(self.now_ms()):
             self._is_list_due = True
             self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))

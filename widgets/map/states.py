@@ -40,7 +40,7 @@ WORDS = {
 }
 
 MEANINGS = {
-    VehicleState.ALARM: "The tracker raised an alarm within the last 30 minutes",
+    VehicleState.ALARM: "An alarm stands for it, or its tracker raised one within the last 30 minutes",
     VehicleState.MOVING: "A position of the last 10 minutes with speed",
     VehicleState.STOPPED: "A position of the last 10 minutes, standing",
     VehicleState.POSITION_ONLY: "A position of the last 10 minutes; its source gives no speed",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import QTime, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 from sqlalchemy import Connection
@@ -23,8 +23,8 @@ from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.page import Page, PageHeader
-from widgets.primitives import outline_button, primary_button, text_label
-from widgets.settings.rows import SettingRow, card_of, choice, days, switch
+from widgets.primitives import labelled, outline_button, primary_button, text_label
+from widgets.settings.rows import SettingRow, card_of, choice, days, switch, time_of_day
 
 ZONES_FIRST = ("Africa/Lagos", "UTC")
 
@@ -52,6 +52,7 @@ class SettingsPage(Page):
         column.addWidget(PageHeader(tr("Settings"), tr("How this console looks, what it keeps and where")))
         column.addWidget(self._appearance())
         column.addWidget(self._time_and_units())
+        column.addWidget(self._alarms())
         column.addWidget(self._engine())
         column.addWidget(self._keeping())
         column.addWidget(self._places())
@@ -126,6 +127,37 @@ class SettingsPage(Page):
                 ),
             ],
         )
+
+    def _alarms(self) -> QWidget:
+        choices = self.context.preferences.choices
+        self.sound_box = choice(
+            (("all", tr("For every alarm")), ("high", tr("For those of high priority")), ("none", tr("Never"))),
+            choices.alarm_sound,
+        )
+        self.sound_box.currentIndexChanged.connect(lambda: self._prefer(alarm_sound=self.sound_box.currentData()))
+        self.quiet_from, self.quiet_to = time_of_day(choices.quiet_from), time_of_day(choices.quiet_to)
+        self.quiet_from.editingFinished.connect(self._prefer_quiet)
+        self.quiet_to.editingFinished.connect(self._prefer_quiet)
+        hours = QWidget()
+        row = QHBoxLayout(hours)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        for widget in (
+            labelled(self.quiet_from, tr("Quiet hours begin")),
+            text_label(tr("to")),
+            labelled(self.quiet_to, tr("Quiet hours end")),
+        ):
+            row.addWidget(widget)
+        sound = tr("Each sound is also a flash of the line in the side bar and a message.")
+        quiet = tr("Only alarms of high priority are heard then. The same time twice means no quiet hours.")
+        return card_of(
+            tr("Alarms"),
+            [SettingRow(tr("Sound"), sound, self.sound_box), SettingRow(tr("Quiet hours"), quiet, hours)],
+        )
+
+    def _prefer_quiet(self) -> None:
+        times = [box.time().toString("HH:mm") for box in (self.quiet_from, self.quiet_to)]
+        self._prefer(quiet_from=times[0], quiet_to=times[1])
 
     def _engine(self) -> QWidget:
         self.keep_box = switch(self.context.preferences.choices.keep_engine_running)
@@ -257,10 +289,13 @@ class SettingsPage(Page):
             (self.theme_box, choices.theme),
             (self.zone_box, choices.time_zone),
             (self.units_box, choices.units),
+            (self.sound_box, choices.alarm_sound),
         ):
             box.blockSignals(True)
             box.setCurrentIndex(max(0, box.findData(value)))
             box.blockSignals(False)
+        self.quiet_from.setTime(QTime.fromString(choices.quiet_from, "HH:mm"))
+        self.quiet_to.setTime(QTime.fromString(choices.quiet_to, "HH:mm"))
         self.keep_box.blockSignals(True)
         self.keep_box.setChecked(choices.keep_engine_running)
         self.keep_box.blockSignals(False)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTime
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QTimeEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
 from resources.i18n import tr
 from widgets.primitives import Card, labelled, line, text_label
@@ -72,6 +82,19 @@ def days(value: int, most: int = 3650) -> QSpinBox:
         edit.setTextMargins(TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside a spin box
     calm_wheel(box)
     return box
+
+
+def time_of_day(value: str) -> QTimeEdit:
+    """Hours and minutes; ``value`` is HH:MM."""
+    edit = QTimeEdit(QTime.fromString(value, "HH:mm"))
+    edit.setDisplayFormat("HH:mm")
+    edit.setMinimumWidth(96)
+    edit.setMinimumHeight(34)
+    line_edit = edit.lineEdit()
+    if line_edit is not None:
+        line_edit.setTextMargins(TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside a spin box
+    calm_wheel(edit)
+    return edit
 
 
 def _days_suffix(number: int) -> str:
