@@ -152,8 +152,9 @@ class ModbusParser:
         elif function == WRITE_ONE:
             length, start = REQUEST_BYTES, 2
         else:
-            length, start = 5 + buffer[at + 2], 3
-            if buffer[at + 2] == 0 or buffer[at + 2] > 2 * MOST_REGISTERS:
+            size = buffer[at + 2]
+            length, start = 5 + size, 3
+            if size % 2 or not 2 <= size <= 2 * MOST_REGISTERS:
                 return False
         if left < length:
             return None

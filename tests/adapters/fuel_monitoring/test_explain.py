@@ -83,7 +83,13 @@ def test_settings_history_identity_and_supply() -> None:
     assert says(explain("lls", build(FROM_SENSOR, 1, 0x50, (56_014).to_bytes(2, "little"))))["supply"] == "12.00 V"
     assert says(explain("lls", requests.set_interval(1, 10)))["interval"] == "10 s"
     assert says(explain("lls", build(FROM_SENSOR, 1, 0x13, b"\x01")))["result"] == "cannot be done (1)"
-    assert says(explain("lls", b"F=0AF9 t=E7 N=03FF.0\r\n"))["temperature"] == "-25 °C"
+    text = explain("lls", b"F=0AF9 t=E7 N=03FF.0\r\n")
+    assert [(row.name, row.value, row.length) for row in text] == [
+        ("frequency", "2809", 7),
+        ("temperature", "-25", 5),
+        ("level", "1023", 8),
+        ("end of the line", "", 2),
+    ]
 
 
 def test_registers_requests_and_refusals() -> None:

@@ -80,6 +80,20 @@ def test_any_bytes_cost_nothing_and_give_the_same_in_any_chunks(data: bytes, cut
                 read_reply(frame)
 
 
+STREAM_PIECES = st.sampled_from([
+    requests.read_once(1), requests.set_interval(3, 10), reply(0x06, b"\x3e\x31\x3e\x06\x31"), reply(0x07, b"\x00"),
+    reply(0x07, bytes(5)), reply(0x0F, (15).to_bytes(2, "little") + bytes(15)), reply(0x10, bytes(40)),
+])  # fmt: skip
+
+
+@given(st.lists(STREAM_PIECES | st.sampled_from([b"\x00", b"\xff\x01"]), max_size=12), CUTS)
+def test_frames_between_noise_are_all_found_in_any_chunks(pieces: list[bytes], cuts: list[int]) -> None:
+    parser = LlsParser()
+    found = in_pieces(parser.feed, b"".join(pieces), [cut * 4 for cut in cuts]) + parser.close()
+    assert [frame.raw for frame in found] == [piece for piece in pieces if len(piece) > 2]
+    assert parser.skipped_bytes == sum(len(piece) for piece in pieces if len(piece) <= 2)
+
+
 def test_what_is_held_stays_small_however_much_comes() -> None:
     parser = LlsParser()
     for _round in range(200):

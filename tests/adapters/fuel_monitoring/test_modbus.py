@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.errors import SettingsInvalid
@@ -54,11 +54,12 @@ def test_an_independent_implementation_reads_our_requests_and_we_its_answers() -
     assert (used, pdu.address, pdu.registers) == (8, 6, [31])
 
 
-@given(st.integers(1, 247), WORDS, st.booleans(), st.binary(max_size=5), CUTS)
+@given(st.integers(1, 247), st.integers(0, 65_535), WORDS, st.booleans(), st.binary(max_size=5), CUTS)
+@example(1, 0x0300, [7], True, b"", [])
 def test_the_awaited_answer_is_found_behind_echo_and_noise(
-    unit: int, words: list[int], echoed: bool, noise: bytes, cuts: list[int]
+    unit: int, start: int, words: list[int], echoed: bool, noise: bytes, cuts: list[int]
 ) -> None:
-    request = rtu.read_request(unit, 3, 0, len(words))
+    request = rtu.read_request(unit, 3, start, len(words))
     parser = rtu.ModbusParser()
     parser.expect(request)
     clean = bytes(byte for byte in noise if byte != unit)
@@ -71,6 +72,14 @@ def test_any_bytes_cost_nothing(data: bytes, cuts: list[int]) -> None:
     parser = rtu.ModbusParser()
     in_pieces(parser.feed, data, cuts)
     assert len(parser._buffer) <= 2 * rtu.MOST_REGISTERS + 5
+
+
+def test_an_echo_behind_noise_is_no_answer() -> None:
+    request = rtu.read_request(1, 3, 0x0300, 1)  # its third byte might be the length of a reply
+    parser = rtu.ModbusParser()
+    parser.expect(request)
+    assert [reply.registers for reply in parser.feed(b"\x00" + request + answer(1, [7]))] == [(7,)]
+    assert parser.skipped_bytes == 9
 
 
 def test_an_exception_says_why() -> None:
