@@ -19,6 +19,7 @@ from app.catalogue import Catalogue
 from app.clock import utc_now
 from app.integrations.analytics import analytics
 from app.integrations.rows import configured, integration_row
+from app.paths import without_home
 from app.security.redaction import redact
 from app.store.tables import Cursor, IntegrationLog, IntegrationState, Problem, RejectedRecord
 from app.versions import version_lines
@@ -105,11 +106,13 @@ def _last(connection: Connection, table: Any, condition: Any, count: int) -> lis
 
 
 def _plain(value: Any) -> Any:
-    """Times as ISO text; the rest is made plain by the redaction."""
+    """Times as ISO text, paths without the account's name; the rest is made plain by the redaction."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return without_home(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,17 @@ from app import platform
 from app.errors import OperatorError
 
 APPLICATION = "biko-console"
+
+
+def without_home(text: str) -> str:
+    """``text`` with “~” for this user's own folder, whose name is the account's."""
+    home = str(Path.home())
+    if len(home) <= len(Path.home().anchor):  # an account without a folder of its own
+        return text
+    ways = dict.fromkeys(
+        (home, home.replace("\\", "\\\\"), home.replace("\\", "/"))
+    )  # as written, quoted, in addresses
+    return re.sub(f"(?:{'|'.join(map(re.escape, ways))})(?![\\w-])", "~", text)
 
 
 class FolderRefused(OperatorError):

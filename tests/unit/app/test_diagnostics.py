@@ -68,6 +68,30 @@ def test_secrets_people_and_places_are_blanked(desk: Desk, room: str) -> None:
         assert private not in text
 
 
+def test_the_name_of_the_account_is_left_out_of_paths(
+    desk: Desk, room: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "amina.bello"
+    monkeypatch.setattr(Path, "home", lambda: home)
+    lines = [
+        f"the store is {home / 'data' / 'store.db'}",
+        f"{home}",
+        f"{home}-2/x",
+        f"sqlite:///{home.as_posix()}/s.db",
+    ]
+    with desk.store.read() as connection:
+        found = collect_diagnostics(
+            connection, desk.catalogue, room, vault_description=f"In {home / 'vault.enc'}.", log_lines=lines
+        )
+    assert found["program_log"] == [
+        f"the store is {Path('~', 'data', 'store.db')}",
+        "~",
+        f"{home}-2/x",  # another account's
+        "sqlite:///~/s.db",
+    ]
+    assert found["secrets"] == f"In {Path('~', 'vault.enc')}."
+
+
 def test_an_operator_may_keep_places_but_never_secrets(desk: Desk, room: str) -> None:
     fill(desk, room)
     found = collect(desk, room, personal=True)
