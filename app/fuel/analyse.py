@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from app.fuel.consumption import Consumption, by_level
 from app.fuel.detect.events import FuelEvent
 from app.fuel.detect.filters import is_spike, sliding_median
-from app.fuel.detect.states import Stop, find_stops, is_moving
-from app.fuel.detect.stops import Track, events_in, levels_at
+from app.fuel.detect.levels import Rest, Track, rest_of
+from app.fuel.detect.states import find_stops, is_creeping, is_moving
+from app.fuel.detect.stops import events_in
 from app.fuel.detect.swings import PLATEAU_SAMPLES
 from app.fuel.detect.trips import event_between
 from app.fuel.parameters import Parameters
@@ -79,7 +80,7 @@ def _prepare(samples: Samples, table: TankTable, parameters: Parameters) -> _Pre
     spikes = np.zeros(len(samples), dtype=bool)
     valid = np.isfinite(litres)
     spikes[valid] = is_spike(litres[valid], table.capacity_l)
-    return _Prepared(litres, is_moving(samples.speed_km_h), valid & ~spikes, int(spikes.sum()))
+    return _Prepared(litres, is_moving(samples.speed_km_h, samples.ignition), valid & ~spikes, int(spikes.sum()))
 
 
 def track_from(samples: Samples, table: TankTable, parameters: Parameters) -> Track:
@@ -93,12 +94,19 @@ def _track(samples: Samples, prepared: _Prepared, table: TankTable) -> Track:
         samples.time_s[used],
         prepared.litres[used],
         prepared.moving[used],
+        _since_before(is_creeping(samples.speed_km_h, samples.ignition), used),
         samples.ignition[used],
         samples.lat[used],
         samples.lon[used],
         samples.temperature_c[used],
         table.capacity_l,
     )
+
+
+def _since_before(flags: NDArray[np.bool_], used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """For each used sample whether a flag stands at it, or at one that is left out in front of it."""
+    counted: NDArray[np.bool_] = np.diff(np.cumsum(flags)[used], prepend=0) > 0
+    return counted
 
 
 def smoothed(litres: Floats, used: NDArray[np.bool_], moving: NDArray[np.bool_], parameters: Parameters) -> Floats:
@@ -118,30 +126,21 @@ def find_events(track: Track, parameters: Parameters) -> tuple[list[FuelEvent], 
     """Events in the order of their times, and the levels at both ends."""
     if not len(track):
         return [], (None, None)
-    stops = find_stops(track.time_s, track.moving, parameters.minimum_stop_min * 60)
     events: list[FuelEvent] = []
-    previous: tuple[Stop, float] | None = None
-    for stop in stops:
+    previous: Rest | None = None
+    start = float(np.median(track.litres[:PLATEAU_SAMPLES]))
+    end = float(np.median(track.litres[-PLATEAU_SAMPLES:]))
+    for stop in find_stops(track.time_s, track.moving, parameters.minimum_stop_min * 60):
         inside = events_in(track, stop, parameters)
-        level_in, level_out = levels_at(track, stop, inside, parameters.settle_s)
-        if previous is not None:
-            between = event_between(track, previous[0], stop, previous[1], level_in, parameters)
-            events += [] if between is None else [between]
         events += inside
-        previous = stop, level_out
-    return _in_order(events), _ends(track, stops, previous)
-
-
-def _in_order(events: list[FuelEvent]) -> list[FuelEvent]:
-    ordered = sorted(events, key=lambda event: (event.start_s, event.end_s))
-    return [replace(event, litres=max(event.litres, 0.0)) for event in ordered]
-
-
-def _ends(track: Track, stops: list[Stop], last: tuple[Stop, float] | None) -> tuple[float | None, float | None]:
-    """Levels at the first and the last stop when they are the ends, else medians of what lies there."""
-    start, end = (float(np.median(part)) for part in (track.litres[:PLATEAU_SAMPLES], track.litres[-PLATEAU_SAMPLES:]))
-    if stops and stops[0].first == 0:
-        start = float(np.median(track.litres[: min(PLATEAU_SAMPLES, stops[0].last + 1)]))
-    if last is not None and last[0].last == len(track) - 1:
-        end = last[1]
-    return start, end
+        rest = rest_of(track, stop, inside, parameters)
+        if rest is None:
+            continue
+        between = None if previous is None else event_between(track, previous, rest, parameters)
+        events += [] if between is None else [between]
+        if stop.first == 0:
+            start = rest.level_in
+        if stop.is_open:
+            end = rest.level_out
+        previous = rest
+    return sorted(events, key=lambda event: (event.start_s, event.end_s)), (start, end)

@@ -13,7 +13,7 @@ from app.fuel.errors import FuelError
 from app.fuel.table import TankTable, make_table
 
 Floats = NDArray[np.float64]
-Shape = Literal["box", "upright_cylinder", "lying_cylinder", "lying_oval", "rounded_box"]
+Shape = Literal["box", "upright_cylinder", "lying_cylinder", "lying_oval", "rounded_box", "stepped_box"]
 Ends = Literal["flat", "dished", "elliptical", "hemispherical"]
 SLICES = 200
 END_DEPTH: dict[Ends, float] = {"flat": 0.0, "dished": 0.309, "elliptical": 0.5, "hemispherical": 1.0}
@@ -23,7 +23,10 @@ LARGEST_M = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """A tank's inside. ``width_m`` is the diameter of upright cylinders; ``corner_m`` rounds a box's long edges."""
+    """A tank's inside. ``width_m`` is the diameter of upright cylinders; ``corner_m`` rounds a box's long edges.
+
+    A stepped box is ``step_width_m`` wide up to ``step_height_m`` and ``width_m`` above.
+    """
 
     shape: Shape
     length_m: float
@@ -31,6 +34,8 @@ class Geometry:
     height_m: float
     ends: Ends = "flat"
     corner_m: float = 0.0
+    step_width_m: float = 0.0
+    step_height_m: float = 0.0
 
     def check(self) -> None:
         """Raises FuelError naming the measure that cannot be."""
@@ -41,6 +46,11 @@ class Geometry:
                 raise FuelError(f"The {label} of the tank must be more than 0 and at most {LARGEST_M:g} m.")
         if not 0 <= self.corner_m <= min(self.width_m, self.height_m) / 2:
             raise FuelError("The radius of the corners must be at most half of the width and of the height.")
+        if self.shape == "stepped_box":
+            if not 0 < self.step_width_m <= LARGEST_M:
+                raise FuelError(f"The width below the step must be more than 0 and at most {LARGEST_M:g} m.")
+            if not 0 < self.step_height_m < self.height_m:
+                raise FuelError("The step must lie between the tank's bottom and its top.")
 
     def volume_l(self, heights_m: Floats) -> Floats:
         """Litres at fill heights, limited to the tank."""
@@ -96,10 +106,16 @@ def _rounded(one: Geometry, h: Floats) -> Floats:
     return np.interp(h, edges, volume)
 
 
+def _stepped(one: Geometry, h: Floats) -> Floats:
+    below = np.minimum(h, one.step_height_m)
+    return one.length_m * (one.step_width_m * below + one.width_m * (h - below))
+
+
 _VOLUMES: dict[Shape, Callable[[Geometry, Floats], Floats]] = {
     "box": _box,
     "upright_cylinder": _upright,
     "lying_cylinder": _lying,
     "lying_oval": _lying,
     "rounded_box": _rounded,
+    "stepped_box": _stepped,
 }

@@ -25,6 +25,7 @@ class Parameters:
     window_parked: int = 5
     window_moving: int = 11
     settle_s: float = 90.0
+    departure_s: float = 60.0
     minimum_stop_min: float = 3.0
     join_min: float = 10.0
     steady_min: float = 5.0
@@ -33,6 +34,8 @@ class Parameters:
     norm_l_100_km: float = 28.0
     fastest_fill_l_min: float = 130.0
     fastest_drain_l_min: float = 60.0
+    volume_from_raw: bool = True
+    refuels_in_motion: bool = True
     drains_in_motion: bool = True
     temperature_correction: Correction = "off"
     beta_per_c: float = 0.00083

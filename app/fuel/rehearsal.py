@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.fuel.analyse import Analysis, analyse
-from app.fuel.detect.events import FuelEvent
+from app.fuel.detect.events import FuelEvent, matched
 from app.fuel.parameters import Parameters
 from app.fuel.series import Samples
 from app.fuel.table import TankTable
+
+LEAST_CHANGE_L = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +31,7 @@ def rehearse(samples: Samples, table: TankTable, now: Parameters, then: Paramete
 
 
 def compare_analyses(now: Analysis, then: Analysis) -> Rehearsal:
-    left = list(then.events)
-    vanish, changed, stay = [], [], 0
-    for event in now.events:
-        same = next((one for one in left if overlaps(event, one)), None)
-        if same is None:
-            vanish.append(event)
-            continue
-        left.remove(same)
-        if abs(same.litres - event.litres) > 0.05:
-            changed.append((event, same))
-        else:
-            stay += 1
-    return Rehearsal(tuple(left), tuple(vanish), tuple(changed), stay, now.consumption.used_l, then.consumption.used_l)
-
-
-def overlaps(first: FuelEvent, second: FuelEvent) -> bool:
-    """Whether two findings are one event: of one kind, and their times overlap."""
-    return first.kind == second.kind and first.start_s <= second.end_s and second.start_s <= first.end_s
+    pairs, appear, vanish = matched(now.events, then.events)
+    changed = tuple((one, other) for one, other in pairs if abs(one.litres - other.litres) > LEAST_CHANGE_L)
+    stay = len(pairs) - len(changed)
+    return Rehearsal(appear, vanish, changed, stay, now.consumption.used_l, then.consumption.used_l)

@@ -1,12 +1,15 @@
 """Vehicles with tanks, sensors and thieves: signals with a known truth, from another physics than the shared samples.
 
-Fuel sloshes as a damped oscillation that the vehicle's acceleration drives; the road's grade is a correlated noise;
-the sensor counts over a tank of its own shape, quantised; messages go missing and some readings are wrong.
+Each vehicle is simulated in steps of five seconds. Fuel sloshes as a damped oscillation of a few seconds' period that
+acceleration drives; the road's grade is a correlated noise and every halt has a grade of its own; fuel expands with a
+temperature that follows the day slowly; the engine's load sets the consumption. The probe stands off the tank's centre,
+sees neither its bottom nor its top, has a filter and a noise of its own, and counts in 8, 10 or 12 bits. Messages come
+often while moving and seldom at rest, some go missing for a minute, some for hours, and some carry rubbish.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +20,19 @@ from app.fuel.series import Samples, make_samples
 from app.fuel.table import TankTable, make_table
 
 Floats = NDArray[np.float64]
-STEP_S = 10.0
+Flags = NDArray[np.bool_]
+STEP_S = 5.0
+PER_MINUTE = 12
+PER_HOUR = 720
+PER_DAY = 17_280
 START_S = 1_767_571_200.0  # Monday 2026-01-05
+BETA_PER_C = 0.00083
 
 
 @dataclass(frozen=True, slots=True)
 class TrueEvent:
+    """``litres`` at 15 °C; ``how``: pump, two goes, siphon, quick, slow, sips, moving."""
+
     kind: str
     how: str
     start_s: float
@@ -32,6 +42,8 @@ class TrueEvent:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
+    """What was measured and what happened."""
+
     samples: Samples
     table: TankTable
     parameters: Parameters
@@ -40,11 +52,23 @@ class Truth:
     days: float
 
 
+@dataclass(slots=True)
+class _Day:
+    """Arrays over all steps; the halts as (first, end) of steps."""
+
+    speed: Floats
+    ignition: NDArray[np.int8]
+    grade: Floats
+    halts: list[tuple[int, int]] = field(default_factory=list)
+
+
 TANKS = (
     ("truck", Geometry("lying_cylinder", 1.3, 0.6, 0.6, ends="dished")),
     ("heavy", Geometry("rounded_box", 1.2, 0.65, 0.62, corner_m=0.12)),
     ("van", Geometry("rounded_box", 0.75, 0.5, 0.24, corner_m=0.05)),
     ("truck", Geometry("box", 0.9, 0.55, 0.55)),
+    ("truck", Geometry("lying_oval", 1.1, 0.75, 0.5, ends="elliptical")),
+    ("heavy", Geometry("stepped_box", 1.3, 0.62, 0.65, step_width_m=0.35, step_height_m=0.3)),
 )
 
 
@@ -53,181 +77,269 @@ def drive(seed: int, days: int = 7, *, thefts: bool = True) -> Truth:
     draw = np.random.default_rng(seed)
     vehicle_class, tank = TANKS[seed % len(TANKS)]
     parameters = of_class(vehicle_class)
-    count = int(days * 86_400 / STEP_S)
+    count = days * PER_DAY
     time_s: Floats = START_S + np.arange(count, dtype=np.float64) * STEP_S
-    speed, ignition = _days(draw, days, count)
-    rate = _consumption_l_h(draw, speed, ignition, parameters)
-    level, events = _level(draw, time_s, speed, ignition, rate, tank.capacity_l, vehicle_class, thefts=thefts)
-    counts, scale = _sensor(draw, speed, time_s, level, tank)
-    lat, lon = _places(draw, speed)
-    keep = _messages(draw, time_s, speed, ignition)
-    counts = _damaged(draw, counts, keep)
-    table = _poured(draw, tank, scale)
-    temperature = 26 + 7 * np.sin((time_s % 86_400) / 86_400 * 2 * np.pi - 2) + draw.normal(0, 0.3, count)
+    day = _days(draw, days)
+    rate_l_h = _consumption(draw, day, parameters)
+    added, events = _plan(draw, day, time_s, rate_l_h, tank.capacity_l, vehicle_class, thefts=thefts)
+    level_l = added - np.cumsum(rate_l_h) * STEP_S / 3600
+    ambient = _ambient(draw, time_s)
+    counts, scale = _sensor(draw, day, level_l, _followed(ambient, 3 * 3600.0), tank)
+    lat, lon = _places(draw, day.speed)
+    sent = _messages(draw, day)
+    counts = _damaged(draw, counts, sent, day.ignition)
+    speed = np.where(sent & (day.speed == 0) & (draw.random(count) < 0.002), draw.uniform(3, 9), day.speed)  # drift
     samples = make_samples(
-        time_s[keep], counts[keep], speed[keep], ignition[keep].astype(np.int8), lat[keep], lon[keep],
-        np.round(temperature[keep]),
+        time_s[sent], counts[sent], speed[sent].round(1), day.ignition[sent], lat[sent], lon[sent],
+        np.rint(ambient[sent]),
     )  # fmt: skip
-    used = float((rate * STEP_S / 3600).sum())
-    return Truth(samples, table, parameters, tuple(events), used, days)
+    table = _poured(draw, tank, scale)
+    return Truth(samples, table, parameters, tuple(events), float(rate_l_h.sum() * STEP_S / 3600), days)
 
 
-def _days(draw: np.random.Generator, days: int, count: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Speed and ignition: two to five trips a day with halts between them, nights at rest."""
-    speed, ignition = np.zeros(count), np.zeros(count, dtype=np.int64)
-    per_day = int(86_400 / STEP_S)
-    for day in range(days):
-        at = day * per_day + int(draw.uniform(5, 8) * 360)
+# -- the vehicle --------------------------------------------------------------------------------------------------
+
+
+def _days(draw: np.random.Generator, days: int) -> _Day:
+    """Two to five trips a day, halts of minutes to hours between them, nights at rest."""
+    count = days * PER_DAY
+    day = _Day(np.zeros(count), np.zeros(count, dtype=np.int8), np.zeros(count))
+    halt_from = 0
+    for number in range(days):
+        at = number * PER_DAY + int(draw.uniform(4.5, 8) * PER_HOUR)
         for _trip in range(int(draw.integers(2, 6))):
-            length = int(draw.uniform(0.4, 2.5) * 360)
-            end = min(at + length, (day + 1) * per_day - 360, count)
-            if end - at < 60:
+            end = min(at + int(draw.uniform(0.4, 2.5) * PER_HOUR), (number + 1) * PER_DAY - PER_HOUR, count)
+            if end - at < 15 * PER_MINUTE:
                 break
-            cruise = draw.uniform(35, 85)
-            shape = np.minimum(1, np.minimum(np.arange(end - at), np.arange(end - at)[::-1]) / 6)
-            speed[at:end] = np.maximum(
-                shape * (cruise + np.cumsum(draw.normal(0, 1.2, end - at)) * 0.6), 6.5 * (shape > 0)
-            )
-            speed[at:end] = np.clip(speed[at:end], 0, 100)
-            ignition[at - 3 : end] = 1
+            _halt(draw, day, halt_from, at)
+            day.speed[at:end] = _speeds(draw, end - at)
+            day.ignition[at - 6 : end] = 1
+            halt_from = at = end
             if draw.random() < 0.4:  # the engine idles on
-                ignition[end : end + int(draw.uniform(0, 60))] = 1
-            at = end + int(draw.uniform(0.15, 1.5) * 360)
-    return speed, ignition
+                day.ignition[end : end + int(draw.uniform(0, 15) * PER_MINUTE)] = 1
+            at += int(draw.uniform(0.15, 1.8) * PER_HOUR)
+    _halt(draw, day, halt_from, count)
+    road = np.convolve(draw.normal(0, 1, count), np.exp(-np.arange(0, 600, STEP_S) / 120))[:count]
+    moving = day.speed > 0
+    day.grade[moving] = (road / road.std() * draw.uniform(0.01, 0.03))[moving]
+    return day
 
 
-def _consumption_l_h(draw: np.random.Generator, speed: Floats, ignition: NDArray[np.int64], p: Parameters) -> Floats:
-    load = draw.uniform(0.8, 1.2)
-    driving = p.norm_l_100_km / 100 * speed * load * (0.8 + 0.2 * (speed / 70) ** 2)
-    return np.where(ignition == 1, np.maximum(driving, p.idle_l_h * draw.uniform(0.7, 1.2)), 0.0)
+def _halt(draw: np.random.Generator, day: _Day, first: int, end: int) -> None:
+    """A halt on a slope of its own; now and then the vehicle is moved a few metres to another."""
+    day.halts.append((first, end))
+    day.grade[first:end] = draw.normal(0, 0.012)
+    if draw.random() < 0.08 and end - first > 40 * PER_MINUTE:
+        at = int(draw.integers(first + 10 * PER_MINUTE, end - 10 * PER_MINUTE))
+        day.speed[at : at + 4] = 3.5
+        day.ignition[at - 4 : at + 8] = 1
+        day.grade[at:end] = draw.normal(0, 0.012)
 
 
-def _level(
+def _speeds(draw: np.random.Generator, count: int) -> Floats:
+    """Cruising with town traffic in between: a random walk that junctions bring to a standstill for a minute or two."""
+    wander = np.cumsum(draw.normal(0, 1.5, count))
+    speed = draw.uniform(35, 85) + 12 * np.sin(wander / 15) + draw.normal(0, 1.5, count)
+    ramp = np.minimum(np.arange(count), np.arange(count)[::-1]) / 8
+    speed *= np.minimum(1.0, ramp)
+    for _junction in range(int(draw.integers(0, 6))):
+        at, stands = int(draw.integers(20, count - 60)), int(draw.integers(2, 24))
+        speed[at - 3 : at + stands + 4] *= np.concatenate(([0.75, 0.5, 0.25], np.zeros(stands), [0.2, 0.4, 0.6, 0.8]))
+    return np.clip(speed, 0, 100)
+
+
+def _consumption(draw: np.random.Generator, day: _Day, p: Parameters) -> Floats:
+    """L/h by load: rolling and air resistance, grade, acceleration, idling."""
+    weight = draw.uniform(0.75, 1.25)
+    acceleration = np.diff(day.speed, prepend=0) / 3.6 / STEP_S
+    resistance = 0.75 + 0.25 * (day.speed / 70) ** 2 + 12 * day.grade + 1.2 * acceleration
+    driving = p.norm_l_100_km / 100 * day.speed * weight * np.clip(resistance, 0.05, 4)
+    idling = p.idle_l_h * draw.uniform(0.6, 1.3)
+    return np.where(day.ignition == 1, np.maximum(driving, idling), 0.0)
+
+
+# -- what goes in and out -----------------------------------------------------------------------------------------
+
+
+def _plan(
     draw: np.random.Generator,
+    day: _Day,
     time_s: Floats,
-    speed: Floats,
-    ignition: NDArray[np.int64],
-    rate: Floats,
-    capacity: float,
+    rate_l_h: Floats,
+    capacity_l: float,
     vehicle_class: str,
     *,
     thefts: bool,
 ) -> tuple[Floats, list[TrueEvent]]:
-    """True litres, with refuels when it runs low and thefts at halts."""
-    flow = -rate * STEP_S / 3600
-    level = np.empty(len(time_s))
+    """Litres at the start and added since, and the events: it is filled when it runs low, and stolen from."""
+    used = np.cumsum(rate_l_h) * STEP_S / 3600
+    change = np.zeros(len(time_s))
+    change[0] = capacity_l * draw.uniform(0.5, 0.9)
     events: list[TrueEvent] = []
-    halts = [(a, b) for a, b in _halts(speed) if (b - a) * STEP_S >= 900]
-    now = capacity * draw.uniform(0.5, 0.9)
-    done = 0
-    pump = {"van": (15, 40)}.get(vehicle_class, (35, 110))
-    for a, b in halts:
-        level[done:a] = now + np.cumsum(flow[done:a])
-        now = level[a - 1] if a else now
-        done = a
-        planned = np.zeros(b - a)
-        if now < capacity * draw.uniform(0.3, 0.5) and b - a > 60:
-            litres = min(capacity * draw.uniform(0.25, 0.6), capacity * 0.96 - now)
-            begin = int(draw.integers(12, 24))
-            steps = max(int(litres / draw.uniform(*pump) * 60 / STEP_S), 2)
-            planned[begin : begin + steps] += litres / steps
-            events.append(TrueEvent("refuel", "pump", time_s[a + begin], time_s[a + begin + steps], litres))
-        elif thefts and draw.random() < 0.12 and now > capacity * 0.3:
-            _steal(draw, planned, events, time_s[a:b], capacity, now)
-        level[a:b] = now + np.cumsum(flow[a:b] + planned)
-        now = level[b - 1]
-        done = b
-    level[done:] = now + np.cumsum(flow[done:])
-    return np.clip(level, 0, capacity), events
+    done, total = 0, 0.0
+    for number, (first, end) in enumerate(day.halts):
+        total += float(change[done:first].sum())
+        done = first
+        now = total - float(used[first - 1] if first else 0)
+        is_low = now < capacity_l * draw.uniform(0.3, 0.5)
+        if is_low and first and end - first > 14 * PER_MINUTE:
+            litres = min(capacity_l * draw.uniform(0.25, 0.6), capacity_l * draw.uniform(0.9, 0.99) - now)
+            pump = draw.uniform(15, 40) if vehicle_class == "van" else draw.uniform(35, 110)
+            events.append(_fill(draw, change, time_s, first, end, litres, pump))
+        elif thefts and draw.random() < 0.14 and now > capacity_l * 0.25:
+            litres = min(float(draw.uniform(max(0.025, 6 / capacity_l), 0.18)) * capacity_l, now * 0.6)
+            next_trip = (end, day.halts[number + 1][0]) if number + 1 < len(day.halts) else None
+            events += _steal(draw, change, time_s, (first, end), next_trip, litres)
+    return np.cumsum(change), events
+
+
+def _fill(
+    draw: np.random.Generator, change: Floats, time_s: Floats, first: int, end: int, litres: float, l_min: float
+) -> TrueEvent:
+    begin = first + int(draw.uniform(2, 4) * PER_MINUTE)
+    steps = max(int(litres / l_min * PER_MINUTE), 4)
+    pause = int(draw.uniform(1.5, 5) * PER_MINUTE) if draw.random() < 0.3 else 0
+    steps = min(steps, end - begin - pause - 2 * PER_MINUTE)
+    half = steps // 2
+    change[begin : begin + half] += litres / steps
+    change[begin + half + pause : begin + pause + steps] += litres / steps
+    return TrueEvent("refuel", "two goes" if pause else "pump", time_s[begin], time_s[begin + steps + pause], litres)
 
 
 def _steal(
-    draw: np.random.Generator, planned: Floats, events: list[TrueEvent], time_s: Floats, capacity: float, now: float
-) -> None:
-    litres = min(float(draw.uniform(0.05, 0.2)) * capacity, now * 0.6)
-    room = len(planned)
-    how = str(draw.choice(["siphon", "slow", "sips"] if room > 1_200 else ["siphon"]))
-    begin = int(draw.integers(20, max(room // 3, 21)))
-    if how == "siphon":
-        steps = max(int(litres / draw.uniform(2, 8) * 60 / STEP_S), 3)
-        steps = min(steps, room - begin - 30)
-        if steps < 3:
-            return
-        planned[begin : begin + steps] -= litres / steps
+    draw: np.random.Generator,
+    change: Floats,
+    time_s: Floats,
+    halt: tuple[int, int],
+    next_trip: tuple[int, int] | None,
+    litres: float,
+) -> list[TrueEvent]:
+    """One theft; a siphon in a halt, slowly or in sips in a long one, or from a hose while it moves."""
+    first, end = halt
+    room = end - first
+    ways = ["slow", "sips", "siphon"] if room > 5 * PER_HOUR else ["siphon"] if room > 40 * PER_MINUTE else ["quick"]
+    how = "moving" if next_trip is not None and draw.random() < 0.1 else str(draw.choice(ways))
+    begin = first + int(draw.uniform(0.1, 0.35) * room)
+    if how == "moving" and next_trip is not None:
+        begin = int(draw.uniform(*next_trip) * 0.5 + next_trip[0] * 0.5)
+        litres *= 1.5
+        steps = min(int(draw.uniform(4, 12) * PER_MINUTE), next_trip[1] - begin)
     elif how == "slow":
-        steps = min(int(litres / draw.uniform(4, 10) * 3600 / STEP_S), room - begin - 60)
-        planned[begin : begin + steps] -= litres / steps
+        steps = int(litres / draw.uniform(3, 9) * PER_HOUR)
+    elif how == "sips":
+        steps = int(draw.uniform(1, 3) * PER_HOUR)
     else:
-        steps = min(720, room - begin - 60)
-        for part in np.linspace(begin, begin + steps - 20, 4).astype(int):
-            planned[part : part + 12] -= litres / 4 / 12
-    events.append(TrueEvent("drain", how, time_s[begin], time_s[begin + steps], litres))
+        steps = int(litres / draw.uniform(*((6, 15) if how == "quick" else (2, 8))) * PER_MINUTE)
+    if how != "moving":
+        steps = min(steps, end - begin - 4 * PER_MINUTE)
+    if steps < 4:
+        return []
+    taken = np.zeros(steps)
+    if how == "sips":
+        for part in np.linspace(0, steps - PER_MINUTE, int(draw.integers(3, 6))).astype(int):
+            taken[part : part + PER_MINUTE] = 1
+    else:
+        taken[:] = 1
+    change[begin : begin + steps] -= taken / taken.sum() * litres
+    return [TrueEvent("drain", how, time_s[begin], time_s[begin + steps - 1], litres)]
 
 
-def _halts(speed: Floats) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], speed < 1, [False])).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+# -- what is measured ---------------------------------------------------------------------------------------------
+
+
+def _ambient(draw: np.random.Generator, time_s: Floats) -> Floats:
+    swing = draw.uniform(4, 9) * np.sin((time_s % 86_400) / 86_400 * 2 * np.pi - 2.2)
+    weather = np.interp(time_s, time_s[::PER_DAY], draw.normal(0, 2, len(time_s[::PER_DAY])))
+    return draw.uniform(15, 30) + swing + weather
+
+
+def _followed(values: Floats, lag_s: float) -> Floats:
+    """What follows ``values`` with a lag of the first order."""
+    if lag_s <= 0:
+        return values
+    length = min(int(5 * lag_s / STEP_S) + 1, len(values))
+    kernel = np.exp(-np.arange(length) * STEP_S / lag_s)
+    size = 1 << (len(values) + length).bit_length()
+    start = values[0]
+    product = np.fft.rfft(values - start, size) * np.fft.rfft(kernel / kernel.sum(), size)
+    followed: Floats = np.fft.irfft(product, size)[: len(values)] + start
+    return followed
 
 
 def _sensor(
-    draw: np.random.Generator, speed: Floats, time_s: Floats, level: Floats, tank: Geometry
+    draw: np.random.Generator, day: _Day, level_l: Floats, fuel_c: Floats, tank: Geometry
 ) -> tuple[Floats, tuple[float, float]]:
-    """Counts of a probe at one place of the tank: height, slosh, grade, warmth, steps."""
-    heights = np.linspace(0, tank.height_m, 400)
-    litres = tank.volume_l(heights)
-    height = np.interp(level, litres, heights)
-    acceleration = np.diff(speed, prepend=0) / 3.6 / STEP_S + (speed > 3) * draw.normal(0, 0.35, len(speed))
-    after = np.arange(0, 90, STEP_S)
-    swing = np.exp(-after / 25) * np.cos(2 * np.pi * after / 31)
-    slosh = np.convolve(acceleration, swing)[: len(speed)] * 0.012
-    grade = np.convolve(draw.normal(0, 0.006, len(speed)), np.exp(-np.arange(0, 60) / 12))[: len(speed)]
-    standing = speed < 1
-    last = np.maximum.accumulate(np.where(~standing, np.arange(len(speed)), 0))
-    grade = np.where(standing, grade[last], grade)  # parked on the slope where it stopped
-    height = height + slosh + grade * 0.15
-    height += 0.0004 * tank.height_m * np.sin((time_s % 86_400) / 86_400 * 2 * np.pi)
-    low, high = float(draw.uniform(0, 60)), float(draw.choice([1023, 4095]))
-    counts = low + np.clip(height / tank.height_m, 0, 1) * (high - low)
-    return np.round(counts + draw.normal(0, (high - low) * 0.0006, len(counts))), (low, high)
+    """Counts of a probe at one place of the tank."""
+    heights = np.linspace(0, tank.height_m, 500)
+    warm_l = np.clip(level_l, 0, tank.capacity_l) * (1 + BETA_PER_C * (fuel_c - 15))
+    height = np.interp(warm_l, tank.volume_l(heights), heights)
+    height += _slosh(draw, day.speed, tank) + day.grade * draw.uniform(-0.2, 0.2)
+    blind = tank.height_m * draw.uniform(0.005, 0.03, 2)
+    share = (np.clip(height, blind[0], tank.height_m - blind[1])) / tank.height_m
+    share = _followed(share, float(draw.choice([0, 0, 10, 30])))
+    low = float(draw.uniform(0, 20))
+    high = float(draw.choice([255, 1023, 4095, 4095]))
+    counts = low + share * (high - low) + draw.normal(0, (high - low) * draw.uniform(0.0002, 0.0015), len(share))
+    return np.clip(np.round(counts), 0, high), (low, high)
+
+
+def _slosh(draw: np.random.Generator, speed: Floats, tank: Geometry) -> Floats:
+    """Metres at the probe: a mode of the free surface, excited by what the vehicle and the road do."""
+    length = max(tank.length_m, 0.4)
+    wave = np.pi / length
+    omega = np.sqrt(9.81 * wave * np.tanh(wave * tank.height_m / 2))
+    after = np.arange(0, 180, STEP_S)
+    swing = np.exp(-after / draw.uniform(15, 35)) * np.cos(omega * after)
+    push = np.diff(speed, prepend=0) / 3.6 / STEP_S + (speed > 3) * draw.normal(0, 0.25, len(speed))
+    moved: Floats = np.convolve(push, swing)[: len(speed)] * draw.uniform(0.04, 0.12) * tank.height_m
+    return moved
 
 
 def _places(draw: np.random.Generator, speed: Floats) -> tuple[Floats, Floats]:
-    course = np.cumsum(draw.normal(0, 0.05, len(speed)))
+    course = np.cumsum(draw.normal(0, 0.03, len(speed)))
     km = speed * STEP_S / 3600
     lat = 9.0 + np.cumsum(km * np.cos(course)) / 111.2
     lon = 7.4 + np.cumsum(km * np.sin(course)) / 109.8
     return lat + draw.normal(0, 2e-5, len(speed)), lon + draw.normal(0, 2e-5, len(speed))
 
 
-def _messages(
-    draw: np.random.Generator, time_s: Floats, speed: Floats, ignition: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Which moments were sent: often while moving, seldom while parked, at each change of ignition; some are lost."""
-    moving_every, parked_every = int(draw.choice([1, 2, 3, 6])), int(draw.choice([6, 12, 30, 60]))
-    at = np.arange(len(time_s))
-    keep: NDArray[np.bool_] = np.where((speed > 3) | (ignition == 1), at % moving_every == 0, at % parked_every == 0)
-    keep |= np.diff(ignition, prepend=0) != 0
-    keep &= draw.random(len(time_s)) > 0.01
+def _messages(draw: np.random.Generator, day: _Day) -> Flags:
+    """Which moments were sent: often while moving, seldom at rest, at each change of ignition; some are lost."""
+    moving_every = int(draw.choice([2, 3, 6, 12]))
+    parked_every = int(draw.choice([12, 24, 60, 120]))
+    count = len(day.speed)
+    at = np.arange(count)
+    sent: Flags = np.where((day.speed > 3) | (day.ignition == 1), at % moving_every == 0, at % parked_every == 0)
+    sent |= np.diff(day.ignition, prepend=0) != 0
+    sent &= draw.random(count) > 0.01
     for _gap in range(int(draw.integers(0, 4))):
-        begin = int(draw.integers(0, len(time_s) - 400))
-        keep[begin : begin + int(draw.integers(30, 300))] &= draw.random() > 0.98
-    keep[0] = True
-    return keep
+        begin = int(draw.integers(0, count - 2 * PER_HOUR))
+        sent[begin : begin + int(draw.uniform(0.1, 1.5) * PER_HOUR)] = False
+    sent[[0, -1]] = True
+    return sent
 
 
-def _damaged(draw: np.random.Generator, counts: Floats, keep: NDArray[np.bool_]) -> Floats:
+def _damaged(draw: np.random.Generator, counts: Floats, sent: Flags, ignition: NDArray[np.int8]) -> Floats:
+    """Dead readings for one to three messages, and dips where the starter pulls the supply down."""
     counts = counts.copy()
-    sent = np.flatnonzero(keep)
-    for at in draw.choice(sent, size=max(len(sent) // 400, 1), replace=False):
-        counts[at] = draw.choice([0.0, 65_535.0, np.nan, counts[at] * draw.uniform(0.3, 0.7)])
-    return counts
+    at_all = np.flatnonzero(sent)
+    for at in draw.choice(len(at_all) - 3, size=max(len(at_all) // 600, 1), replace=False):
+        hit = at_all[at : at + int(draw.integers(1, 4))]
+        kind = draw.choice(["zero", "full", "none", "jump"])
+        counts[hit] = {"zero": 0.0, "full": 65_535.0, "none": np.nan, "jump": counts[hit[0]] * draw.uniform(0.3, 0.8)}[
+            str(kind)
+        ]
+    starts = np.flatnonzero(np.diff(ignition, prepend=0) == 1)
+    dips = starts[draw.random(len(starts)) < 0.2]
+    counts[dips] *= draw.uniform(0, 0.5, len(dips))
+    return np.round(counts)
 
 
 def _poured(draw: np.random.Generator, tank: Geometry, scale: tuple[float, float]) -> TankTable:
     """The table as a field engineer pours it: twenty portions, each measured a little wrong."""
     litres = np.linspace(0, tank.capacity_l, 21)
-    heights = np.linspace(0, tank.height_m, 400)
+    heights = np.linspace(0, tank.height_m, 500)
     share = np.interp(litres, tank.volume_l(heights), heights) / tank.height_m
-    measured = litres * (1 + draw.normal(0, 0.002)) + np.append(0, np.cumsum(draw.normal(0, 0.02, 20)))
+    portions = np.diff(litres) * (1 + draw.normal(0, 0.0025, 20)) * (1 + draw.normal(0, 0.005))
     raw = scale[0] + share * (scale[1] - scale[0])
-    return make_table(np.stack((np.round(raw), np.maximum.accumulate(np.maximum(measured, 0))), axis=1).tolist())
+    return make_table(np.stack((np.round(raw), np.append(0.0, np.cumsum(portions))), axis=1).tolist())

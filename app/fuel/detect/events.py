@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -46,3 +47,25 @@ def confidence_of(litres: float, least_l: float, evidence: tuple[Evidence, ...])
     for one in evidence:
         score += {"for": 0.06, "open": -0.03, "against": -0.2}[one.outcome]
     return round(min(max(score, 0.05), 0.99), 2)
+
+
+def overlaps(first: FuelEvent, second: FuelEvent) -> bool:
+    """Whether two findings are one event: of one kind, and their times overlap."""
+    return first.kind == second.kind and first.start_s <= second.end_s and second.start_s <= first.end_s
+
+
+def matched(
+    before: Sequence[FuelEvent], after: Sequence[FuelEvent]
+) -> tuple[list[tuple[FuelEvent, FuelEvent]], tuple[FuelEvent, ...], tuple[FuelEvent, ...]]:
+    """Pairs that are one event, those of ``after`` that are new, and those of ``before`` that are gone."""
+    left = list(after)
+    pairs, gone = [], []
+    for event in before:
+        same = next((one for one in left if one == event), None)
+        same = same or next((one for one in left if overlaps(event, one)), None)
+        if same is None:
+            gone.append(event)
+            continue
+        left.remove(same)
+        pairs.append((event, same))
+    return pairs, tuple(left), tuple(gone)

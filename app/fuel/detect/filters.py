@@ -7,7 +7,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-SPIKE_WINDOW = 5
+SIDE = 5
+"""Samples on each side of a spike: their median holds when two of them belong to it, so it may last three."""
+SPIKE_WINDOW = 7
 SPIKE_DEVIATIONS = 3 * 1.4826
 SPIKE_FLOOR = 0.007
 """As a share of the tank: what quantisation and temperature do is no spike."""
@@ -30,13 +32,22 @@ def sliding_median(values: Floats, window: int) -> Floats:
 
 
 def is_spike(litres: Floats, capacity_l: float) -> NDArray[np.bool_]:
-    """Which samples depart from their neighbours' median by more than those scatter (Hampel)."""
-    if len(litres) < SPIKE_WINDOW:
-        return np.zeros(len(litres), dtype=bool)
-    median = sliding_median(litres, SPIKE_WINDOW)
-    apart = np.abs(litres - median)
-    scatter = sliding_median(apart, SPIKE_WINDOW)
-    return apart > np.maximum(SPIKE_DEVIATIONS * scatter, SPIKE_FLOOR * capacity_l)
+    """Which samples depart, one to three in a row, to one side of what stands before and of what stands behind them,
+    by more than their neighbours scatter (Hampel). A step is none: its samples agree with one of both sides."""
+    count = len(litres)
+    if count < SPIKE_WINDOW:
+        return np.zeros(count, dtype=bool)
+    around = sliding_median(litres, SIDE)
+    limit = np.maximum(
+        SPIKE_DEVIATIONS * sliding_median(np.abs(litres - around), SPIKE_WINDOW), SPIKE_FLOOR * capacity_l
+    )
+    shift = SIDE // 2 + 1
+    before = np.concatenate((np.full(shift, around[0]), around[:-shift]))
+    behind = np.concatenate((around[shift:], np.full(shift, around[-1])))
+    above = litres - np.maximum(before, behind) > limit
+    below = np.minimum(before, behind) - litres > limit
+    spikes: NDArray[np.bool_] = above | below
+    return spikes
 
 
 def scatter_of(litres: Floats) -> float:

@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.int8]
 MOVES_KM_H = 5.0
 STANDS_KM_H = 3.0
+CREEPS_KM_H = 1.0
+DRIFTS_KM_H = 15.0
+"""What the receiver of a parked vehicle tells at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,26 @@ class Stop:
         return slice(self.first, self.last + 1)
 
 
-def is_moving(speed_km_h: Floats) -> NDArray[np.bool_]:
-    """With hysteresis: two samples above 5 km/h begin a motion, one below 3 km/h ends it; unknown changes nothing."""
+def is_moving(speed_km_h: Floats, ignition: Flags | None = None) -> NDArray[np.bool_]:
+    """With hysteresis: two samples above 5 km/h begin a motion, or one that no parked receiver drifts to; one below
+    3 km/h ends it; unknown changes nothing. With the ignition off only the latter begins it."""
     if not len(speed_km_h):
         return np.zeros(0, dtype=bool)
     with np.errstate(invalid="ignore"):
         fast, slow = speed_km_h > MOVES_KM_H, speed_km_h < STANDS_KM_H
-    begins = fast & np.append(fast[1:], fast[-1:])
+        begins = fast & np.append(fast[1:], fast[-1:])
+        if ignition is not None:
+            begins &= ignition != 0
+        begins |= speed_km_h > DRIFTS_KM_H
     last_told = np.maximum.accumulate(np.where(begins | slow, np.arange(len(fast)), -1))
     return np.where(last_told >= 0, begins[np.maximum(last_told, 0)], False)
+
+
+def is_creeping(speed_km_h: Floats, ignition: Flags) -> NDArray[np.bool_]:
+    """Whether a vehicle that counts as standing is moved with its engine on: its fuel sloshes, the slope is new."""
+    with np.errstate(invalid="ignore"):
+        creeping: NDArray[np.bool_] = (speed_km_h > CREEPS_KM_H) & (ignition == 1)
+    return creeping
 
 
 def find_stops(time_s: Floats, moving: NDArray[np.bool_], minimum_s: float) -> list[Stop]:

@@ -1,75 +1,134 @@
-"""Between two stops: what a trip cannot have used, and what it cannot have gained."""
+"""Between two rests: what a trip cannot have used, and what it cannot have gained (fuel-analytics.md 5, across stops).
+
+Two things must agree: the balance of the levels at rest, and a step among the sloshing levels of the trip that is as
+large. Where the trip has hardly a sample there is no step to see, and the balance must say more.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from app.fuel.detect.events import Evidence, FuelEvent, confidence_of
 from app.fuel.detect.filters import sliding_median
-from app.fuel.detect.states import Stop
-from app.fuel.detect.stops import Track
-from app.fuel.distance import distance_km
+from app.fuel.detect.levels import Floats, Rest, Track, place_at
+from app.fuel.distance import steps_km
 from app.fuel.parameters import Parameters
 
 UNCERTAINTY = 0.4
 """How far a trip's consumption may lie from the norm, as a share of it."""
 SHARE = 0.05
 """Of the tank: parking on a slope shifts a level by up to 4 %."""
-STEP_WINDOW = 5
+IDLING_SHARE = 0.3
+"""Of a trip's hours: what it stands at junctions."""
+FEW_SAMPLES = 9
+SMOOTH_S = 300.0
+LONGEST_S = 900.0
+"""What is taken in motion is taken within this time."""
+STEP_SHARE = 0.5
+STEP_DEVIATIONS = 4.0
 
 
-def event_between(
-    track: Track, before: Stop, after: Stop, out_l: float, in_l: float, parameters: Parameters
-) -> FuelEvent | None:
-    """A refuel or drain between two stops, from the level out of the one and the level in of the other, or None."""
-    trip = slice(before.last, after.first + 1)
-    km = distance_km(track.lat[trip], track.lon[trip])
-    hours = (after.start_s - before.end_s) / 3600
-    expected_l = km * parameters.norm_l_100_km / 100 + hours * parameters.idle_l_h * 0.3
-    change = in_l - out_l
-    limit = SHARE * track.capacity_l + 3 * UNCERTAINTY * expected_l
-    if change > 0:
-        least, kind, litres = parameters.minimum_refuel(track.capacity_l), "refuel", change + expected_l
-        is_event = change >= max(least, SHARE * track.capacity_l)
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The largest change within :data:`LONGEST_S`: indices into the trip, litres beside what was used, its noise."""
+
+    start: int
+    end: int
+    change_l: float
+    noise_l: float
+
+
+def event_between(track: Track, before: Rest, after: Rest, parameters: Parameters) -> FuelEvent | None:
+    """A refuel or a drain between two rests, or None."""
+    trip = slice(before.trip_from, after.trip_to + 1)
+    change = after.level_in - before.level_out
+    least = parameters.minimum_refuel(track.capacity_l) if change > 0 else parameters.minimum_drain(track.capacity_l)
+    if abs(change) < max(least, SHARE * track.capacity_l):
+        return None
+    if not (parameters.refuels_in_motion if change > 0 else parameters.drains_in_motion):
+        return None
+    used = _used(track, trip, parameters)
+    total, expected = change + used[-1], float(used[-1])
+    doubt = UNCERTAINTY * expected
+    step = _step_in(track, trip, used)
+    limit = max(least, SHARE * track.capacity_l) + 3 * (before.noise_l + after.noise_l)
+    litres = abs(total)
+    if step is None:  # the balance alone
+        start, end = 0, len(used) - 1
+        is_event = total * change > 0 and litres >= limit + 3 * doubt
     else:
-        least, kind, litres = parameters.minimum_drain(track.capacity_l), "drain", -change - expected_l
-        is_event = parameters.drains_in_motion and litres >= max(least, limit)
+        start, end = step.start, step.end
+        is_large = abs(step.change_l) >= max(limit, STEP_DEVIATIONS * step.noise_l)
+        is_one = step.change_l * total > 0 and abs(step.change_l) >= STEP_SHARE * (litres - doubt)
+        is_kept = max(-change, litres + doubt) >= abs(step.change_l) - STEP_DEVIATIONS * step.noise_l
+        is_event = is_large and is_one and is_kept and litres >= limit + doubt
+        if step.noise_l < doubt:
+            litres = abs(step.change_l)
     if not is_event:
         return None
-    at = _step_at(track, trip, rises=change > 0)
-    if at is None:
-        return None
+    return _event(track, (before, after), (trip.start + start, trip.start + end), litres, least, change, expected)
+
+
+def _event(
+    track: Track,
+    rests: tuple[Rest, Rest],
+    at: tuple[int, int],
+    litres: float,
+    least: float,
+    change: float,
+    expected: float,
+) -> FuelEvent:
     evidence = (
-        Evidence("trip", "for", f"{abs(change):.1f} L between two stops, {expected_l:.1f} L expected for {km:.0f} km"),
-        Evidence("motion", "open", "it lies outside a stop, where fuel sloshes"),
+        Evidence("trip", "for", f"{change:+.1f} L between two rests, where {expected:.1f} L were to be used"),
+        Evidence("motion", "open", "it lies outside a rest, where fuel sloshes"),
     )
-    place = np.isfinite(track.lat[at])
     return FuelEvent(
-        kind="refuel" if kind == "refuel" else "drain",
-        start_s=float(track.time_s[at]),
-        end_s=float(track.time_s[at + 1]),
+        kind="refuel" if change > 0 else "drain",
+        start_s=float(track.time_s[at[0]]),
+        end_s=float(track.time_s[at[1]]),
         litres=round(litres, 2),
-        level_before_l=round(out_l, 2),
-        level_after_l=round(in_l, 2),
+        level_before_l=round(rests[0].level_out, 2),
+        level_after_l=round(rests[1].level_in, 2),
         confidence=confidence_of(litres, 2 * least, evidence),
-        lat=float(track.lat[at]) if place else None,
-        lon=float(track.lon[at]) if place else None,
-        in_motion=True,
+        lat=place_at(track.lat, at[0]),
+        lon=place_at(track.lon, at[0]),
+        at_least=change > 0 and rests[1].level_in >= 0.985 * track.capacity_l,
+        in_motion=bool(track.moving[at[0] : at[1] + 1].any()),
         evidence=evidence,
     )
 
 
-def _step_at(track: Track, trip: slice, *, rises: bool) -> int | None:
-    """The sample before the trip's largest step; None when no step makes up half of the change."""
-    litres = track.litres[trip]
-    if len(litres) < 2:
+def _used(track: Track, trip: slice, parameters: Parameters) -> Floats:
+    """Litres that the trip is expected to have used until each of its samples."""
+    time_s, lat, lon = track.time_s[trip], track.lat[trip], track.lon[trip]
+    known = np.isfinite(lat) & np.isfinite(lon)
+    km = np.zeros(len(time_s))
+    if known.sum() > 1:
+        driven = np.append(0.0, np.cumsum(steps_km(lat[known], lon[known])))
+        km = np.interp(time_s, time_s[known], driven)
+    hours = (time_s - time_s[0]) / 3600
+    used: Floats = km * parameters.norm_l_100_km / 100 + hours * parameters.idle_l_h * IDLING_SHARE
+    return used
+
+
+def _step_in(track: Track, trip: slice, used: Floats) -> _Step | None:
+    """The trip's largest step; None when there are too few samples to see one."""
+    time_s, levels = track.time_s[trip], track.litres[trip] + used
+    if len(levels) < FEW_SAMPLES:
         return None
-    window = min(STEP_WINDOW, len(litres) | 1)
-    smooth = sliding_median(litres, window if len(litres) > 4 else 1)
-    reach = min(3, len(smooth) - 1)
-    steps = smooth[reach:] - smooth[:-reach]
-    best = int(np.argmax(steps) if rises else np.argmin(steps))
-    whole = litres[-1] - litres[0]
-    if abs(steps[best]) < 0.5 * abs(whole) or steps[best] * whole <= 0:
-        return None
-    return int(trip.start) + best + reach // 2
+    period = float(np.median(np.diff(time_s)))
+    window = min(max(int(SMOOTH_S / period) | 1, 5), FEW_SAMPLES * 7, len(levels) // 2 | 1)
+    smooth = sliding_median(levels, window)
+    noise = float(np.median(np.abs(levels - smooth))) * 1.4826 * 1.2533 / np.sqrt(window / 2)
+    starts = np.arange(len(levels) - 1)
+    ends = np.maximum(np.searchsorted(time_s, time_s[:-1] + LONGEST_S, side="right") - 1, starts + 1)
+    changes = smooth[ends] - smooth[starts]
+    best = int(np.argmax(np.abs(changes)))
+    start, end = best, int(ends[best])
+    moved = (smooth[start : end + 1] - smooth[start]) / changes[best] if changes[best] else np.zeros(end - start + 1)
+    first = start + int(np.flatnonzero(moved <= 0.15)[-1])
+    last = start + int(np.flatnonzero(moved >= 0.85)[0]) if (moved >= 0.85).any() else end
+    first, last = (first, last) if first < last else (start, end)
+    return _Step(first, last, float(changes[best]), max(noise, 0.001 * track.capacity_l))

@@ -1,0 +1,220 @@
+"""The level of a tank at rest: which samples of a stop are calm, and how far a level may be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.fuel.detect.events import FuelEvent
+from app.fuel.detect.filters import scatter_of, sliding_median
+from app.fuel.detect.states import Stop
+from app.fuel.detect.swings import PLATEAU_SAMPLES, plateau
+from app.fuel.parameters import Parameters
+
+Floats = NDArray[np.float64]
+SLOSH_SHARE = 0.05
+"""Of the tank: how far the level of an arrival or a departure may lie from that at rest, by slosh and by slope."""
+CALM_SAMPLES = 3
+CALM_SHARE = 0.006
+NOISE_SAMPLES = 10
+LEAST_NOISE, ORDINARY_NOISE = 0.001, 0.003
+"""Of the tank; in fewer samples than ten a change cannot be told from noise."""
+CONTEXT_S = 600.0
+CONTEXT_SAMPLES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What the detection works on: valid samples only, litres without spikes."""
+
+    time_s: Floats
+    litres: Floats
+    moving: NDArray[np.bool_]
+    creeping: NDArray[np.bool_]
+    ignition: NDArray[np.int8]
+    lat: Floats
+    lon: Floats
+    temperature_c: Floats
+    capacity_l: float
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One stop's levels at rest, smoothed, with what idling used put back. ``at``: their indices in the track."""
+
+    at: NDArray[np.intp]
+    time_s: Floats
+    raw: Floats
+    smooth: Floats
+    used_l: Floats
+    noise_l: float
+    is_arrival: bool  # entry 0 is the level of the arrival, gathered from samples that slosh
+    is_departure: bool  # and the last one that of the departure
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A stop long enough for the fuel to calm down: its levels in and out, and how far those may be wrong.
+
+    ``trip_to`` and ``trip_from`` are indices in the track: so far its samples count to the trip in front of it, and
+    from there on to the trip behind.
+    """
+
+    level_in: float
+    level_out: float
+    noise_l: float
+    trip_to: int
+    trip_from: int
+
+
+def rest_of(track: Track, stop: Stop, events: Sequence[FuelEvent], parameters: Parameters) -> Rest | None:
+    """Level in and level out of a stop with these events; None when every sample of it may slosh."""
+    calm = calm_samples(track, stop, parameters)
+    if not len(calm):
+        return None
+    time_s, litres = track.time_s[calm], track.litres[calm]
+    last_in, first_out = len(calm) - 1, 0
+    if events:
+        last_in = int(np.searchsorted(time_s, events[0].start_s, side="right")) - 1
+        first_out = min(int(np.searchsorted(time_s, events[-1].end_s)), len(litres) - 1)
+    level_in = events[0].level_before_l if last_in < 0 else plateau(litres, 0, last_in, at_end=False)[0]
+    level_out = plateau(litres, first_out, len(litres) - 1, at_end=True)[0]
+    return Rest(
+        level_in,
+        level_out,
+        _noise_of(litres, track.capacity_l),
+        int(calm[min(max(last_in, 0), PLATEAU_SAMPLES - 1)]),
+        int(calm[max(first_out, len(calm) - PLATEAU_SAMPLES)]),
+    )
+
+
+def level_of(track: Track, stop: Stop, parameters: Parameters) -> Level | None:
+    """Levels of a stop, the samples that slosh at both ends gathered to one entry each; None when all of them may."""
+    at = calm_samples(track, stop, parameters)
+    if not len(at):
+        return None
+    used_l = _idled(track, stop, parameters)
+    first, last = int(at[0]), int(at[-1])
+    corrected = track.litres[at] + used_l[at - stop.first]
+    smooth = sliding_median(corrected, 3) if len(corrected) > 4 else corrected
+    noise = _noise_of(corrected, track.capacity_l)
+    is_arrival = is_departure = False
+    if first > stop.first:
+        arrival, doubt = gathered(np.append(track.litres[stop.first : first], moving_levels(track, stop.first - 1, -1)))
+        is_arrival = _tells_more(arrival, doubt, corrected[:2], noise, track, parameters)
+    if last < stop.last and not stop.is_open:
+        behind = np.append(track.litres[last + 1 : stop.last + 1], moving_levels(track, stop.last + 1, 1))
+        departure, doubt = gathered(behind)
+        departure += used_l[-1]
+        is_departure = _tells_more(departure, doubt, corrected[:-3:-1], noise, track, parameters)
+    if is_arrival:
+        at = np.append(first - 1, at)
+        corrected, smooth = np.append(arrival, corrected), np.append(arrival, smooth)
+    if is_departure:
+        at = np.append(at, last + 1)
+        corrected, smooth = np.append(corrected, departure), np.append(smooth, departure)
+    used = used_l[at - stop.first]
+    return Level(at, track.time_s[at], corrected, smooth, used, noise, is_arrival, is_departure)
+
+
+def calm_samples(track: Track, stop: Stop, parameters: Parameters) -> NDArray[np.intp]:
+    """Indices in the track of the samples whose fuel is calm: some time after arriving and after manoeuvres, and not
+    just before leaving."""
+    at = np.arange(stop.first, stop.last + 1)
+    time_s, settle_s = track.time_s[stop.samples], parameters.settle_s
+    calm = np.ones(len(at), dtype=bool)
+    if stop.first:
+        first = int(np.searchsorted(time_s, time_s[0] + settle_s))
+        calm[: first - _already_calm(track, stop, first)] = False
+    if not stop.is_open:
+        near = time_s >= track.time_s[stop.last + 1] - parameters.departure_s
+        # What is sent when the engine is started is calm still.
+        ignition = track.ignition[stop.samples]
+        calm &= ~near | (ignition == 0) | (np.append(-1, ignition[:-1]) == 0)
+    creeping = np.flatnonzero(track.creeping[stop.samples])
+    if len(creeping):
+        last = np.searchsorted(creeping, np.arange(len(at)), side="right") - 1
+        since = time_s - time_s[creeping[np.maximum(last, 0)]]
+        calm &= (last < 0) | (since > settle_s)
+    found = at[calm]
+    if len(found) == 1 and stop.first and not stop.is_open and (track.ignition[found[0] - 1 : found[0] + 1] != 0).all():
+        return found[:0]  # a halt at a junction
+    return found
+
+
+def _already_calm(track: Track, stop: Stop, first: int) -> int:
+    """How many samples before the end of settling agree with each other and with the level of the trip."""
+    calm = track.litres[stop.samples][max(first - CALM_SAMPLES, 0) : first]
+    if len(calm) < CALM_SAMPLES or np.ptp(calm) > CALM_SHARE * track.capacity_l:
+        return 0
+    before = moving_levels(track, stop.first - 1, -1)
+    is_same = not len(before) or abs(np.median(before) - np.median(calm)) <= SLOSH_SHARE * track.capacity_l
+    return CALM_SAMPLES if is_same else 0
+
+
+def _tells_more(
+    gathered: float, doubt: float, calm: Floats, noise_l: float, track: Track, parameters: Parameters
+) -> bool:
+    """Whether the level of an arrival or a departure tells of more than sloshing and the slope of a place explain.
+
+    ``calm`` are the samples next to it, the nearest first. Where they go on in its direction, a change was under way.
+    """
+    apart = float(calm[0]) - gathered
+    goes_on = len(calm) > 1 and (calm[1] - calm[0]) * np.sign(apart) > max(3 * noise_l, CALM_SHARE * track.capacity_l)
+    explained = 0.0 if goes_on else SLOSH_SHARE * track.capacity_l + min(minima(track, parameters))
+    return abs(apart) > max(explained, doubt)
+
+
+def gathered(levels: Floats) -> tuple[float, float]:
+    """The median of levels that slosh, and three times how far it may be wrong."""
+    middle = float(np.median(levels))
+    scatter = 1.4826 * float(np.median(np.abs(levels - middle)))
+    return middle, 3 * 1.2533 * scatter / float(np.sqrt(max(len(levels) / 4, 1)))  # neighbours are not independent
+
+
+def _idled(track: Track, stop: Stop, parameters: Parameters) -> Floats:
+    """Litres that idling has used since the stop began."""
+    steps = np.diff(track.time_s[stop.samples], prepend=track.time_s[stop.first])
+    idling = (track.ignition[stop.samples] == 1) & (steps <= parameters.longest_gap_min * 60)
+    used: Floats = np.cumsum(steps * idling) * parameters.idle_l_h / 3600
+    return used
+
+
+def _noise_of(litres: Floats, capacity_l: float) -> float:
+    noise = scatter_of(litres) if len(litres) >= NOISE_SAMPLES else ORDINARY_NOISE * capacity_l
+    return max(noise, LEAST_NOISE * capacity_l)
+
+
+def minima(track: Track, parameters: Parameters) -> tuple[float, float]:
+    """The smallest refuel and the smallest drain, in litres."""
+    return parameters.minimum_refuel(track.capacity_l), parameters.minimum_drain(track.capacity_l)
+
+
+def moving_levels(track: Track, start: int, step: int) -> Floats:
+    """Levels of up to ten minutes of the motion that begins (step 1) or ends (step -1) at ``start``."""
+    if step > 0:
+        end = min(start + CONTEXT_SAMPLES, len(track))
+        part = slice(start, end)
+        counts = track.moving[part] & (track.time_s[part] - track.time_s[min(start, len(track) - 1)] <= CONTEXT_S)
+        return track.litres[start : start + _run(counts)]
+    first = max(start + 1 - CONTEXT_SAMPLES, 0)
+    part = slice(first, start + 1)
+    counts = (track.moving[part] & (track.time_s[start] - track.time_s[part] <= CONTEXT_S))[::-1]
+    return track.litres[start + 1 - _run(counts) : start + 1]
+
+
+def _run(counts: NDArray[np.bool_]) -> int:
+    """How many are true at the beginning."""
+    return len(counts) if counts.all() else int(np.argmin(counts))
+
+
+def place_at(values: Floats, at: int) -> float | None:
+    near = values[max(at - 2, 0) : at + 3]
+    near = near[np.isfinite(near)]
+    return float(np.median(near)) if len(near) else None
