@@ -103,7 +103,10 @@ def test_registers_requests_and_refusals() -> None:
 
 @pytest.mark.parametrize(("protocol", "data"), [("slcan", slcan.frame_line(DASH)), ("gvret", gvret.frame_bytes(DASH))])
 def test_signals_of_a_frame_through_either_bridge(protocol: str, data: bytes) -> None:
-    told = says(explain(protocol, data))
+    rows = explain(protocol, data)
+    levels = [bytes.fromhex(row.hex) for row in rows if row.name.startswith("fuel level")]
+    assert levels == {"slcan": [b"7D", b"50"], "gvret": [b"\x7d", b"\x50"]}[protocol]
+    told = says(rows)
     assert told["identifier"] == "18FEFC21: PGN 65276 from 33"
     assert told["fuel level 1"] == "50 %"
     assert told["washer fluid level"] == "not available"
