@@ -72,22 +72,20 @@ def fuel_events(store: Store, wanted: Wanted) -> Iterator[Row]:
     """By their beginnings; what newer data took back is there as well, and says so."""
     event = FuelEventRow
     query = (
-        select(event.start_ms, event.id, event.__table__, Vehicle.plate, Tank.name)
+        select(event.start_ms, event.id, event.__table__, Vehicle.plate, Tank.name.label("tank"))
         .join(Vehicle, Vehicle.id == event.vehicle_id)
         .join(Tank, Tank.id == event.tank_id)
     )
-    same = (
-        "id", "kind", "litres", "level_before_l", "level_after_l", "confidence", "at_least", "in_motion",
-        "provisional", "lat", "lon", "driver", "decision", "reason", "note", "decided_by", "evidence",
-    )  # fmt: skip
+    columns = event.__table__.c
     for row in by_time(store, query, event.start_ms, event.id, wanted):
         own = row._mapping
-        yield {
-            **{name: own[event.__table__.c[name]] for name in same},
+        decided_at = own[columns.decided_at]
+        shown = {
             "vehicle": row.plate,
-            "tank": row.name,
-            "start": iso_ms(row.start_ms),
-            "end": iso_ms(own[event.__table__.c.end_ms]),
-            "decided_at": None if row.decided_at is None else iso(row.decided_at),
-            "withdrawn": row.withdrawn_at is not None,
+            "tank": row[-1],
+            "start": iso_ms(own[columns.start_ms]),
+            "end": iso_ms(own[columns.end_ms]),
+            "decided_at": None if decided_at is None else iso(decided_at),
+            "withdrawn": own[columns.withdrawn_at] is not None,
         }
+        yield {name: shown[name] if name in shown else own[columns[name]] for name in EVENT_COLUMNS}

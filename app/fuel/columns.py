@@ -2,7 +2,7 @@
 
 A year of readings is half a million rows. An object for each of their numbers costs several times what the database
 needs to find them, so the database hands over each column as one text of whole numbers, which numpy reads at once and
-which no other thread waits for (docs/decisions/0085).
+which no other thread waits for (docs/decisions/0086).
 """
 
 from __future__ import annotations

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from adapters.records import Batch, EngineReading, FuelReading
 from app.fleet.errors import NotFound
 from app.fleet.export import export_rows
+from app.fleet.export_fuel import EVENT_COLUMNS
 from app.fleet.telemetry import TelemetrySink
 from app.fleet.vehicles import add_vehicle
 from app.fuel.agenda import open_work
@@ -29,7 +31,7 @@ from app.security.audit import verify_acts
 from app.store.retention import Retention, set_retention, sweep
 from app.store.store import Store
 from app.store.tables import EngineReadingRow, FuelDay, FuelReadingRow
-from tests.helpers.fleet import add_integration
+from tests.helpers.fleet import add_integration, count_of
 
 T = TypeVar("T")
 DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
@@ -199,8 +201,7 @@ def test_a_day_that_runs_is_written_over_and_one_that_is_over_is_followed(site: 
     site.run()
     site.levels(*[190.0] * 12, first_ms=START_MS + HOUR_MS)
     site.run()
-    rows = select(func.count()).select_from(FuelDay)
-    assert site.read(lambda c: c.execute(rows).scalar_one()) == 1
+    assert count_of(site.store, FuelDay) == 1
     site.now_ms = START_MS + 2 * DAY_MS
     site.levels(*[190.0] * 12, first_ms=START_MS + 3 * HOUR_MS)
     site.run()
@@ -237,7 +238,8 @@ def test_the_engines_counter_and_speed_stand_beside_the_sensor(site: Site) -> No
     )
     site.run()
     (day,) = site.read(lambda c: list_days(c, [site.tank_id], "2026-03-02", "2026-03-02"))
-    assert (day.counter_l, day.engine_h) == (12, pytest.approx(1))
+    assert day.counter_l == 12
+    assert day.engine_h == pytest.approx(1)
     assert day.distance_km == pytest.approx(60)
     assert day.norm_l == pytest.approx(60 * 28 / 100)
 
@@ -265,7 +267,7 @@ def test_receipts_are_compared_with_what_the_sensor_saw(site: Site) -> None:
 def test_receipts_that_cannot_be_are_refused(site: Site) -> None:
     for litres in (0, -1, float("nan"), 1e9):
         with pytest.raises(FuelError):
-            site.write(lambda c, litres=litres: add_receipt(c, "KAN-1", START_MS, litres))
+            site.write(partial(add_receipt, vehicle="KAN-1", at_ms=START_MS, litres=litres))
     with pytest.raises(NotFound):
         site.write(lambda c: add_receipt(c, "nobody", START_MS, 10))
     site.write(lambda c: add_receipt(c, "KAN-1", START_MS, 10, reference="A"))
@@ -288,6 +290,7 @@ def test_readings_and_events_are_exported(site: Site) -> None:
     found(site, a_refuel(60, 70), a_refuel(300, 310))
     found(site, a_refuel(60, 70))
     events = list(export_rows(site.store, "fuel-events"))
+    assert all(tuple(row) == EVENT_COLUMNS and row["tank"] == "Main" for row in events)
     assert [(row["start"], row["withdrawn"]) for row in events] == [
         ("2026-03-02T01:00:00Z", False), ("2026-03-02T05:00:00Z", True),
     ]  # fmt: skip
@@ -302,7 +305,5 @@ def test_old_readings_are_forgotten_and_what_was_found_stays(site: Site) -> None
     site.write(lambda c: set_retention(c, Retention(positions_days=10)))
     deleted = sweep(site.store, START_MS + 25 * DAY_MS, threading.Event())
     assert (deleted["fuel_readings"], deleted["engine_readings"]) == (2, 1)
-    for table, left in ((FuelReadingRow, 1), (EngineReadingRow, 1)):
-        count = select(func.count()).select_from(table)
-        assert site.read(lambda c, count=count: c.execute(count).scalar_one()) == left
+    assert (count_of(site.store, FuelReadingRow), count_of(site.store, EngineReadingRow)) == (1, 1)
     assert len(site.read(list_events)) == 1

@@ -169,7 +169,14 @@ def test_a_voltage_without_a_position_is_stored_with_its_message(site: Site) -> 
 
 def test_attributes_that_look_like_fuel_are_suggested_the_likeliest_first(site: Site) -> None:
     for at in range(4):
-        more = {"adc1": 2.0, "io9": at * 10, "fuelUsed": at, "batteryLevel": 90, "label": "x", "fuel": f"{50 + at} L"}
+        more: dict[str, Any] = {
+            "adc1": 2.0,
+            "io9": at * 10,
+            "fuelUsed": at,
+            "batteryLevel": 90,
+            "label": "x",
+            "fuel": f"{50 + at} L",
+        }
         site.tell(at, 80 - at, **more)
     found = site.read(lambda c: suggest_mappings(c, site.device_id()))
     assert [(one.attribute, one.unit) for one in found] == [
@@ -211,17 +218,16 @@ def test_killed_between_two_pieces_it_goes_on_where_it_was(site: Site, monkeypat
     site.tell(0, 1, 2, 3, 4, 5)
     site.map(Reading("fuelLevel"))
     assert site.follower.step(site.store, T0_MS) is not None
-    real = telematics.set_fact
 
     def killed(*_arguments: Any) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(telematics, "set_fact", killed)
     stored = site.values()
-    with pytest.raises(RuntimeError, match="killed"):
-        site.follower.step(site.store, T0_MS)
+    with monkeypatch.context() as patch:
+        patch.setattr(telematics, "set_fact", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            site.follower.step(site.store, T0_MS)
     assert site.values() == stored  # the piece went with its cursor
-    monkeypatch.setattr(telematics, "set_fact", real)
     site.follower = TelematicsFollower()
     site.follow()
     assert site.values() == [1, 2, 3, 4, 5]
