@@ -148,8 +148,9 @@ class Stream:
 class Manifest:
     """What the host must know about an integration before it runs.
 
-    ``icon`` is a Lucide name. ``stale_after_s`` is the age of the newest data at which a running integration is no
-    longer healthy; 0 where data may rest. Optional parts are ``module:object`` texts.
+    ``icon`` is the name of a Lucide icon that the console ships, else a plug is shown. ``stale_after_s`` is the age
+    of the newest data at which a running integration is no longer healthy; 0 where data may rest. Optional parts
+    are ``module:object`` texts.
     """
 
     key: str

@@ -20,3 +20,8 @@ def resource_path(relative: str) -> Path:
 def resource_text(relative: str) -> str:
     """A shipped text file, UTF-8."""
     return resource_path(relative).read_text(encoding="utf-8")
+
+
+def has_icon(name: str) -> bool:
+    """Whether an icon of this name is shipped; an integration of others may name any."""
+    return name in {file.name.removesuffix(".svg") for file in resource_path("icons").glob("*.svg")}

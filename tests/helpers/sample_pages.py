@@ -86,7 +86,7 @@ class CardsPage(Page):
             ("Active Integrations", "activity", "primary", "2", "1 healthy · 1 stale"),
             ("Healthy", "circle-check", "ok", "1", "fresh data"),
             ("Need attention", "triangle-alert", "warn", "1", "sign in again"),
-            ("Trackers reporting", "satellite", "info", "482 / 500", "18 silent > 10 min"),
+            ("Trackers reporting", "satellite-dish", "info", "482 / 500", "18 silent > 10 min"),
         ):
             card = StatCard(theme, label, icon, tint)
             card.set_value(value, note)

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWid
 from app.catalogue import Entry
 from app.integrations import IntegrationRow
 from resources.i18n import tr
-from widgets.integrations.words import CardBadge, badge_of
+from widgets.integrations.words import CardBadge, badge_of, icon_of
 from widgets.primitives import Badge, Card, IconTile, StatusPill, outline_button, paragraph, primary_button, text_label
 from widgets.theme import Theme
 
@@ -70,7 +70,7 @@ class IntegrationCard(Card):
     def _lay_out(self) -> None:
         entry = self.entry
         head = QHBoxLayout()
-        head.addWidget(IconTile(self._theme, entry.icon, "warn" if entry.problem else "primary", TILE))
+        head.addWidget(IconTile(self._theme, icon_of(entry), "warn" if entry.problem else "primary", TILE))
         head.addStretch(1)
         head.addWidget(self.badge, 0, Qt.AlignmentFlag.AlignTop)
         self.body.addLayout(head)

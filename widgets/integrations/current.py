@@ -13,7 +13,7 @@ from app.engine.phases import Phase
 from app.integrations import IntegrationRow
 from resources.i18n import tr
 from widgets.context import ConsoleContext
-from widgets.integrations.words import explain, phase_pill, times_line
+from widgets.integrations.words import explain, icon_of, phase_pill, times_line
 from widgets.primitives import (
     Card,
     EmptyState,
@@ -115,7 +115,7 @@ class CurrentItem(QWidget):
         for act in ("sign_in", "details", "configure"):
             getattr(self, act).clicked.connect(self._asker(act))
         self.more.clicked.connect(self.open_menu)
-        self._lay_out(entry.icon if entry is not None else "plug")
+        self._lay_out(icon_of(entry))
 
     def show_row(self, row: IntegrationRow, *, is_syncing: bool) -> None:
         self.row, self._is_syncing = row, is_syncing

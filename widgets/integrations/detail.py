@@ -18,7 +18,7 @@ from widgets.integrations.figures import FigureCards
 from widgets.integrations.log_panel import LogPanel
 from widgets.integrations.reading import Details, SetAside, read_details
 from widgets.integrations.state_cards import CountersCard, StateCard, StreamsCard
-from widgets.integrations.words import phase_pill
+from widgets.integrations.words import icon_of, phase_pill
 from widgets.page import PAGE_MARGIN, Page, scroll_area
 from widgets.primitives import (
     CardGrid,
@@ -112,7 +112,7 @@ class DetailView(QWidget):
     def _show(self, details: Details) -> None:
         row, entry = details.row, self._entry
         manifest = entry.manifest if entry is not None else None
-        self.tile.set_icon(entry.icon if entry is not None else "plug", "primary")
+        self.tile.set_icon(icon_of(entry), "primary")
         self.name.setText(row.name)
         level, word = phase_pill(row.phase)
         self.pill.set_state(level, word, row.reason)

@@ -19,7 +19,7 @@ from widgets.integrations.acts import Acts
 from widgets.integrations.available import AvailableTab
 from widgets.integrations.current import CurrentTab
 from widgets.integrations.reading import Overview, read_overview
-from widgets.integrations.words import phase_pill
+from widgets.integrations.words import icon_of, phase_pill
 from widgets.page import Page, PageHeader, scroll_area
 from widgets.primitives import CardGrid, IconButton, SegmentedTabs, StatCard, primary_button
 from widgets.theme import Level
@@ -236,7 +236,7 @@ class IntegrationsPage(Page):
         menu = QMenu(self)
         for entry in catalogue.entries():
             if entry.manifest is not None:
-                action = menu.addAction(self.context.theme.icon(entry.icon), entry.name.replace("&", "&&"))
+                action = menu.addAction(self.context.theme.icon(icon_of(entry)), entry.name.replace("&", "&&"))
                 action.setObjectName(entry.key)
                 action.triggered.connect(partial(self.add, entry.key))
         self.add_button.setMenu(menu)

@@ -11,11 +11,19 @@ from app.catalogue import CATEGORY_LABELS, Entry
 from app.clock import utc_now
 from app.engine.phases import Phase
 from app.integrations import IntegrationRow
+from resources import has_icon
 from resources.i18n import tr
 from widgets.formats import Formats
 from widgets.theme import Level
 
 ALL = "all"
+PLAIN_ICON = "plug"
+
+
+def icon_of(entry: Entry | None) -> str:
+    """The entry's icon where it is shipped: a package of others may name any, or be gone."""
+    return entry.icon if entry is not None and has_icon(entry.icon) else PLAIN_ICON
+
 
 _PHASES: Mapping[Phase, tuple[Level, str]] = {
     Phase.NOT_CONFIGURED: ("neutral", "Not configured"),

@@ -16,6 +16,7 @@ from widgets.integrations.words import (
     category_choices,
     counter_label,
     explain,
+    icon_of,
     matches,
     phase_pill,
     times_line,
@@ -74,6 +75,13 @@ def test_the_categories_are_those_of_the_platform_in_its_order() -> None:
         "Government",
         "Execution",
     ]
+
+
+def test_an_icon_that_is_not_shipped_costs_no_page() -> None:
+    """A package of others may name any icon, and one that is gone names none."""
+    entry = COMING_SOON[0]
+    assert [icon_of(replace(entry, icon=name)) for name in ("truck", "no-such-icon", "")] == ["truck", "plug", "plug"]
+    assert icon_of(None) == "plug"
 
 
 def test_every_phase_has_a_word_of_its_own() -> None:
