@@ -366,5 +366,5 @@ def _declared_size(buffer: bytearray, at: int, end: int) -> int:
 def _head_frame(data: bytes) -> Frame:
     """A frame whose length and tail agree, with what its own checks say."""
     if data[0] == 0x68:
-        return Frame("gt02", data, "ok" if gt02.has_identity(data) else "malformed")
+        return Frame("gt02", data, "ok" if gt02.imei_of(data) is not None else "malformed")
     return Frame("gt06", data, "ok" if crc_matches(data) else "bad_checksum")

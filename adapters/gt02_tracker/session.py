@@ -14,8 +14,8 @@ from adapters.gt02_tracker.hall import Reporter
 from adapters.gt02_tracker.memory import Memory
 from adapters.gt02_tracker.translate import (
     Source,
+    add_gt02_location,
     declared_offset_s,
-    gt02_location_records,
     gt02_records,
     gt06_records,
 )
@@ -126,7 +126,7 @@ class Session:
             self._keep(frame, now_ms, "malformed", records)
             return
         raw = self._believe_gt02(data, now_ms, "ok", b"")
-        records += gt02_location_records(raw.device or "", gt02.serial_of(data), location, raw, self._memory)
+        add_gt02_location(records, location, raw, self._memory)
 
     def _believe_gt02(self, data: bytes, now_ms: int, verdict: Verdict, reply: bytes) -> RawFrame:
         device = gt02.imei_of(data)
