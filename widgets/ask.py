@@ -34,7 +34,7 @@ async def run(dialog: QDialog) -> bool:
             closed.set_result(result)
 
     dialog.finished.connect(on_finished)
-    dialog.open()
+    QDialog.open(dialog)  # that of QPrintDialog itself wants a slot
     try:
         return await closed == QDialog.DialogCode.Accepted.value
     finally:

@@ -52,6 +52,7 @@ class FuelPage(Page):
         self.waiting = StatCard(theme, tr("Sensors waiting"), "inbox", "info")
         self.tanks = outline_button(theme, tr("Tanks and sensors…"), "settings")
         self.parameters = outline_button(theme, tr("Parameters…"), "sliders-horizontal")
+        self.report = outline_button(theme, tr("Report…"), "file-text")
         self.search = SearchField(theme, tr("Plate…"))
         self.columns = IconButton(theme, "columns-3", tr("Choose the columns"), framed=True)
         self.vehicles = VehicleTable(context, self.reader)
@@ -67,7 +68,7 @@ class FuelPage(Page):
     def _lay_out(self) -> None:
         column = self.column()
         subtitle = tr("Levels, refuels and drains of each vehicle, with the evidence behind them")
-        column.addWidget(PageHeader(tr("Fuel"), subtitle, [self.parameters, self.tanks]))
+        column.addWidget(PageHeader(tr("Fuel"), subtitle, [self.report, self.parameters, self.tanks]))
         cards = QWidget()
         grid = CardGrid(cards, min_width=200, is_balanced=True)
         for card in (self.measured, self.on_board, self.drains, self.waiting):
@@ -120,6 +121,7 @@ class FuelPage(Page):
         self.receipts.remove_wanted.connect(lambda row: self.spawn(self._remove_receipts(row), "receipt"))
         self.receipts.table.selected.connect(self._on_checked)
         self.tanks.clicked.connect(lambda: self._open("fuel_tanks"))
+        self.report.clicked.connect(lambda: self.spawn(self._report(), "report"))
         self.parameters.clicked.connect(lambda: self._open("fuel_parameters"))
         self.context.formats.ticked.connect(self._on_ticked)
         self.context.formats.changed.connect(self._on_formats)
@@ -163,6 +165,7 @@ class FuelPage(Page):
     def _choose(self, vehicle: VehicleFuel | None) -> None:
         self.vehicle = vehicle
         self.parameters.setEnabled(vehicle is not None)
+        self.report.setEnabled(vehicle is not None)
 
     def _load_chart(self, *, keep_span: bool) -> None:
         self.spawn(self._quietly(partial(self._read_chart, keep_span=keep_span)), "chart")
@@ -319,6 +322,16 @@ class FuelPage(Page):
             )
             if note is not None:
                 await self._write(partial(note_event, event_id=event.id, note=note))
+
+    async def _report(self) -> None:
+        vehicle = self.vehicle
+        if vehicle is None:
+            return
+        from_ms, to_ms = self._span_ms()
+        if self._shown is not None:  # what is seen of it now
+            from_ms, to_ms = (round(moment * 1000) for moment in self.chart.chart.span)
+        show = self.context.doors.dialogs["fuel_report"]
+        await show(self.context, self, vehicle.vehicle_id, vehicle.plate, from_ms, to_ms)
 
     async def _add_receipt(self, refuel: CheckedRefuel | None) -> None:
         vehicle = self.vehicle
