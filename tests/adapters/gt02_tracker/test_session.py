@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.gt02_tracker.session import Intake, Session
-from adapters.records import DeviceEvent, DeviceStatus, Position, RawFrame, Record, Rejected
+from adapters.records import (
+    DeviceEvent,
+    DeviceStatus,
+    FuelReading,
+    FuelSensorInfo,
+    Position,
+    RawFrame,
+    Record,
+    Rejected,
+)
 from tests.adapters.gt02_tracker import builders as b
 from tests.adapters.gt02_tracker.support import IMEI, NOW_MS, FakeReporter
 
@@ -348,6 +357,19 @@ def test_gt06_information(content: bytes, field: str, value: object) -> None:
     status = only(intake.records, DeviceStatus)
     assert (status.kind, intake.reply) == ("information", b"")
     assert value == (status.external_v if field == "external_v" else (status.attributes or {})[field])
+
+
+def test_gt06_level_sensor_is_a_fuel_sensor_by_itself() -> None:
+    content = b"\x0d!AIOIL,02,002.720,029.500,524J,0100,003.400,0,00,93"
+    intake, _ = talk(b.gt06_long(0x94, content))
+    info, reading = only(intake.records, FuelSensorInfo), only(intake.records, FuelReading)
+    assert (info.sensor, info.kind, info.unit) == (f"{IMEI}:fuel", "telematics", "counts")
+    status = only(intake.records, DeviceStatus)
+    assert (reading.sensor, reading.value, reading.raw) == (info.sensor, 3.4, status.raw)
+    assert reading.measured_at_ms == reading.received_at_ms == status.received_at_ms
+    assert reading.temperature_c == (status.attributes or {})["temperature_c"]
+    voltage, _ = talk(b.gt06_long(0x94, b"\x00\x04\x9f"))
+    assert not [one for one in voltage.records if isinstance(one, FuelReading)]
 
 
 def test_gt06_serial_passthrough_keeps_the_probe_bytes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,9 +23,11 @@ from app.fuel.days import list_days
 from app.fuel.detect.events import FuelEvent
 from app.fuel.errors import FuelError
 from app.fuel.events import decide, list_events
+from app.fuel.profiles import Profile
 from app.fuel.readings import tank_readings
 from app.fuel.receipts import add_receipt, check_receipts, list_receipts, remove_receipt
 from app.fuel.reconcile import reconcile
+from app.fuel.saved_profiles import keep_profile, list_profiles, remove_profile
 from app.fuel.tanks import add_tank, bind_sensor, list_sensors, list_tanks, remove_sensor, replace_sensor
 from app.fuel.worker import AGAIN_S, LIVE_MS, FuelWorker
 from app.security.audit import verify_acts
@@ -275,6 +278,24 @@ def test_receipts_that_cannot_be_are_refused(site: Site) -> None:
         site.write(lambda c: add_receipt(c, "KAN-1", START_MS, 10, reference="A"))
     with pytest.raises(NotFound):
         site.write(lambda c: remove_receipt(c, "nothing"))
+
+
+def test_profiles_of_sensors_are_kept_by_name(site: Site) -> None:
+    profile = Profile("lls", "LLS 5", "77", "1.2", 3, {"filter": 10, "mode": "text", "offset": None})
+    first = site.write(lambda c: keep_profile(c, " Lorry  400 L ", profile, note="as poured", who="F"))
+    second = site.write(lambda c: keep_profile(c, "Lorry 400 L", replace(profile, model="LLS 6")))
+    (kept,) = site.read(list_profiles)
+    assert (kept.id, kept.name, kept.profile) == (second, "Lorry 400 L", replace(profile, model="LLS 6"))
+    assert site.read(lambda c: list_profiles(c, "ede")) == []
+    with pytest.raises(NotFound):
+        site.write(lambda c: remove_profile(c, first))
+    site.write(lambda c: remove_profile(c, second))
+    assert site.read(list_profiles) == []
+    with pytest.raises(FuelError):
+        site.write(lambda c: keep_profile(c, " ", profile))
+    with pytest.raises(FuelError):
+        site.write(lambda c: keep_profile(c, "x", replace(profile, settings={})))
+    assert site.read(verify_acts).ok
 
 
 def test_readings_and_events_are_exported(site: Site) -> None:

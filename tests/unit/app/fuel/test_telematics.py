@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 from sqlalchemy import Connection, select
 
@@ -12,9 +13,11 @@ from adapters.records import DeviceStatus
 from app.fleet import devices
 from app.fleet.devices import list_devices
 from app.fleet.errors import NotFound
-from app.fuel import mappings, telematics
+from app.fuel import mappings, motion, telematics
+from app.fuel.columns import Floats
 from app.fuel.errors import FuelError
 from app.fuel.mappings import Reading, add_mapping, change_mapping, number_in, suggest_mappings, trailing_medians
+from app.fuel.motion import vehicle_motion
 from app.fuel.readings import vehicle_readings
 from app.fuel.tanks import add_tank, list_sensors, list_tanks, remove_sensor
 from app.fuel.telematics import TelematicsFollower
@@ -102,6 +105,22 @@ def test_a_mapped_value_is_litres_of_a_vehicle(site: Site) -> None:
     query = select(FuelReadingRow.position_id, FuelReadingRow.raw_frame_id)
     assert all(None not in row for row in site.read(lambda c: c.execute(query).all()))
     assert len(site.read(list_tanks)[0].sensors) == 1
+
+
+def test_very_many_fixes_are_thinned_out_and_every_reading_still_has_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.feed(*(a_position(IMEI, T0_MS + at * 10_000, speed_km_h=float(at)) for at in range(180)))
+    vehicle = site.write(lambda c: devices.adopt(c, IMEI, "KAN-1", now_ms=T0_MS))
+    everything = site.read(lambda c: vehicle_motion(c, vehicle, T0_MS, T0_MS + 1_800_000))
+    assert everything.speed_km_h.tolist() == list(range(180))
+    monkeypatch.setattr(motion, "MOST_FIXES", 60)
+    some = site.read(lambda c: vehicle_motion(c, vehicle, T0_MS, T0_MS + 1_800_000))
+    assert len(some.time_s) == 60
+    minutes: Floats = np.arange(30, dtype=np.float64) * 60 + T0_MS / 1000
+    assert not np.isnan(some.at(minutes).speed_km_h).any()
+    assert np.isnan(some.at(minutes + 7_200).speed_km_h).all()
+    assert np.isnan(some.at(minutes - 7_200).lat).all()
 
 
 def test_what_the_ignition_feeds_counts_while_it_is_on_only(site: Site) -> None:
