@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from PySide6.QtWidgets import QDialog, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDoubleSpinBox, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from app.alarms.errors import AlarmError
 from app.alarms.own_fences import OWNER, add_fences, circle, list_all, read_geojson, remove_fence
@@ -57,16 +57,16 @@ class CircleDialog(QDialog):
         column.addWidget(text_label(tr("New fence"), "heading"))
         how = tr("A circle. The place is latitude and longitude in degrees, as the map's details and a phone show it.")
         column.addWidget(text_label(how, "muted", wrap=True))
-        form = QFormLayout()
+        form = QGridLayout()
         form.setHorizontalSpacing(14)
         form.setVerticalSpacing(10)
-        for title, control in (
-            (tr("Name"), self.name),
-            (tr("Place"), self.place),
-            (tr("Radius"), self.radius),
-            (tr("Speed limit"), self.limit),
-        ):
-            form.addRow(text_label(title, "strong"), labelled(control, title))
+        form.setColumnStretch(1, 1)
+        rows = ((tr("Name"), self.name), (tr("Place"), self.place), (tr("Radius"), self.radius))
+        for at, (title, control) in enumerate((*rows, (tr("Speed limit"), self.limit))):
+            label = text_label(title, "strong")
+            label.setBuddy(control)
+            form.addWidget(label, at, 0)
+            form.addWidget(labelled(control, title), at, 1)
         column.addLayout(form)
         column.addWidget(self.problem)
         self.problem.hide()

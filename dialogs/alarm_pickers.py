@@ -19,7 +19,7 @@ from resources.i18n import tr, trn
 from widgets.primitives import SearchField, labelled, text_label
 from widgets.theme import Theme
 
-LIST_HEIGHT_PX = 150
+LIST_HEIGHT_PX = 164
 _ID = Qt.ItemDataRole.UserRole.value
 
 
@@ -43,7 +43,7 @@ class Picker(QWidget):
         self.every.setChecked(True)
         labelled(self.list, title)
         self.list.setFixedHeight(LIST_HEIGHT_PX)
-        self.list.setUniformItemSizes(True)
+        self.list.setProperty("ticks", "true")
         for key, name in entries:
             self._add(key, name)
         column = QVBoxLayout(self)

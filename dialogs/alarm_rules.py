@@ -23,7 +23,7 @@ from widgets.primitives import outline_button, primary_button, text_label
 from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 
-WIDTH_PX, HEIGHT_PX = 940, 620
+WIDTH_PX, HEIGHT_PX = 940, 680
 
 
 class RulesDialog(QDialog):
@@ -167,9 +167,9 @@ def summary(rule: Rule) -> str:
     if "least_l" in said:
         parts.append(tr("from {n} L", n=f"{said['least_l']:g}"))
     if "after_min" in said:
-        parts.append(tr("after {n} min", n=f"{said['after_min']:,}"))
+        parts.append(tr("after {span}", span=_span(said["after_min"])))
     if "longer_min" in said:
-        parts.append(tr("longer than {n} min", n=f"{said['longer_min']:,}"))
+        parts.append(tr("longer than {span}", span=_span(said["longer_min"])))
     if "hold_s" in said:
         parts.append(tr("for {n} s", n=said["hold_s"]))
     if said.get("when") == "driving":
@@ -183,6 +183,13 @@ def summary(rule: Rule) -> str:
     if said.get("vehicles"):
         parts.append(trn("{count} vehicle", "{count} vehicles", len(said["vehicles"])))
     return ", ".join(parts)
+
+
+def _span(minutes: int) -> str:
+    """In the largest unit that says it exactly."""
+    if minutes % 1_440 == 0:
+        return trn("{count} day", "{count} days", minutes // 1_440)
+    return tr("{n} h", n=minutes // 60) if minutes % 60 == 0 else tr("{n} min", n=f"{minutes:,}")
 
 
 def _columns() -> list[Column[Rule]]:

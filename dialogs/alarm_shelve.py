@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from PySide6.QtCore import QDate, QDateTime, QTime
+from PySide6.QtCore import QDate, QDateTime, Qt, QTime
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QDateTimeEdit,
     QDialog,
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -28,7 +26,15 @@ from resources.i18n import tr, trn
 from widgets import ask
 from widgets.alarms import words
 from widgets.context import ConsoleContext
-from widgets.primitives import calm_wheel, labelled, link_button, outline_button, primary_button, text_label
+from widgets.primitives import (
+    SegmentedTabs,
+    calm_wheel,
+    labelled,
+    link_button,
+    outline_button,
+    primary_button,
+    text_label,
+)
 from widgets.theme import restyle
 
 WIDTH_PX = 520
@@ -55,7 +61,7 @@ class ShelveDialog(QDialog):
         title = trn("Shelve {count} alarm", "Shelve {count} alarms", len(rows))
         self.setWindowTitle(title)
         self.setFixedWidth(WIDTH_PX)
-        self.spans: dict[str, QPushButton] = {}
+        self.spans = SegmentedTabs([*SPANS, (OWN, tr("Until a time"))], "60")
         self.own = QDateTimeEdit()
         self.reason = QLineEdit()
         self.meaning = text_label("", "muted", wrap=True)
@@ -64,7 +70,8 @@ class ShelveDialog(QDialog):
         self.cancel = outline_button(context.theme, tr("Cancel"))
         self._lay_out(title)
         self.reason.textChanged.connect(self._on_changed)
-        self.own.dateTimeChanged.connect(self._on_own)
+        self.spans.chosen.connect(self._on_changed)
+        self.own.dateTimeChanged.connect(self._on_changed)
         self.act.clicked.connect(self._start)
         self.cancel.clicked.connect(self.reject)
         self.act.setDefault(True)
@@ -79,7 +86,9 @@ class ShelveDialog(QDialog):
         column.addWidget(text_label(words.names(self._rows, 4), "muted", wrap=True, selectable=True))
         column.addSpacing(4)
         column.addWidget(text_label(tr("For how long"), "strong"))
-        column.addLayout(self._span_buttons())
+        column.addWidget(self.spans)
+        self._set_up_own()
+        column.addWidget(self.own)
         column.addWidget(self.meaning)
         column.addSpacing(4)
         column.addWidget(text_label(tr("Why"), "strong"))
@@ -99,22 +108,8 @@ class ShelveDialog(QDialog):
         buttons.addWidget(self.act)
         column.addLayout(buttons)
 
-    def _span_buttons(self) -> QVBoxLayout:
-        both = QVBoxLayout()
-        both.setSpacing(8)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        group = QButtonGroup(self)
-        group.setExclusive(True)
-        for value, word in (*SPANS, (OWN, tr("Until a time"))):
-            button = outline_button(self._context.theme, word, small=True)
-            button.setCheckable(True)
-            group.addButton(button)
-            button.toggled.connect(self._on_changed)
-            self.spans[value] = button
-            row.addWidget(button)
-        row.addStretch(1)
-        both.addLayout(row)
+    def _set_up_own(self) -> None:
+        """A time of its own begins at tomorrow morning."""
         local = from_ms(self._now_ms()).astimezone(self._context.formats.zone) + timedelta(days=1)
         self.own.setDateTime(QDateTime(QDate(local.year, local.month, local.day), QTime(MORNING_HOUR, 0)))
         self.own.setDisplayFormat("yyyy-MM-dd HH:mm")
@@ -124,10 +119,7 @@ class ShelveDialog(QDialog):
         if edit is not None:
             edit.setTextMargins(8, 0, 0, 0)  # date fields pass over the style sheet's padding
         calm_wheel(self.own)
-        both.addWidget(self.own)
         self.own.hide()
-        self.spans["60"].setChecked(True)
-        return both
 
     def _suggestions(self) -> QGridLayout:
         grid = QGridLayout()
@@ -135,37 +127,27 @@ class ShelveDialog(QDialog):
         for at, text in enumerate(REASONS):
             button = link_button(self._context.theme, text, small=True)
             button.clicked.connect(partial(self.reason.setText, text))
-            grid.addWidget(button, at // 2, at % 2)
+            grid.addWidget(button, at // 2, at % 2, Qt.AlignmentFlag.AlignLeft)
         grid.setColumnStretch(2, 1)
         return grid
-
-    @property
-    def chosen(self) -> str:
-        return next(value for value, button in self.spans.items() if button.isChecked())
 
     def wanted_until_ms(self) -> int:
         """The time that is chosen now."""
         now_ms, zone = self._now_ms(), self._context.formats.zone
-        if self.chosen == OWN:
+        if self.spans.value == OWN:
             date, time = self.own.date(), self.own.time()
             there = datetime(date.year(), date.month(), date.day(), time.hour(), time.minute(), tzinfo=zone)
             return to_ms(there)
-        if self.chosen == "morning":
+        if self.spans.value == "morning":
             local = from_ms(now_ms).astimezone(zone)
             morning = local.replace(hour=MORNING_HOUR, minute=0, second=0, microsecond=0)
             return to_ms(morning if morning > local else morning + timedelta(days=1))
-        return now_ms + int(self.chosen) * 60_000
-
-    def _on_own(self) -> None:
-        self.spans[OWN].setChecked(True)
-        self._on_changed()
+        return now_ms + int(self.spans.value) * 60_000
 
     def _on_changed(self, *_value: object) -> None:
-        if not any(button.isChecked() for button in self.spans.values()):
-            return
         self.problem.hide()
         restyle(self.reason, invalid="false")
-        self.own.setVisible(self.chosen == OWN)
+        self.own.setVisible(self.spans.value == OWN)
         until_ms = self.wanted_until_ms()
         until = self._context.formats.time(until_ms)
         self.meaning.setText(tr("It comes back at {until}, whatever happens until then.", until=until))

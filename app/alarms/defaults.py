@@ -17,7 +17,7 @@ DEFAULT_RULES: tuple[tuple[Kind, str, Priority, Mapping[str, Any]], ...] = (
     (Kind.TRACKER_SILENT, "Tracker silent for a day", Priority.LOW, {"after_min": 1_440}),
     (Kind.SENSOR_SILENT, "Fuel sensor silent on the way", Priority.LOW, {"after_min": 60, "when": "driving"}),
     (Kind.SENSOR_SILENT, "Fuel sensor silent for a day", Priority.LOW, {"after_min": 1_440}),
-    (Kind.SPEED, "Faster than 100 km/h", Priority.LOW, {"limit_km_h": 100.0}),
+    (Kind.SPEED, "Faster than 100 km/h", Priority.LOW, {"limit_km_h": 100}),
     (Kind.SPEED, "Faster than a fence allows", Priority.LOW, {"limit": "fence"}),
 )
 """Kind, name, priority and the settings that differ from the model's own. Rules about entering, leaving and staying

@@ -66,7 +66,7 @@ def _speed(told: Told) -> tuple[str, str, list[Fact]]:
     speed = float(told.fixes.speed_km_h[told.row])
     said = told.rule.said(SpeedRule)
     limit = told.limit_km_h
-    title = f"{told.subject.label}: {speed:.0f} km/h where {limit:.0f} are allowed"
+    title = f"{told.subject.label}: {speed:.0f} km/h, limit {limit:.0f}"
     detail = (
         f"{told.subject.label} drives faster than {limit:.0f} km/h with a tolerance of {said.tolerance_km_h:.0f} km/h, "
         f"and has done so for at least {said.hold_s} s."

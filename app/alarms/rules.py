@@ -59,14 +59,14 @@ class WorkingHours(Settings):
 
 
 class DrainRule(RuleSettings, WorkingHours):
-    least_l: float = setting(
+    least_l: int = setting(
         "Least loss",
         "number",
-        default=10.0,
+        default=10,
         unit="L",
         help="Smaller drains stay events on the fuel page.",
-        ge=0.0,
-        le=5_000.0,
+        ge=0,
+        le=5_000,
     )
     least_confidence: int = setting(
         "Least confidence",
@@ -128,23 +128,23 @@ class SpeedRule(FenceScope):
         choices={"fixed": "One limit", "fence": "The limit of each fence"},
         help="One limit everywhere or in the chosen fences, or what each fence itself allows.",
     )
-    limit_km_h: float = setting(
+    limit_km_h: int = setting(
         "Fastest allowed",
         "number",
-        default=100.0,
+        default=100,
         unit="km/h",
-        ge=5.0,
-        le=250.0,
+        ge=5,
+        le=250,
         shown_when={"limit": ("fixed",)},
     )
-    tolerance_km_h: float = setting(
+    tolerance_km_h: int = setting(
         "Tolerance",
         "number",
-        default=5.0,
+        default=5,
         unit="km/h",
         help="The alarm begins above limit and tolerance, and ends at the limit.",
-        ge=0.0,
-        le=50.0,
+        ge=0,
+        le=50,
     )
     hold_s: int = setting(
         "For at least",
@@ -159,14 +159,14 @@ class SpeedRule(FenceScope):
 
 class FenceRule(FenceScope, WorkingHours):
     hours: Hours = setting("Counts", "choice", default="always", choices=_HOURS)
-    margin_m: float = setting(
+    margin_m: int = setting(
         "Margin",
         "number",
-        default=50.0,
+        default=50,
         unit="m",
         help="A vehicle has left only when it is farther than this from the fence: fixes wander.",
-        ge=0.0,
-        le=2_000.0,
+        ge=0,
+        le=2_000,
     )
     hold_s: int = setting(
         "For at least",

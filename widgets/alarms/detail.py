@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from app.alarms.listing import HISTORY, SHELVED, AlarmListing
@@ -224,7 +224,7 @@ class AlarmPanel(SidePanel):
         for one in related[:MOST_FOLDED]:
             button = link_button(self._theme, one.title, small=True)
             button.clicked.connect(partial(self._show_other, one.id))
-            self.folded.addWidget(button)
+            self.folded.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         if len(related) > MOST_FOLDED:
             self.folded.addWidget(text_label(tr("and {n} more", n=f"{len(related) - MOST_FOLDED:,}"), "small"))
 

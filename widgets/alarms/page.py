@@ -100,11 +100,16 @@ class AlarmsPage(Page):
         bar = QHBoxLayout()
         bar.setSpacing(10)
         bar.addWidget(self.tabs)
-        bar.addWidget(self.with_folded)
         bar.addStretch(1)
-        for widget in (self.priorities, self.kinds, self.search, self.columns):
-            bar.addWidget(widget)
+        bar.addWidget(self.search)
+        bar.addWidget(self.columns)
         column.addLayout(bar)
+        filters = QHBoxLayout()
+        filters.setSpacing(10)
+        for widget in (self.priorities, self.kinds, self.with_folded):
+            filters.addWidget(widget)
+        filters.addStretch(1)
+        column.addLayout(filters)
         self.many = QWidget()
         many = QHBoxLayout(self.many)
         many.setContentsMargins(0, 0, 0, 0)
@@ -154,7 +159,7 @@ class AlarmsPage(Page):
         now_ms = self.now_ms()
         shown = [row for row in self.rows if row.parent_id is not None and row.group(now_ms) != HISTORY]
         self.reader.folded = Counter(row.parent_id for row in shown if row.parent_id is not None)
-        self.alarm_table.model.apply(self.rows)
+        self.alarm_table.rows = self.rows
         self.alarm_table.show_filtered()
         self._count()
         self._follow_panel()
@@ -173,8 +178,11 @@ class AlarmsPage(Page):
     def _count(self) -> None:
         now_ms = self.now_ms()
         folded = self.with_folded.isChecked()
-        counts = Counter(row.group(now_ms) for row in self.rows if folded or row.parent_id is None)
-        counts[HISTORY] = sum(row.group(now_ms) == HISTORY for row in self.rows)
+        counts = Counter(
+            group
+            for row in self.rows
+            if (group := row.group(now_ms)) in {SHELVED, HISTORY} or folded or row.parent_id is None
+        )
         for group, label in GROUP_TABS.items():
             self.tabs.set_label(group, f"{label}  {counts[group]:,}" if counts[group] else label)
 
@@ -274,7 +282,7 @@ class AlarmsPage(Page):
 
     def _on_tab(self, group: str) -> None:
         self.alarm_table.filter.group = group
-        self.with_folded.setVisible(group != HISTORY)
+        self.with_folded.setVisible(group in {STANDING, CLEARED})
         self._show_empty()
         self._on_filtered()
 

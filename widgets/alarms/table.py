@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.alarms.listing import HISTORY, STANDING, AlarmListing
+from app.alarms.listing import CLEARED, STANDING, AlarmListing
 from app.alarms.words import RANKS
 from resources.i18n import tr
 from widgets.alarms import words
@@ -34,9 +34,15 @@ class Filter:
     text: str = ""
     with_folded: bool = False
 
-    def takes(self, row: AlarmListing, now_ms: int) -> bool:
+    def is_here(self, row: AlarmListing, now_ms: int) -> bool:
+        """Whether an alarm belongs to the group that is shown; what is put off or over is never hidden."""
         if row.group(now_ms) != self.group:
             return False
+        is_hidden = row.parent_id is not None and self.group in {STANDING, CLEARED}
+        return not is_hidden or self.with_folded or bool(self.text)
+
+    def takes(self, row: AlarmListing) -> bool:
+        """Whether it is one of those that are sought."""
         if self.kind and row.kind != self.kind:
             return False
         if self.priority and row.priority != self.priority:
@@ -46,24 +52,27 @@ class Filter:
             more = (row.assigned_to, row.shelved_reason, row.acknowledged_by, *(one["text"] for one in row.comments))
             haystack = "\n".join([*said, *map(str, more)]).casefold()
             return all(word in haystack for word in self.text.casefold().split())
-        return self.with_folded or row.parent_id is None or self.group == HISTORY
+        return True
 
 
 class AlarmTable(DataTable[AlarmListing]):
-    """``filter`` is what is shown; call :meth:`show` after changing it."""
+    """``filter`` is what is shown of ``rows``; call :meth:`show_filtered` after changing either."""
 
     def __init__(self, context: ConsoleContext, reader: Reader) -> None:
         model = RowsModel[AlarmListing](_columns(reader), key=lambda row: row.id)
         super().__init__(context.theme, model, tr("Alarms"), multiple=True)
         model.setParent(self)
         self.filter = Filter()
+        self.rows: Sequence[AlarmListing] = ()
         self._reader = reader
         self.remember_in(context.ui_state, "alarms.table")
-        self.show_filtered()
 
     def show_filtered(self) -> None:
         now_ms = self._reader.now_ms()
-        self.model.set_predicate(lambda row: self.filter.takes(row, now_ms))
+        chosen = self.filter
+        is_filtered = bool(chosen.kind or chosen.priority or chosen.text)
+        self.model.set_predicate(chosen.takes if is_filtered else None)
+        self.model.apply([row for row in self.rows if chosen.is_here(row, now_ms)])
 
 
 def by_urgency(row: AlarmListing) -> tuple[bool, int, int]:
@@ -82,13 +91,13 @@ def _columns(reader: Reader) -> list[Column[AlarmListing]]:
             badge=words.priority_badge,
             width=98,
         ),
-        Column("title", tr("Alarm"), lambda row: row.title, tooltip=lambda row: plain_tip(row.detail), width=300),
+        Column("title", tr("Alarm"), lambda row: row.title, tooltip=lambda row: plain_tip(row.detail), width=292),
         Column(
             "state",
             tr("State"),
             lambda row: words.state(row, now_ms(), formats),
             badge=lambda row: words.state_badge(row, now_ms(), formats),
-            width=124,
+            width=116,
         ),
         Column(
             "age",
@@ -119,7 +128,7 @@ def _columns(reader: Reader) -> list[Column[AlarmListing]]:
             help=tr("How many alarms are folded under it, because it is their cause."),
             export=lambda row: reader.folded.get(row.id, 0),
         ),
-        Column("advice", tr("Next step"), lambda row: row.advice, tooltip=lambda row: plain_tip(row.advice), width=320),
+        Column("advice", tr("Next step"), lambda row: row.advice, tooltip=lambda row: plain_tip(row.advice), width=240),
         Column("vehicle", tr("Vehicle"), lambda row: row.vehicle or "", width=110, is_shown=False),
         Column("kind", tr("Kind"), words.kind, width=150, is_shown=False),
         Column(

@@ -24,6 +24,7 @@ GROUP_WORDS: Mapping[str, str] = {
     SHELVED: tr("Shelved"),
     HISTORY: tr("History"),
 }
+HOUR_S = 3_600
 OFTEN = 5
 """Repeats from which an alarm is said to flap."""
 
@@ -45,11 +46,10 @@ def state(row: AlarmListing, now_ms: int, formats: Formats) -> str:
 
 
 def state_badge(row: AlarmListing, now_ms: int, formats: Formats) -> tuple[Level, str]:
-    """``Standing``, ``Seen to``, ``Cleared``, ``Shelved for 2 h``, ``Over``."""
+    """``Standing``, ``Seen to``, ``Cleared``, ``Shelved 2 h``, ``Over``."""
     group = row.group(now_ms)
     if group == SHELVED:
-        left = formats.span(((row.shelved_until_ms or 0) - now_ms) / 1000)
-        return "neutral", tr("Shelved for {span}", span=left)
+        return "neutral", tr("Shelved {span}", span=_span((row.shelved_until_ms or 0) - now_ms, formats))
     if group == HISTORY:
         return "neutral", tr("Over")
     if group == CLEARED:
@@ -61,8 +61,13 @@ def state_badge(row: AlarmListing, now_ms: int, formats: Formats) -> tuple[Level
 
 def age(row: AlarmListing, now_ms: int, formats: Formats) -> str:
     """How long ago it began."""
-    seconds = max(0, now_ms - row.raised_at_ms) / 1000
-    return formats.span(seconds if seconds < 3_600 else seconds // 3_600 * 3_600)
+    return _span(now_ms - row.raised_at_ms, formats)
+
+
+def _span(length_ms: int, formats: Formats) -> str:
+    """In one unit, whole hours above one: narrow columns hold it."""
+    seconds = max(0, length_ms) / 1000
+    return formats.span(seconds if seconds < HOUR_S else seconds // HOUR_S * HOUR_S)
 
 
 def repeats(row: AlarmListing) -> str:

@@ -156,8 +156,10 @@ class SettingsPage(Page):
         )
 
     def _prefer_quiet(self) -> None:
-        times = [box.time().toString("HH:mm") for box in (self.quiet_from, self.quiet_to)]
-        self._prefer(quiet_from=times[0], quiet_to=times[1])
+        first, last = (box.time().toString("HH:mm") for box in (self.quiet_from, self.quiet_to))
+        choices = self.context.preferences.choices
+        if (first, last) != (choices.quiet_from, choices.quiet_to):  # also told when the focus only passes by
+            self._prefer(quiet_from=first, quiet_to=last)
 
     def _engine(self) -> QWidget:
         self.keep_box = switch(self.context.preferences.choices.keep_engine_running)

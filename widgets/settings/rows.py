@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QSpinBox,
     QTimeEdit,
     QVBoxLayout,
@@ -22,7 +21,6 @@ from widgets.primitives import Card, labelled, line, text_label
 from widgets.primitives.controls import calm_wheel
 
 CONTROL_WIDTH = 280
-TEXT_INSET = 8
 
 
 class SettingRow(QWidget):
@@ -78,8 +76,6 @@ def days(value: int, most: int = 3650) -> QSpinBox:
     box.valueChanged.connect(lambda number: box.setSuffix(_days_suffix(number)))
     box.setSuffix(_days_suffix(value))
     box.setMinimumWidth(120)
-    for edit in box.findChildren(QLineEdit):
-        edit.setTextMargins(TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside a spin box
     calm_wheel(box)
     return box
 
@@ -89,10 +85,6 @@ def time_of_day(value: str) -> QTimeEdit:
     edit = QTimeEdit(QTime.fromString(value, "HH:mm"))
     edit.setDisplayFormat("HH:mm")
     edit.setMinimumWidth(96)
-    edit.setMinimumHeight(34)
-    line_edit = edit.lineEdit()
-    if line_edit is not None:
-        line_edit.setTextMargins(TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside a spin box
     calm_wheel(edit)
     return edit
 

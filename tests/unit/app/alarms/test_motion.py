@@ -30,7 +30,7 @@ def test_too_fast_for_long_enough_is_an_alarm_that_ends_at_the_limit(site: Alarm
     site.drive(IMEI, [90, 104, 110, 120, 131, 120], from_ms=begin)
     site.step()
     alarm = site.alarm()
-    assert alarm.title == "ABC-123: 120 km/h where 100 are allowed"
+    assert alarm.title == "ABC-123: 120 km/h, limit 100"
     assert alarm.raised_at_ms == begin + 50_000, "by the fix that proved 30 s, not by the clock"
     assert alarm.cleared_at_ms is None
     assert alarm.lat is not None
@@ -179,7 +179,7 @@ def test_limits_of_fences_hold_inside_them_alone(site: AlarmSite) -> None:
         site.step(5 * MIN_MS)
         site.arrive(site.fix(IMEI, site.now_ms, east_m=east_m, speed=52.0 if east_m == -1_500 else 40.0))
         site.step()
-    assert site.alarm().title == "ABC-123: 40 km/h where 30 are allowed", "the strictest fence that holds"
+    assert site.alarm().title == "ABC-123: 40 km/h, limit 30", "the strictest fence that holds"
 
 
 def test_only_the_chosen_vehicles(site: AlarmSite) -> None:
