@@ -96,7 +96,8 @@ def _vehicle(
     mine = [day for day in days if day.tank_id in {tank.id for tank in tanks}]
     week = [day for day in mine if day.day > week_ago]
     used = [day.used_l for day in week if day.used_l is not None]
-    km = sum(day.distance_km for day in week)
+    # Each tank tells the whole way of the vehicle.
+    km = sum(max(one.distance_km for one in week if one.day == day) for day in {one.day for one in week})
     is_known = all(level.litres is not None for level in levels)
     newest = [level.at_ms for level in levels if level.at_ms is not None]
     since_ms = now_ms - 7 * DAY_MS
