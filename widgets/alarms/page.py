@@ -155,6 +155,7 @@ class AlarmsPage(Page):
     # What the store says
 
     async def refresh(self, topics: frozenset[str]) -> None:  # noqa: ARG002 - everything here comes with the alarms
+        wanted, self._wanted = self._wanted, ""  # what is wanted from now on, the next reading has for sure
         self.rows = sorted(await self.context.bridge.read(list_alarms), key=by_urgency)
         now_ms = self.now_ms()
         shown = [row for row in self.rows if row.parent_id is not None and row.group(now_ms) != HISTORY]
@@ -164,8 +165,7 @@ class AlarmsPage(Page):
         self._count()
         self._follow_panel()
         await self._look_for_flood()
-        if self._wanted:
-            wanted, self._wanted = self._wanted, ""
+        if wanted:
             self._show_alarm(wanted)
 
     async def _look_for_flood(self) -> None:
