@@ -25,6 +25,7 @@ from app.fuel.reconcile import reconcile
 from app.fuel.settings import parameters_of
 from app.fuel.spells import sensor_keys_of, spells_of
 from app.fuel.tanks import TankListing, list_tanks
+from app.store.retention import get_retention
 from app.store.store import Store
 from app.store.tables import EngineReadingRow, FuelReadingRow
 
@@ -87,10 +88,12 @@ def compute(store: Store, tank_id: str, now_ms: int) -> bool:
             until_ms = min(work.since_ms + LONGEST_MS, now_ms + DAY_MS)
             computed = _computed(connection, tank, work.since_ms, until_ms)
             next_ms = None if until_ms >= now_ms else _next_reading(connection, tank_id, until_ms - SETTLED_MS)
+            forgotten_ms = now_ms - (get_retention(connection).positions_days - 1) * DAY_MS
     if tank is None:
         store.write(partial(cross_out, work=work, next_ms=None)).result()
         return True
-    settled_ms = work.since_ms - SETTLED_MS
+    # Whose readings are not kept any more stays as it was found.
+    settled_ms = max(work.since_ms - SETTLED_MS, forgotten_ms)
 
     def save(connection: Connection) -> None:
         reconcile(connection, tank, computed.found.events, settled_ms, until_ms, now_ms)

@@ -147,7 +147,7 @@ def a_refuel(start_min: float, end_min: float, litres: float = 60, **more: Any) 
 def found(site: Site, *events: FuelEvent, since_ms: int = START_MS) -> list[tuple[str, str]]:
     """Reconcile; (id, decision) of what stands."""
     (tank,) = site.read(list_tanks)
-    site.write(lambda c: reconcile(c, tank, events, since_ms, START_MS + DAY_MS, site.now_ms))
+    site.write(lambda c: reconcile(c, tank, events, since_ms, START_MS + 30 * DAY_MS, site.now_ms))
     return [(one.id, one.decision) for one in reversed(site.read(list_events))]
 
 
@@ -320,11 +320,14 @@ def test_readings_and_events_are_exported(site: Site) -> None:
 
 def test_old_readings_are_forgotten_and_what_was_found_stays(site: Site) -> None:
     site.levels(100, 101)
-    site.levels(102, first_ms=START_MS + 20 * DAY_MS)
-    site.arrive(EngineReading("a", START_MS, engine_rpm=1), EngineReading("a", START_MS + 20 * DAY_MS, engine_rpm=2))
-    found(site, a_refuel(60, 70))
+    site.levels(102, first_ms=START_MS + 16 * DAY_MS)
+    site.arrive(EngineReading("a", START_MS, engine_rpm=1), EngineReading("a", START_MS + 16 * DAY_MS, engine_rpm=2))
+    found(site, a_refuel(15.5 * 1_440, 15.5 * 1_440 + 10))
     site.write(lambda c: set_retention(c, Retention(positions_days=10)))
     deleted = sweep(site.store, START_MS + 25 * DAY_MS, threading.Event())
     assert (deleted["fuel_readings"], deleted["engine_readings"]) == (2, 1)
     assert (count_of(site.store, FuelReadingRow), count_of(site.store, EngineReadingRow)) == (1, 1)
+    site.sensor(tank_id=site.tank_id)
+    site.now_ms = START_MS + 25 * DAY_MS
+    site.run()
     assert len(site.read(list_events)) == 1

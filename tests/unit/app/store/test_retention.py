@@ -14,7 +14,17 @@ from app.store import retention
 from app.store.logs import LogFilter, search_logs
 from app.store.retention import Retention, get_retention, set_retention, sweep
 from app.store.store import Store, topic_versions
-from app.store.tables import Command, DeviceEventRow, IntegrationLog, PositionRow, Problem, RawFrameRow, RejectedRecord
+from app.store.tables import (
+    Command,
+    DeviceEventRow,
+    EngineReadingRow,
+    FuelReadingRow,
+    IntegrationLog,
+    PositionRow,
+    Problem,
+    RawFrameRow,
+    RejectedRecord,
+)
 
 DAY_MS = 86_400_000
 NOW_MS = 1_000 * DAY_MS
@@ -26,6 +36,8 @@ TABLES: tuple[type[Any], ...] = (
     Problem,
     PositionRow,
     DeviceEventRow,
+    FuelReadingRow,
+    EngineReadingRow,
 )
 
 
@@ -84,6 +96,8 @@ def _fill(connection: Connection, ages_days: list[int]) -> None:
                 "marks": 0,
                 "key_extra": "",
             },
+            FuelReadingRow: {"sensor_key": 1, "measured_at_ms": ms, "received_at_ms": ms, "status": "ok"},
+            EngineReadingRow: {"sensor_key": 1, "measured_at_ms": ms},
         }
         for table, row in rows.items():
             connection.execute(insert(table).values(row))
@@ -124,6 +138,8 @@ def test_each_kind_goes_at_its_own_age(store: Store, monkeypatch: pytest.MonkeyP
         "problems": 4,
         "positions": 2,
         "device_events": 2,
+        "fuel_readings": 2,
+        "engine_readings": 2,
     }
     assert _counts(store) == {name: 8 - count for name, count in deleted.items()}
     with store.read() as connection:
