@@ -26,7 +26,6 @@ from widgets.context import ConsoleContext
 from widgets.primitives import calm_wheel, outline_button, primary_button, text_label
 
 WIDTH_PX = 440
-TEXT_INSET = 8
 
 
 async def fuel_receipt(
@@ -56,8 +55,6 @@ class ReceiptForm(QDialog):
         self.litres.setRange(0, LARGEST_L)
         self.litres.setDecimals(2)
         self.litres.setSuffix(" L")
-        for box in (self.at, self.litres):
-            box.lineEdit().setTextMargins(TEXT_INSET, 0, 0, 0)  # spin boxes pass over the style sheet's padding
         self.reference = QLineEdit()
         self.reference.setMaxLength(200)
         self.reference.setPlaceholderText(tr("Number of the receipt, card or station"))

@@ -22,7 +22,6 @@ from widgets.primitives import calm_wheel, labelled, outline_button, primary_but
 from widgets.rows_model import RowsModel
 
 WIDTH_PX, HEIGHT_PX = 1_240, 720
-TEXT_INSET = 8
 
 
 async def fuel_report(
@@ -167,7 +166,6 @@ def _day_field(name: str, day: date) -> QDateEdit:
     field.setDateRange(QDate(2000, 1, 1), _tomorrow())
     field.setDisplayFormat("yyyy-MM-dd")
     field.setMinimumWidth(132)
-    field.lineEdit().setTextMargins(TEXT_INSET, 0, 0, 0)  # date fields pass over the style sheet's padding
     labelled(field, name)
     calm_wheel(field)
     return field

@@ -30,7 +30,6 @@ from widgets.primitives import IconButton, calm_wheel, exact_height, labelled, o
 from widgets.theme import Theme, mono_font, restyle
 
 NUMBER_WIDTH = 180
-TEXT_INSET = 9
 LARGEST_INT = 2**31 - 1
 _WITHOUT_PLACEHOLDER = frozenset({"number", "port", "switch", "choice"})
 
@@ -161,8 +160,6 @@ class NumberEditor(Editor):
         if spec.unit:
             self.box.setSuffix(f" {spec.unit}")
         self.box.setFixedWidth(NUMBER_WIDTH)
-        for line in self.box.findChildren(QLineEdit):
-            line.setTextMargins(TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside a spin box
         self.box.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
         self.row.addStretch(1)
         calm_wheel(self.box)

@@ -17,6 +17,7 @@ from widgets.primitives import text_label
 
 CONNECTION, SYNC = "connection", "sync"
 NAME = "name"
+BESIDE_SCROLL_BAR = 8
 _ADDRESS_KINDS = ("url", "host", "serial_port", "file")
 
 _NAME_SPEC = SettingSpec(
@@ -168,7 +169,11 @@ class SettingsForm:
         area, column = scroll_area(margin=0)
         content: QWidget | None = column.parentWidget()
         if content is not None:
-            column.setContentsMargins(4, 4, 14, 4)  # room for focus rings and the scroll bar
+            bar = area.verticalScrollBar()
+            bar.rangeChanged.connect(
+                lambda _least, most: column.setContentsMargins(0, 4, BESIDE_SCROLL_BAR if most else 0, 4)
+            )
+            column.setContentsMargins(0, 4, 0, 4)
         column.setSpacing(16)
         if tab == CONNECTION and not self.only_secrets:
             column.addWidget(self.name)

@@ -7,12 +7,12 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 from PySide6.QtCore import QDate, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDateEdit, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDateEdit, QWidget
 
 from resources.i18n import tr
 from widgets.activity.view import View
 from widgets.activity.wanted import RANGES, Wanted, range_of, read_search
-from widgets.primitives import calm_wheel, labelled
+from widgets.primitives import FlowLayout, calm_wheel, labelled
 
 CONSOLE = ""
 EVERY = "*"
@@ -35,12 +35,10 @@ class FilterBar(QWidget):
         self.first, self.last = _day(tr("First day"), today.addDays(-6)), _day(tr("Last day"), today)
         self.last_only = QCheckBox(tr("Last attempt only"))
         self.last_only.setToolTip(tr("Of every integration only the run that ended last."))
-        self.row = QHBoxLayout(self)
-        self.row.setContentsMargins(0, 0, 0, 0)
-        self.row.setSpacing(10)
+        self.last_only.setMinimumHeight(FIELD_HEIGHT_PX)
+        self.row = FlowLayout(self, gap=10)
         for box in (self.integrations, self.kinds, self.times, self.first, self.last, self.last_only):
             self.row.addWidget(box)
-        self.row.addStretch(1)
         self._show_days()
         for combo in (self.integrations, self.kinds, self.times):
             combo.currentIndexChanged.connect(self._on_changed)
@@ -122,7 +120,6 @@ def _day(name: str, value: QDate) -> QDateEdit:
     edit.setCalendarPopup(False)
     edit.setMinimumWidth(130)
     edit.setFixedHeight(FIELD_HEIGHT_PX)
-    edit.lineEdit().setTextMargins(8, 0, 0, 0)  # date fields pass over the style sheet's padding
     labelled(edit, name)
     calm_wheel(edit)
     return edit

@@ -263,7 +263,7 @@ class IntegrationsPage(Page):
         subtitle = tr("Connect trackers, servers and supply systems to this depot")
         column.addWidget(PageHeader(tr("Integrations"), subtitle, [self.more, self.add_button]))
         row = QWidget()
-        grid = CardGrid(row, min_width=215, gap=16, max_columns=4, is_balanced=True)
+        grid = CardGrid(row, min_width=170, gap=16, max_columns=4, is_balanced=True)
         for card in (self.active, self.healthy, self.attention, self.trackers):
             grid.addWidget(card)
         column.addWidget(row)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QButtonGroup,
     QFrame,
     QHBoxLayout,
@@ -24,6 +25,7 @@ from widgets.theme import Theme
 SEARCH_PAUSE_MS = 150
 SEARCH_WIDTH = 240
 SEARCH_WIDTH_MIN = 200
+SPIN_TEXT_INSET = 12
 
 
 def primary_button(theme: Theme, text: str, icon: str = "") -> QPushButton:
@@ -211,7 +213,13 @@ class _WheelGuard(QObject):
 
 
 def calm_wheel(widget: QWidget) -> QWidget:
-    """Have a spin box or combo box take the wheel only while it has the focus; returns the widget."""
+    """Have a spin box or combo box take the wheel only while it has the focus; returns the widget.
+
+    A spin box's text begins where those of other fields do.
+    """
+    if isinstance(widget, QAbstractSpinBox):
+        for line in widget.findChildren(QLineEdit):
+            line.setTextMargins(SPIN_TEXT_INSET, 0, 0, 0)  # the style sheet's padding does not reach inside
     widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_WheelGuard(widget))
     return widget

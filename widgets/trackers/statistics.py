@@ -25,7 +25,7 @@ class Statistics(QWidget):
         self.stale = StatCard(theme, tr("Stale"), "timer", "warn")
         self.silent = StatCard(theme, tr("Silent"), "wifi-off", "neutral")
         self.waiting = StatCard(theme, tr("Waiting"), "inbox", "info")
-        grid = CardGrid(self, min_width=200, is_balanced=True)
+        grid = CardGrid(self, min_width=170, is_balanced=True)
         for card in (self.online, self.stale, self.silent, self.waiting):
             grid.addWidget(card)
 

@@ -6,12 +6,23 @@ import re
 import sys
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTime
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QRawFont
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDateEdit,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QTimeEdit,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from resources import resource_path, resource_text
+from widgets.primitives import calm_wheel
 from widgets.theme import Theme, ThemeMode, app_icon, build_sheet, load_tokens, tabular
 
 THEMES = ("light", "dark", "contrast")
@@ -162,3 +173,30 @@ def test_qt_calls_give_none_back() -> None:
     lost = abs(sys.getrefcount(None) - before)
     painter.end()
     assert lost < 20
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_fields_of_every_kind_are_of_one_height_and_begin_at_one_place(name: str, theme: Theme, qtbot: QtBot) -> None:
+    theme.set_mode(name)  # type: ignore[arg-type]
+    line, combo, editable, number = QLineEdit("H"), QComboBox(), QComboBox(), QSpinBox()
+    combo.addItem("H")
+    editable.setEditable(True)
+    editable.setEditText("H")
+    number.setPrefix("H")
+    fields = (line, combo, editable, number, QTimeEdit(QTime(22, 0)), QDateEdit())
+    for field in fields:
+        calm_wheel(field)
+        qtbot.addWidget(field)
+        field.resize(200, field.sizeHint().height())
+        field.show()
+        field.clearFocus()
+    assert len({field.height() for field in fields}) == 1
+    assert len({_first_ink(field) for field in (line, combo, editable, number)}) == 1
+
+
+def _first_ink(field: QWidget) -> int:
+    """The column in which a text begins, behind the border and its round corners."""
+    image = field.grab().toImage()
+    middle = range(field.height() // 2 - 3, field.height() // 2 + 3)
+    ground = image.pixelColor(3, middle[0])
+    return next(x for x in range(3, image.width()) if any(image.pixelColor(x, y) != ground for y in middle))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -216,6 +216,11 @@ async def test_the_side_bar_makes_room_for_the_problems_in_a_small_window(bench:
     await bench.come_to_front()
     qtbot.keyClick(bench.window, Qt.Key.Key_F8)
     await until(lambda: bench.window.side_bar.is_compact)
+    page = bench.window.page
+    assert page is not None
+    await until(lambda: page.mapTo(bench.window, QPoint()).x() == bench.window.side_bar.width())
+    logos = [label for label in bench.window.side_bar.findChildren(QLabel) if not label.pixmap().isNull()]
+    assert all(logo.width() >= logo.sizeHint().width() for logo in logos)
     qtbot.keyClick(bench.window, Qt.Key.Key_F8)
     await until(lambda: not bench.window.side_bar.is_compact)
 
