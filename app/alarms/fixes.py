@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,10 @@ Ints = NDArray[np.int64]
 
 @dataclass
 class Fixes:
-    """``(n,)`` arrays ordered by place of the subject, then time. Which lie in a fence is computed once per fence."""
+    """``(n,)`` arrays ordered by place of the subject, then time. Which lie in a fence is computed once per fence.
+
+    ``near`` are the fixes that may lie in each fence, as :class:`app.alarms.geometry.Neighbourhoods` found them.
+    """
 
     place: Ints
     id: Ints
@@ -33,6 +36,7 @@ class Fixes:
     lat: Floats
     lon: Floats
     speed_km_h: Floats
+    near: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
     _inside: dict[tuple[str, float], Bools] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -52,15 +56,20 @@ class Fixes:
     def inside(self, shape: Shape, margin_m: float = 0.0) -> Bools:
         key = (shape.id, margin_m)
         if key not in self._inside:
-            self._inside[key] = shape.contains(self.lat, self.lon, margin_m)
+            found = np.zeros(len(self), np.bool_)
+            at = self.near.get(shape.id)
+            if at is not None:
+                found[at] = shape.contains(self.lat[at], self.lon[at], margin_m)
+            self._inside[key] = found
         return self._inside[key]
 
-    def rows_of(self, place: int) -> range:
-        first, last = np.searchsorted(self.place, [place, place + 1])
-        return range(int(first), int(last))
-
-    def places(self) -> Iterator[int]:
-        yield from np.unique(self.place).tolist()
+    def rows_by_place(self) -> dict[int, range]:
+        """The rows of each subject that is here."""
+        places, first = np.unique(self.place, return_index=True)
+        last = np.append(first[1:], len(self))
+        return {
+            place: range(*ends) for place, *ends in zip(places.tolist(), first.tolist(), last.tolist(), strict=True)
+        }
 
 
 def good_fixes(positions: NDArray[np.void], place_of: Mapping[int, int]) -> Fixes:

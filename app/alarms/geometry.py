@@ -24,7 +24,10 @@ _PIECE = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One fence in its plane; ``x`` and ``y`` are its corners, ``reach_m`` how far they are from the middle."""
+    """One fence in its plane; ``x`` and ``y`` are its corners, ``x2`` and ``y2`` the corner after each.
+
+    ``reach_m`` is how far the fence reaches from its middle.
+    """
 
     id: str
     name: str
@@ -34,6 +37,8 @@ class Shape:
     lon0: float
     x: Floats
     y: Floats
+    x2: Floats
+    y2: Floats
     radius_m: float
     reach_m: float
 
@@ -64,7 +69,7 @@ class Shape:
     def _in_ring(self, x: Floats, y: Floats) -> Bools:
         """By the number of edges that a line to the east crosses."""
         inside = np.zeros(len(x), np.bool_)
-        x2, y2 = np.roll(self.x, -1), np.roll(self.y, -1)
+        x2, y2 = self.x2, self.y2
         for piece in _pieces(len(x), len(self.x)):
             py, px = y[piece, None], x[piece, None]
             spans = (self.y > py) != (y2 > py)
@@ -76,9 +81,9 @@ class Shape:
     def _distance(self, x: Floats, y: Floats, *, closed: bool) -> Floats:
         """Metres from each point to the nearest edge."""
         nearest = np.full(len(x), np.inf)
-        x1, y1 = (self.x, self.y) if closed else (self.x[:-1], self.y[:-1])
-        dx = (np.roll(self.x, -1) if closed else self.x[1:]) - x1
-        dy = (np.roll(self.y, -1) if closed else self.y[1:]) - y1
+        edges = slice(None) if closed else slice(None, -1)
+        x1, y1 = self.x[edges], self.y[edges]
+        dx, dy = self.x2[edges] - x1, self.y2[edges] - y1
         squared = np.maximum(dx * dx + dy * dy, 1e-12)
         for piece in _pieces(len(x), len(x1)):
             px, py = x[piece, None] - x1, y[piece, None] - y1
@@ -109,7 +114,36 @@ def make_shape(
     x = (east - middle) * (METRES_PER_DEGREE * math.cos(math.radians(lat0)))
     y = (pairs[:, 0] - lat0) * METRES_PER_DEGREE
     reach = float(np.hypot(x, y).max()) + radius
-    return Shape(fence_id, name, kind, speed_limit_km_h, lat0, float(pairs[0, 1]) + middle, x, y, radius, reach)
+    lon0 = float(pairs[0, 1]) + middle
+    corners = (x, y, np.roll(x, -1), np.roll(y, -1))
+    return Shape(fence_id, name, kind, speed_limit_km_h, lat0, lon0, *corners, radius, reach)
+
+
+class Neighbourhoods:
+    """Which points may lie in which of many fences: a coarse look at all of them at once."""
+
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self._ids = [shape.id for shape in shapes]
+        self._lat0 = np.array([shape.lat0 for shape in shapes])[:, None]
+        self._lon0 = np.array([shape.lon0 for shape in shapes])[:, None]
+        self._reach_m = np.array([shape.reach_m for shape in shapes])[:, None]
+        self._metres_per_lon = METRES_PER_DEGREE * np.cos(np.radians(self._lat0))
+
+    def near(self, lat: Floats, lon: Floats, margin_m: float) -> dict[str, NDArray[np.intp]]:
+        """Which of the points ``(n,)`` lie in the square around each fence; fences without any are left out."""
+        if not self._ids or not len(lat):
+            return {}
+        reach = self._reach_m + margin_m
+        found = np.abs(lat - self._lat0) * METRES_PER_DEGREE <= reach
+        rows = np.flatnonzero(found.any(axis=1))
+        near: dict[str, NDArray[np.intp]] = {}
+        for row in rows.tolist():
+            at = np.flatnonzero(found[row])
+            east = np.abs((lon[at] - self._lon0[row] + 180.0) % 360.0 - 180.0) * self._metres_per_lon[row]
+            at = at[east <= reach[row]]
+            if len(at):
+                near[self._ids[row]] = at
+        return near
 
 
 def _pieces(points: int, edges: int) -> Sequence[slice]:

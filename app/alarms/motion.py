@@ -14,7 +14,7 @@ import numpy as np
 
 from app.alarms.findings import Clear, Finding, Raise
 from app.alarms.fixes import FAR_OUT_OF_ORDER_MS, NEVER, Fixes
-from app.alarms.geometry import Bools, Floats, Shape
+from app.alarms.geometry import Bools, Floats, Neighbourhoods, Shape
 from app.alarms.hours import counts
 from app.alarms.motion_words import Told, begun, over
 from app.alarms.rules import FenceRule, FenceScope, Rule, SpeedRule, StayRule
@@ -84,6 +84,10 @@ class MotionJudge:
             rule.id: np.array([rule.covers(subject.vehicle_id) for subject in subjects.all], np.bool_)
             for rule in self._rules
         }
+        self._place_of_id = {subject.id: place for place, subject in enumerate(subjects.all)}
+        self._neighbourhoods = Neighbourhoods(shapes)
+        margins = [rule.settings.margin_m for rule in self._rules if isinstance(rule.settings, FenceRule)]
+        self._widest_m = float(max(margins, default=0))
         wanted = {rule.id: {shape.id for shape in self._shapes_of(rule)} | {""} for rule in self._rules}
         for rule_id, fence_id in list(self._spells):
             if fence_id not in wanted.get(rule_id, ()):
@@ -125,6 +129,8 @@ class MotionJudge:
         newest = np.array([self._newest(subject) for subject in self.subjects.all], np.int64)
         behind = newest[fixes.place] - fixes.at_ms if len(fixes) else np.empty(0, np.int64)
         live, late = fixes.part(behind < 0), fixes.part((behind > 0) & (behind <= FAR_OUT_OF_ORDER_MS))
+        for part in (live, late):
+            part.near = self._neighbourhoods.near(part.lat, part.lon, self._widest_m)
         found = self._live(live) if len(live) else []
         return [*found, *self._past(late)] if len(late) else found
 
@@ -134,7 +140,8 @@ class MotionJudge:
 
     # Each rule over one batch
 
-    def _watches(self, fixes: Fixes) -> Iterable[_Watch]:
+    def _watches(self, fixes: Fixes, *, with_spells: bool) -> Iterable[_Watch]:
+        """What may tell something of these fixes; most rules at most fences do not."""
         for rule in self._rules:
             covered = self._covered[rule.id][fixes.place]
             if not covered.any():
@@ -145,9 +152,11 @@ class MotionJudge:
             said = rule.said(FenceRule)
             holds = Holds(said.hold_s * 1000, said.hold_s * 1000)
             for shape in self._shapes_of(rule):
+                has_spells = with_spells and (rule.id, shape.id) in self._spells
+                if not has_spells and shape.id not in fixes.near:
+                    continue
                 on = fixes.inside(shape) & covered
-                pair = (rule.id, shape.id)
-                if pair in self._spells or on.any():
+                if has_spells or on.any():
                     yield _Watch(rule, shape, on, ~fixes.inside(shape, said.margin_m), holds)
 
     def _speed_watch(self, rule: Rule, fixes: Fixes, covered: Bools) -> _Watch:
@@ -174,11 +183,12 @@ class MotionJudge:
 
     def _live(self, fixes: Fixes) -> list[Finding]:
         found: list[Finding] = []
-        for watch in self._watches(fixes):
+        rows_of = fixes.rows_by_place()
+        for watch in self._watches(fixes, with_spells=True):
             known = self._spells.get(watch.pair, {})
-            for place in self._due(watch, fixes, known):
+            for place in self._due(watch, fixes, known, rows_of):
                 subject = self.subjects.all[place]
-                rows = fixes.rows_of(place)
+                rows = rows_of[place]
                 spell = known.get(subject.id)
                 before = None if spell is None else spell.stored()
                 is_first = subject.id not in self._places and watch.shape is not None
@@ -190,20 +200,20 @@ class MotionJudge:
         self._remember(fixes)
         return found
 
-    def _due(self, watch: _Watch, fixes: Fixes, known: Mapping[str, Spell]) -> list[int]:
+    def _due(self, watch: _Watch, fixes: Fixes, known: Mapping[str, Spell], rows_of: Mapping[int, range]) -> list[int]:
         """The subjects of the batch that this watch has to look at one by one: most are due nowhere."""
-        due = set(np.unique(fixes.place[watch.on]).tolist())
-        if known:
-            due.update(place for place in fixes.places() if self.subjects.all[place].id in known)
+        due = set(fixes.place[watch.on].tolist())
+        due.update(place for one in known if (place := self._place_of_id.get(one, -1)) in rows_of)
         return sorted(due)
 
     def _past(self, fixes: Fixes) -> list[Finding]:
         """Late fixes by themselves: every alarm in them is over by the last of them at the latest."""
         found: list[Finding] = []
-        for watch in self._watches(fixes):
-            for place in self._due(watch, fixes, {}):
+        rows_of = fixes.rows_by_place()
+        for watch in self._watches(fixes, with_spells=False):
+            for place in self._due(watch, fixes, {}, rows_of):
                 told: list[Finding] = []
-                rows = fixes.rows_of(place)
+                rows = rows_of[place]
                 subject = self.subjects.all[place]
                 _walk(watch, fixes, rows, None, subject, told.append, is_first=watch.shape is not None)
                 found.extend(_ended(told, int(fixes.at_ms[rows[-1]])))

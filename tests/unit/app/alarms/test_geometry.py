@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.alarms.geometry import Shape, make_shape
+from app.alarms.geometry import Neighbourhoods, Shape, make_shape
 from app.fleet.geo import METRES_PER_DEGREE, distance_m
 
 SQUARE = [(9.0, 7.0), (9.0, 7.01), (9.01, 7.01), (9.01, 7.0)]
@@ -90,3 +91,17 @@ def test_many_points_at_once_are_as_each_alone(points: list[tuple[float, float]]
     for margin in (0.0, 500.0):
         together = fence.contains(lat, lon, margin).tolist()
         assert together == [contains(fence, *point, margin) for point in points]
+
+
+@given(st.lists(st.tuples(st.floats(8.5, 9.5), st.floats(6.5, 7.5)), min_size=1, max_size=40), st.floats(0, 2_000))
+def test_the_coarse_look_misses_nobody(points: list[tuple[float, float]], margin: float) -> None:
+    shapes = [
+        replace(shape("polygon", NOTCHED), id="notched"),
+        replace(shape("circle", [(9.2, 7.2)], 900.0), id="circle"),
+        replace(shape("corridor", [(9.0, 7.0), (9.3, 7.1)], 120.0), id="road"),
+    ]
+    lat, lon = np.array([point[0] for point in points]), np.array([point[1] for point in points])
+    near = Neighbourhoods(shapes).near(lat, lon, margin)
+    for one in shapes:
+        inside = np.flatnonzero(one.contains(lat, lon, margin)).tolist()
+        assert set(inside) <= set(near.get(one.id, np.empty(0)).tolist())
