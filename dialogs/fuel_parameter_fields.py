@@ -24,8 +24,10 @@ CHOICES: dict[str, tuple[str, str, tuple[tuple[Any, str], ...]]] = {
     "refuels_in_motion": ("Refuels between two stops", "", ((True, "Found"), (False, "Left out"))),
     "drains_in_motion": ("Drains between two stops", "", ((True, "Found"), (False, "Left out"))),
     "temperature_correction": (
-        "Correct by temperature", "Litres as they would be at 15 °C.", (("off", "Off"), ("linear", "Linear")),
+        "Correct by temperature", "Litres as they would be at 15 °C.",
+        (("off", "Off"), ("linear", "Linear"), ("density", "By density")),
     ),
+    "volume_from_raw": ("Litres of an event", "", ((True, "Unfiltered levels"), (False, "Smoothed levels"))),
 }  # fmt: skip
 GROUPS = {
     "minimum_refuel_l": "Refuels and drains",
@@ -36,7 +38,7 @@ GROUPS = {
 }
 """Headings by the first parameter beneath them."""
 _FOLLOW = {
-    "minimum_drain_share": ("refuels_in_motion", "drains_in_motion", "filter"),
+    "minimum_drain_share": ("refuels_in_motion", "drains_in_motion", "volume_from_raw", "filter"),
     "fastest_drain_l_min": ("temperature_correction",),
 }
 """Where the choices stand among the numbers."""

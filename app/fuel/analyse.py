@@ -10,18 +10,22 @@ from numpy.typing import NDArray
 from app.fuel.consumption import Consumption, by_level
 from app.fuel.detect.events import FuelEvent
 from app.fuel.detect.filters import is_spike, sliding_median
-from app.fuel.detect.levels import Rest, Track, rest_of
+from app.fuel.detect.levels import Rest, Track, calm_samples, rest_of
 from app.fuel.detect.states import find_stops, is_creeping, is_moving
 from app.fuel.detect.stops import events_in
 from app.fuel.detect.swings import PLATEAU_SAMPLES
 from app.fuel.detect.trips import event_between
+from app.fuel.distance import steps_to_km
 from app.fuel.parameters import Parameters
 from app.fuel.quality import Quality, quality_of
 from app.fuel.series import Samples
 from app.fuel.table import TankTable
+from app.fuel.warmth import at_15_c, steady_temperature
 
 Floats = NDArray[np.float64]
 DEAD_SHARE = 0.15
+CALM_ROUGHNESS, USUAL_ROUGHNESS = 0.003, 0.015
+"""Of the highest level: up to the first the adaptive filter takes the parked window, beyond the second a threefold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,10 +53,9 @@ def analyse(samples: Samples, table: TankTable, parameters: Parameters) -> Analy
 def litres_of(samples: Samples, table: TankTable, parameters: Parameters) -> Floats:
     """Readings as litres, before anything is filtered: litres per count differ along the tank."""
     litres = table.litres_of(without_dead_readings(samples.raw, table))
-    if parameters.temperature_correction == "linear":
-        warm = np.nan_to_num(samples.temperature_c, nan=15.0) - 15.0
-        litres = litres / (1 + parameters.beta_per_c * warm)
-    return litres
+    if parameters.temperature_correction == "off":
+        return litres
+    return at_15_c(litres, steady_temperature(samples.time_s, samples.temperature_c), parameters)
 
 
 def without_dead_readings(raw: Floats, table: TankTable) -> Floats:
@@ -72,7 +75,7 @@ class _Prepared:
     litres: Floats
     moving: NDArray[np.bool_]
     used: NDArray[np.bool_]
-    spikes: int
+    spikes: NDArray[np.bool_]
 
 
 def _prepare(samples: Samples, table: TankTable, parameters: Parameters) -> _Prepared:
@@ -80,7 +83,7 @@ def _prepare(samples: Samples, table: TankTable, parameters: Parameters) -> _Pre
     spikes = np.zeros(len(samples), dtype=bool)
     valid = np.isfinite(litres)
     spikes[valid] = is_spike(litres[valid], table.capacity_l)
-    return _Prepared(litres, is_moving(samples.speed_km_h, samples.ignition), valid & ~spikes, int(spikes.sum()))
+    return _Prepared(litres, is_moving(samples.speed_km_h, samples.ignition), valid & ~spikes, spikes)
 
 
 def track_from(samples: Samples, table: TankTable, parameters: Parameters) -> Track:
@@ -99,6 +102,7 @@ def _track(samples: Samples, prepared: _Prepared, table: TankTable) -> Track:
         samples.lat[used],
         samples.lon[used],
         samples.temperature_c[used],
+        steps_to_km(samples.lat, samples.lon)[used],
         table.capacity_l,
     )
 
@@ -110,15 +114,20 @@ def _since_before(flags: NDArray[np.bool_], used: NDArray[np.bool_]) -> NDArray[
 
 
 def smoothed(litres: Floats, used: NDArray[np.bool_], moving: NDArray[np.bool_], parameters: Parameters) -> Floats:
-    """The line for the eye: medians over more samples while moving than while parked."""
+    """The line for the eye: medians over more samples while moving than while parked, or by how rough the line is."""
     smooth = np.full(len(litres), np.nan)
     values = litres[used]
-    if parameters.filter == "off":
+    if parameters.filter == "off" or not len(values):
         smooth[used] = values
         return smooth
     parked = sliding_median(values, parameters.window_parked)
     driving = sliding_median(values, parameters.window_moving)
-    smooth[used] = np.where(moving[used], driving, parked)
+    if parameters.filter == "median":
+        smooth[used] = np.where(moving[used], driving, parked)
+        return smooth
+    rough = sliding_median(np.abs(values - driving), parameters.window_moving) / max(float(values.max()), 1.0)
+    roughest = sliding_median(values, 3 * parameters.window_moving)
+    smooth[used] = np.select([rough <= CALM_ROUGHNESS, rough <= USUAL_ROUGHNESS], [parked, driving], roughest)
     return smooth
 
 
@@ -131,11 +140,12 @@ def find_events(track: Track, parameters: Parameters) -> tuple[list[FuelEvent], 
     start = float(np.median(track.litres[:PLATEAU_SAMPLES]))
     end = float(np.median(track.litres[-PLATEAU_SAMPLES:]))
     for stop in find_stops(track.time_s, track.moving, parameters.minimum_stop_min * 60):
-        inside = events_in(track, stop, parameters)
-        events += inside
-        rest = rest_of(track, stop, inside, parameters)
-        if rest is None:
+        calm = calm_samples(track, stop, parameters)
+        if not len(calm):
             continue
+        inside = events_in(track, stop, calm, parameters)
+        events += inside
+        rest = rest_of(track, calm, inside)
         between = None if previous is None else event_between(track, previous, rest, parameters)
         events += [] if between is None else [between]
         if stop.first == 0:

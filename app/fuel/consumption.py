@@ -71,7 +71,7 @@ def by_level(
         moving_h=moving_h,
         l_per_100_km=used * 100 / km if used is not None and is_enough and km >= LEAST_KM else None,
         l_per_engine_hour=used / engine_h if used is not None and is_enough and engine_h else None,
-        expected_l=km * parameters.norm_l_100_km / 100 + idle_h * parameters.idle_l_h,
+        expected_l=parameters.expected_l(km, idle_h),
     )
 
 
@@ -80,8 +80,9 @@ def driven_km(samples: Samples, moving: NDArray[np.bool_]) -> float:
     known = np.isfinite(samples.lat) & np.isfinite(samples.lon)
     if known.sum() < 2:
         return 0.0
-    found = samples.part(known)
-    time_s, speed, lat, lon, moving = found.time_s, found.speed_km_h, found.lat, found.lon, moving[known]
+    time_s, speed, lat, lon = samples.time_s, samples.speed_km_h, samples.lat, samples.lon
+    if not known.all():
+        time_s, speed, lat, lon, moving = time_s[known], speed[known], lat[known], lon[known], moving[known]
     hours = np.diff(time_s) / 3600
     fastest = np.fmax(np.fmax(speed[1:], speed[:-1]), 0.0)
     possible = np.where(np.isnan(fastest), FASTEST_KM_H, fastest * 1.3 + 5) * hours + DRIFT_KM

@@ -168,7 +168,7 @@ def _day(
     km = _distance_km(computed.motion, from_s) or _by_speed_km(computed.readings, part)
     engine_h, moving_h = _hours(computed.readings, moving, part)
     parameters = computed.parameters
-    norm = km * parameters.norm_l_100_km / 100 + max((engine_h or 0.0) - moving_h, 0.0) * parameters.idle_l_h
+    norm = parameters.expected_l(km, max((engine_h or 0.0) - moving_h, 0.0))
     return {
         "start_l": start,
         "end_l": end,
@@ -244,5 +244,5 @@ def _counted(counter: tuple[Floats, Floats], from_s: float) -> float | None:
 
 def _quality(computed: Computed, moving: NDArray[np.bool_], part: slice) -> int:
     own, raw = computed.readings.samples.part(part), computed.found.litres_raw[part]
-    spikes = int((np.isfinite(raw) & np.isnan(computed.found.litres_smooth[part])).sum())
+    spikes = np.isfinite(raw) & np.isnan(computed.found.litres_smooth[part])
     return quality_of(own.time_s, own.raw, raw, moving[part], spikes, computed.readings.table).score

@@ -14,6 +14,7 @@ from app.fuel.detect.states import Stop, find_stops
 from app.fuel.parameters import Parameters
 from app.fuel.series import Samples
 from app.fuel.table import TankTable
+from app.fuel.warmth import STEADY_S
 
 LOOKBACK_S = 86_400.0
 _KEPT_BEFORE = CONTEXT_SAMPLES + 4 * SPIKE_WINDOW
@@ -87,7 +88,10 @@ class Detector:
         rest = self._settled_rest(track)
         if rest is None or self._samples is None or rest.first <= _KEPT_BEFORE:
             return
-        first = int(np.searchsorted(self._samples.time_s, track.time_s[rest.first - _KEPT_BEFORE]))
+        from_s = min(float(track.time_s[rest.first - _KEPT_BEFORE]), rest.start_s - CONTEXT_S - STEADY_S)
+        first = int(np.searchsorted(self._samples.time_s, from_s))
+        if first == 0:
+            return
         remainder = self._samples.part(slice(first, None))
         events = tuple(find_events(track_from(remainder, self._table, self._parameters), self._parameters)[0])
         gone = len(self._open) - len(events)

@@ -10,7 +10,7 @@ from app.fuel.errors import FuelError
 
 VehicleClass = Literal["truck", "heavy", "van", "car", "motorcycle", "boat", "generator"]
 Filter = Literal["off", "median", "adaptive"]
-Correction = Literal["off", "linear"]
+Correction = Literal["off", "linear", "density"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Parameters:
     longest_gap_min: float = 30.0
     idle_l_h: float = 2.0
     norm_l_100_km: float = 28.0
+    norm_factor: float = 1.0
     fastest_fill_l_min: float = 130.0
     fastest_drain_l_min: float = 60.0
     volume_from_raw: bool = True
@@ -39,6 +40,7 @@ class Parameters:
     drains_in_motion: bool = True
     temperature_correction: Correction = "off"
     beta_per_c: float = 0.00083
+    density_kg_m3: float = 840.0
     receipt_window_min: float = 15.0
     receipt_share: float = 0.03
 
@@ -47,6 +49,14 @@ class Parameters:
 
     def minimum_drain(self, capacity_l: float) -> float:
         return max(self.minimum_drain_l, self.minimum_drain_share * capacity_l)
+
+    def driven_l(self, km: float) -> float:
+        """Litres that the norm allows for a distance."""
+        return km * self.norm_l_100_km * self.norm_factor / 100
+
+    def expected_l(self, km: float, idle_h: float) -> float:
+        """Litres that the norm allows for a distance and for hours of idling."""
+        return self.driven_l(km) + idle_h * self.idle_l_h
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +79,22 @@ DESCRIBED: tuple[Described, ...] = (
     Described("window_parked", "Median window while parked", "samples", 1, 51, "Odd numbers; larger is smoother."),
     Described("window_moving", "Median window while moving", "samples", 1, 51, "Odd numbers; larger is smoother."),
     Described("settle_s", "Settling after a stop", "s", 0, 600, "Fuel sloshes on; samples within it are not trusted."),
+    Described("departure_s", "Before leaving", "s", 0, 600, "With the engine on, fuel may slosh already."),
     Described("minimum_stop_min", "Shortest stop", "min", 1, 30, "Shorter halts are part of the trip."),
     Described("join_min", "Join events closer than", "min", 0, 60, "Two pourings at one pump are one refuel."),
-    Described("steady_min", "An event is over when steady for", "min", 1, 60, ""),
-    Described("longest_gap_min", "Longest gap that counts as continuous", "min", 5, 720, ""),
+    Described(
+        "steady_min", "An event is over when steady for", "min", 1, 60, "A shorter pause does not part it in two."
+    ),
+    Described(
+        "longest_gap_min", "Longest gap that counts as continuous", "min", 5, 720, "Idling is not counted across it."
+    ),
     Described("idle_l_h", "Consumption while idling", "L/h", 0, 20, "Taken off falls while the ignition is on."),
     Described("norm_l_100_km", "Consumption norm", "L/100 km", 1, 80, "For comparison, and for falls during a trip."),
+    Described("norm_factor", "Load, season, trailer", "", 0.5, 2, "The norm is multiplied by it."),
     Described("fastest_fill_l_min", "Fastest pump", "L/min", 5, 400, "A faster rise is a fault of the sensor."),
     Described("fastest_drain_l_min", "Fastest drain", "L/min", 1, 400, "A faster fall is a fault of the sensor."),
     Described("beta_per_c", "Expansion per °C", "", 0, 0.002, "0.00083 for diesel, 0.0012 for petrol."),
+    Described("density_kg_m3", "Density at 15 °C", "kg/m³", 650, 1000, "For the correction by density."),
     Described("receipt_window_min", "Receipt and refuel may lie apart", "min", 1, 240, ""),
     Described("receipt_share", "Receipt and refuel may differ by", "", 0, 0.5, "Share of the receipt's litres."),
 )
@@ -119,7 +136,7 @@ def to_values(parameters: Parameters) -> dict[str, Any]:
 
 
 def _accepted(name: str, value: Any, standing: Any, limit: Described | None) -> Any:
-    choices = {"filter": ("off", "median", "adaptive"), "temperature_correction": ("off", "linear")}
+    choices = {"filter": ("off", "median", "adaptive"), "temperature_correction": ("off", "linear", "density")}
     if name in choices:
         if value not in choices[name]:
             raise FuelError(f"{name} is one of {', '.join(choices[name])}.")

@@ -11,8 +11,14 @@ from app.fuel.detect.filters import scatter_of
 from app.fuel.table import TankTable
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 STUCK_S = 3_600.0
 NOISY_SHARE = 0.015
+BESIDE = 3
+SPIKES_SHARE = 0.01
+MISSED_PERIODS = 3
+SHORTEST_PERIOD_S = 60.0
+SILENT_SHARE = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +29,11 @@ class Quality:
     advice: tuple[str, ...]
 
 
-def quality_of(
-    time_s: Floats, raw: Floats, litres: Floats, moving: NDArray[np.bool_], spikes: int, table: TankTable
-) -> Quality:
-    """Judge a stretch of readings. ``raw`` holds NaN where there was none; ``spikes`` were filtered out."""
+def quality_of(time_s: Floats, raw: Floats, litres: Floats, moving: Flags, spikes: Flags, table: TankTable) -> Quality:
+    """Judge a stretch of readings. ``raw`` holds NaN where there was none; ``spikes`` tells which were filtered out.
+
+    Spikes and noise are judged at rest: fuel that sloshes is no fault of a sensor.
+    """
     count = len(raw)
     if not count:
         return Quality(0, ("There is no reading. Look at the cable, the address and the speed of the line.",))
@@ -45,14 +52,20 @@ def quality_of(
     if stuck_h > 0:
         score -= min(60, 20 + 5 * stuck_h)
         advice.append(f"The reading did not change in {stuck_h:.1f} h of motion. The float or the sensor is stuck.")
-    parked = litres[~moving & np.isfinite(litres)]
+    silent_h, driven_h = _silent_hours(time_s, raw, moving)
+    if silent_h > SILENT_SHARE * driven_h:
+        score -= min(30, 100 * silent_h / driven_h)
+        advice.append(f"For {silent_h:.1f} h of motion there is no reading. Look at the tracker's supply and network.")
+    still = _still(moving)
+    parked = litres[still & np.isfinite(litres)]
     noise = scatter_of(parked)
     if noise > NOISY_SHARE * table.capacity_l:
         score -= 25
         advice.append(f"Parked readings scatter by {noise:.1f} L. Raise the sensor's filter, look at its ground.")
-    if spikes / count > 0.01:
-        score -= min(20, 500 * spikes / count)
-        advice.append(f"{spikes / count:.1%} of the readings are spikes. Look at the cable's shield and the plug.")
+    wild = float((spikes & still).sum() / max(int(still.sum()), 1))
+    if wild > SPIKES_SHARE:
+        score -= min(20, 500 * wild)
+        advice.append(f"{wild:.1%} of the readings at rest are spikes. Look at the cable's shield and the plug.")
     if spread_of_steps(raw, table) > 0.01 * table.capacity_l:
         score -= 10
         advice.append("One count is over 1 % of the tank. Use more of the sensor's scale.")
@@ -71,7 +84,27 @@ def spread_of_steps(raw: Floats, table: TankTable) -> float:
     return float(np.diff(values).min() * per_count)
 
 
-def _stuck_hours(time_s: Floats, raw: Floats, moving: NDArray[np.bool_]) -> float:
+def _still(moving: Flags) -> Flags:
+    """Which samples neither move nor lie next to a motion, where fuel sloshes as well."""
+    still = ~moving
+    for shift in range(1, BESIDE + 1):
+        still[shift:] &= ~moving[:-shift]
+        still[:-shift] &= ~moving[shift:]
+    return still
+
+
+def _silent_hours(time_s: Floats, raw: Floats, moving: Flags) -> tuple[float, float]:
+    """Hours of gaps that begin in motion and are longer than three of its usual periods, and all hours of motion."""
+    known = np.isfinite(raw)
+    at, drives = time_s[known], moving[known]
+    steps = (at[1:] - at[:-1])[drives[:-1]]
+    if not len(steps):
+        return 0.0, 0.0
+    longest = MISSED_PERIODS * max(float(np.median(steps)), SHORTEST_PERIOD_S)
+    return float(steps[steps > longest].sum()) / 3600, float(steps.sum()) / 3600
+
+
+def _stuck_hours(time_s: Floats, raw: Floats, moving: Flags) -> float:
     """Hours of motion in stretches of over an hour with one and the same reading."""
     known = np.isfinite(raw)
     at, values, drives = time_s[known], raw[known], moving[known]

@@ -50,9 +50,16 @@ def is_spike(litres: Floats, capacity_l: float) -> NDArray[np.bool_]:
     return spikes
 
 
+def middle(values: Floats) -> float:
+    """The median of a few values; numpy's own takes ten times as long for so few."""
+    ordered = np.sort(values)
+    count = len(ordered)
+    return float(ordered[(count - 1) // 2] + ordered[count // 2]) / 2
+
+
 def scatter_of(litres: Floats) -> float:
     """The standard deviation of the noise, from the smaller third of the steps, so that changes do not count."""
     if len(litres) < 4:
         return 0.0
-    steps = np.abs(np.diff(litres))
-    return float(np.quantile(steps, 0.35) / (_NORMAL_35 * np.sqrt(2)))
+    steps = np.sort(np.abs(litres[1:] - litres[:-1]))
+    return float(steps[int(0.35 * (len(steps) - 1))] / (_NORMAL_35 * np.sqrt(2)))

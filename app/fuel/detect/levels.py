@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.fuel.detect.events import FuelEvent
-from app.fuel.detect.filters import scatter_of, sliding_median
+from app.fuel.detect.filters import middle, scatter_of, sliding_median
 from app.fuel.detect.states import Stop
 from app.fuel.detect.swings import PLATEAU_SAMPLES, plateau
 from app.fuel.parameters import Parameters
@@ -28,7 +28,7 @@ CONTEXT_SAMPLES = 60
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What the detection works on: valid samples only, litres without spikes."""
+    """What the detection works on: valid samples only, litres without spikes. ``step_km`` lead to each of them."""
 
     time_s: Floats
     litres: Floats
@@ -38,6 +38,7 @@ class Track:
     lat: Floats
     lon: Floats
     temperature_c: Floats
+    step_km: Floats
     capacity_l: float
 
     def __len__(self) -> int:
@@ -60,24 +61,20 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """A stop long enough for the fuel to calm down: its levels in and out, and how far those may be wrong.
+    """A stop long enough for the fuel to calm down: its levels in and out. All indices are those of the track.
 
-    ``trip_to`` and ``trip_from`` are indices in the track: so far its samples count to the trip in front of it, and
-    from there on to the trip behind.
+    Up to ``trip_to`` its samples count to the trip in front of it, from ``trip_from`` on to the trip behind.
     """
 
     level_in: float
     level_out: float
-    noise_l: float
+    calm: NDArray[np.intp]
     trip_to: int
     trip_from: int
 
 
-def rest_of(track: Track, stop: Stop, events: Sequence[FuelEvent], parameters: Parameters) -> Rest | None:
-    """Level in and level out of a stop with these events; None when every sample of it may slosh."""
-    calm = calm_samples(track, stop, parameters)
-    if not len(calm):
-        return None
+def rest_of(track: Track, calm: NDArray[np.intp], events: Sequence[FuelEvent]) -> Rest:
+    """Level in and level out of a stop with these calm samples and these events."""
     time_s, litres = track.time_s[calm], track.litres[calm]
     last_in, first_out = len(calm) - 1, 0
     if events:
@@ -88,22 +85,19 @@ def rest_of(track: Track, stop: Stop, events: Sequence[FuelEvent], parameters: P
     return Rest(
         level_in,
         level_out,
-        _noise_of(litres, track.capacity_l),
+        calm,
         int(calm[min(max(last_in, 0), PLATEAU_SAMPLES - 1)]),
         int(calm[max(first_out, len(calm) - PLATEAU_SAMPLES)]),
     )
 
 
-def level_of(track: Track, stop: Stop, parameters: Parameters) -> Level | None:
-    """Levels of a stop, the samples that slosh at both ends gathered to one entry each; None when all of them may."""
-    at = calm_samples(track, stop, parameters)
-    if not len(at):
-        return None
+def level_of(track: Track, stop: Stop, at: NDArray[np.intp], parameters: Parameters) -> Level:
+    """Levels of a stop with calm samples ``at``, those that slosh at both ends gathered to one entry each."""
     used_l = _idled(track, stop, parameters)
     first, last = int(at[0]), int(at[-1])
     corrected = track.litres[at] + used_l[at - stop.first]
     smooth = sliding_median(corrected, 3) if len(corrected) > 4 else corrected
-    noise = _noise_of(corrected, track.capacity_l)
+    noise = noise_of(corrected, track.capacity_l)
     is_arrival = is_departure = False
     if first > stop.first:
         arrival, doubt = gathered(np.append(track.litres[stop.first : first], moving_levels(track, stop.first - 1, -1)))
@@ -126,26 +120,31 @@ def level_of(track: Track, stop: Stop, parameters: Parameters) -> Level | None:
 def calm_samples(track: Track, stop: Stop, parameters: Parameters) -> NDArray[np.intp]:
     """Indices in the track of the samples whose fuel is calm: some time after arriving and after manoeuvres, and not
     just before leaving."""
-    at = np.arange(stop.first, stop.last + 1)
-    time_s, settle_s = track.time_s[stop.samples], parameters.settle_s
-    calm = np.ones(len(at), dtype=bool)
+    time_s, ignition = track.time_s[stop.samples], track.ignition[stop.samples]
+    first, leaves = 0, len(time_s)
     if stop.first:
-        first = int(np.searchsorted(time_s, time_s[0] + settle_s))
-        calm[: first - _already_calm(track, stop, first)] = False
+        first = int(np.searchsorted(time_s, time_s[0] + parameters.settle_s))
+        first -= _already_calm(track, stop, first)
     if not stop.is_open:
-        near = time_s >= track.time_s[stop.last + 1] - parameters.departure_s
+        leaves = int(np.searchsorted(time_s, track.time_s[stop.last + 1] - parameters.departure_s))
+    calm = np.ones(len(time_s), dtype=bool)
+    calm[:first] = False
+    for at in range(max(first, leaves), len(time_s)):
         # What is sent when the engine is started is calm still.
-        ignition = track.ignition[stop.samples]
-        calm &= ~near | (ignition == 0) | (np.append(-1, ignition[:-1]) == 0)
-    creeping = np.flatnonzero(track.creeping[stop.samples])
-    if len(creeping):
-        last = np.searchsorted(creeping, np.arange(len(at)), side="right") - 1
-        since = time_s - time_s[creeping[np.maximum(last, 0)]]
-        calm &= (last < 0) | (since > settle_s)
-    found = at[calm]
+        calm[at] = ignition[at] == 0 or (at > 0 and ignition[at - 1] == 0)
+    if track.creeping[stop.samples].any():
+        calm &= ~_after_creeping(time_s, track.creeping[stop.samples], parameters.settle_s)
+    found = np.flatnonzero(calm) + stop.first
     if len(found) == 1 and stop.first and not stop.is_open and (track.ignition[found[0] - 1 : found[0] + 1] != 0).all():
         return found[:0]  # a halt at a junction
     return found
+
+
+def _after_creeping(time_s: Floats, creeping: NDArray[np.bool_], settle_s: float) -> NDArray[np.bool_]:
+    moved = np.flatnonzero(creeping)
+    last = np.searchsorted(moved, np.arange(len(time_s)), side="right") - 1
+    unsettled: NDArray[np.bool_] = (last >= 0) & (time_s - time_s[moved[np.maximum(last, 0)]] <= settle_s)
+    return unsettled
 
 
 def _already_calm(track: Track, stop: Stop, first: int) -> int:
@@ -154,7 +153,7 @@ def _already_calm(track: Track, stop: Stop, first: int) -> int:
     if len(calm) < CALM_SAMPLES or np.ptp(calm) > CALM_SHARE * track.capacity_l:
         return 0
     before = moving_levels(track, stop.first - 1, -1)
-    is_same = not len(before) or abs(np.median(before) - np.median(calm)) <= SLOSH_SHARE * track.capacity_l
+    is_same = not len(before) or abs(middle(before) - middle(calm)) <= SLOSH_SHARE * track.capacity_l
     return CALM_SAMPLES if is_same else 0
 
 
@@ -173,20 +172,22 @@ def _tells_more(
 
 def gathered(levels: Floats) -> tuple[float, float]:
     """The median of levels that slosh, and three times how far it may be wrong."""
-    middle = float(np.median(levels))
-    scatter = 1.4826 * float(np.median(np.abs(levels - middle)))
-    return middle, 3 * 1.2533 * scatter / float(np.sqrt(max(len(levels) / 4, 1)))  # neighbours are not independent
+    level = middle(levels)
+    scatter = 1.4826 * middle(np.abs(levels - level))
+    return level, 3 * 1.2533 * scatter / float(np.sqrt(max(len(levels) / 4, 1)))  # neighbours are not independent
 
 
 def _idled(track: Track, stop: Stop, parameters: Parameters) -> Floats:
     """Litres that idling has used since the stop began."""
-    steps = np.diff(track.time_s[stop.samples], prepend=track.time_s[stop.first])
+    time_s = track.time_s[stop.samples]
+    steps = np.append(0.0, time_s[1:] - time_s[:-1])
     idling = (track.ignition[stop.samples] == 1) & (steps <= parameters.longest_gap_min * 60)
     used: Floats = np.cumsum(steps * idling) * parameters.idle_l_h / 3600
     return used
 
 
-def _noise_of(litres: Floats, capacity_l: float) -> float:
+def noise_of(litres: Floats, capacity_l: float) -> float:
+    """The standard deviation of calm levels, as far as they are enough to tell."""
     noise = scatter_of(litres) if len(litres) >= NOISE_SAMPLES else ORDINARY_NOISE * capacity_l
     return max(noise, LEAST_NOISE * capacity_l)
 

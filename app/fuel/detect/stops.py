@@ -23,15 +23,13 @@ IDLE_DOUBT = 0.5
 """How far the consumption of an idling engine may lie from its parameter, as a share of it."""
 
 
-def events_in(track: Track, stop: Stop, parameters: Parameters) -> list[FuelEvent]:
-    """Refuels and drains of one stop, in the order of their times."""
+def events_in(track: Track, stop: Stop, calm: NDArray[np.intp], parameters: Parameters) -> list[FuelEvent]:
+    """Refuels and drains of one stop with some calm samples, in the order of their times."""
     litres = track.litres[stop.samples]
     least = min(minima(track, parameters))
     if len(litres) < 2 or litres.max() - litres.min() < least:
         return []
-    level = level_of(track, stop, parameters)
-    if level is None:
-        return []
+    level = level_of(track, stop, calm, parameters)
     turn = max(0.5 * least, 5 * level.noise_l, LEAST_TURN * track.capacity_l)
     swings = find_swings(level.smooth, turn, level.noise_l)
     swings = _without_returns(swings, level)

@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from app.fuel.detect.filters import middle
+
 Floats = NDArray[np.float64]
 PLATEAU_SAMPLES = 5
 
@@ -104,4 +106,4 @@ def plateau(litres: Floats, first: int, last: int, *, at_end: bool) -> tuple[flo
     """The median of up to five samples at one end of ``first`` to ``last``, and how many they were."""
     part = litres[first : last + 1]
     part = part[-PLATEAU_SAMPLES:] if at_end else part[:PLATEAU_SAMPLES]
-    return float(np.median(part)), len(part)
+    return middle(part), len(part)

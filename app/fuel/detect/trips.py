@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.fuel.detect.events import Evidence, FuelEvent, confidence_of
-from app.fuel.detect.filters import sliding_median
-from app.fuel.detect.levels import Floats, Rest, Track, place_at
-from app.fuel.distance import steps_km
+from app.fuel.detect.filters import middle, sliding_median
+from app.fuel.detect.levels import Floats, Rest, Track, noise_of, place_at
 from app.fuel.parameters import Parameters
 
 UNCERTAINTY = 0.4
@@ -49,21 +48,24 @@ def event_between(track: Track, before: Rest, after: Rest, parameters: Parameter
         return None
     if not (parameters.refuels_in_motion if change > 0 else parameters.drains_in_motion):
         return None
+    limit = max(least, SHARE * track.capacity_l)
     used = _used(track, trip, parameters)
     total, expected = change + used[-1], float(used[-1])
     doubt = UNCERTAINTY * expected
-    step = _step_in(track, trip, used)
-    limit = max(least, SHARE * track.capacity_l) + 3 * (before.noise_l + after.noise_l)
     litres = abs(total)
+    limit += 3 * sum(noise_of(track.litres[rest.calm], track.capacity_l) for rest in (before, after))
+    if total * change < 0 or litres < limit + doubt:
+        return None
+    step = _step_in(track, trip, used)
     if step is None:  # the balance alone
         start, end = 0, len(used) - 1
-        is_event = total * change > 0 and litres >= limit + 3 * doubt
+        is_event = litres >= limit + 3 * doubt
     else:
         start, end = step.start, step.end
         is_large = abs(step.change_l) >= max(limit, STEP_DEVIATIONS * step.noise_l)
         is_one = step.change_l * total > 0 and abs(step.change_l) >= STEP_SHARE * (litres - doubt)
         is_kept = max(-change, litres + doubt) >= abs(step.change_l) - STEP_DEVIATIONS * step.noise_l
-        is_event = is_large and is_one and is_kept and litres >= limit + doubt
+        is_event = is_large and is_one and is_kept
         if step.noise_l < doubt:
             litres = abs(step.change_l)
     if not is_event:
@@ -102,14 +104,9 @@ def _event(
 
 def _used(track: Track, trip: slice, parameters: Parameters) -> Floats:
     """Litres that the trip is expected to have used until each of its samples."""
-    time_s, lat, lon = track.time_s[trip], track.lat[trip], track.lon[trip]
-    known = np.isfinite(lat) & np.isfinite(lon)
-    km = np.zeros(len(time_s))
-    if known.sum() > 1:
-        driven = np.append(0.0, np.cumsum(steps_km(lat[known], lon[known])))
-        km = np.interp(time_s, time_s[known], driven)
-    hours = (time_s - time_s[0]) / 3600
-    used: Floats = km * parameters.norm_l_100_km / 100 + hours * parameters.idle_l_h * IDLING_SHARE
+    km = np.cumsum(track.step_km[trip])
+    hours = (track.time_s[trip] - track.time_s[trip.start]) / 3600
+    used: Floats = (km - km[0]) * parameters.driven_l(1.0) + hours * parameters.idle_l_h * IDLING_SHARE
     return used
 
 
@@ -118,10 +115,10 @@ def _step_in(track: Track, trip: slice, used: Floats) -> _Step | None:
     time_s, levels = track.time_s[trip], track.litres[trip] + used
     if len(levels) < FEW_SAMPLES:
         return None
-    period = float(np.median(np.diff(time_s)))
+    period = middle(time_s[1:] - time_s[:-1])
     window = min(max(int(SMOOTH_S / period) | 1, 5), FEW_SAMPLES * 7, len(levels) // 2 | 1)
     smooth = sliding_median(levels, window)
-    noise = float(np.median(np.abs(levels - smooth))) * 1.4826 * 1.2533 / np.sqrt(window / 2)
+    noise = middle(np.abs(levels - smooth)) * 1.4826 * 1.2533 / np.sqrt(window / 2)
     starts = np.arange(len(levels) - 1)
     ends = np.maximum(np.searchsorted(time_s, time_s[:-1] + LONGEST_S, side="right") - 1, starts + 1)
     changes = smooth[ends] - smooth[starts]
