@@ -203,7 +203,8 @@ def _postgresql_engine(url: URL, password: str | None, *, pool_size: int, read_o
 
 def _postgresql_arguments(password: str | None) -> dict[str, Any]:
     # synchronous_commit: an acknowledged row survives a power cut whatever the server's own default is.
-    options = f"-c lock_timeout={BUSY_MS} -c synchronous_commit=on -c timezone=UTC"
+    # search_path: the server's own begins with a schema of the user's name, where somebody else could shadow a table.
+    options = f"-c lock_timeout={BUSY_MS} -c synchronous_commit=on -c timezone=UTC -c search_path=public,pg_temp"
     arguments: dict[str, Any] = {"options": options, "connect_timeout": 5, "application_name": "biko-console"}
     if password is not None:
         arguments["password"] = password

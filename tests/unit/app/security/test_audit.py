@@ -17,9 +17,6 @@ from app.store.changes import raise_topic
 from app.store.store import Store
 from app.store.tables import Act
 
-on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-"""What does not depend on the database is proved on the quick one."""
-
 
 def add_acts(store: Store, count: int) -> None:
     def job(connection: Connection) -> None:
@@ -63,7 +60,6 @@ def test_an_empty_chain_holds(store: Store) -> None:
     assert head(store) == Head(0, FIRST_LINK)
 
 
-@on_sqlite
 @pytest.mark.parametrize(
     "change",
     [{"who": "eve"}, {"what": "device.block"}, {"after": {"n": 99}}, {"before": {}}, {"hash": "f" * 64}, {"host": "x"}],
@@ -74,21 +70,18 @@ def test_an_edited_entry_is_named(store: Store, change: dict[str, Any]) -> None:
     assert "Entry 3" in (fault(store) or "")
 
 
-@on_sqlite
 def test_a_removed_entry_is_named(store: Store) -> None:
     add_acts(store, 5)
     spoil(store, delete(Act).where(Act.id == 2))
     assert fault(store) == "Entry 2 is missing: somebody removed it from the store."
 
 
-@on_sqlite
 def test_several_removed_entries_are_named(store: Store) -> None:
     add_acts(store, 6)
     spoil(store, delete(Act).where(Act.id.in_([3, 4])))
     assert (fault(store) or "").startswith("Entries 3 to 4 are missing")
 
 
-@on_sqlite
 def test_a_cut_end_is_found_by_the_seal_alone(store: Store) -> None:
     add_acts(store, 5)
     sealed = head(store)
@@ -97,7 +90,6 @@ def test_a_cut_end_is_found_by_the_seal_alone(store: Store) -> None:
     assert (fault(store, sealed) or "").startswith("The last 2 of 5 sealed entries were cut off")
 
 
-@on_sqlite
 def test_a_chain_written_anew_is_found_by_the_seal_alone(store: Store) -> None:
     add_acts(store, 4)
     sealed = head(store)
@@ -107,7 +99,6 @@ def test_a_chain_written_anew_is_found_by_the_seal_alone(store: Store) -> None:
     assert (fault(store, sealed) or "").startswith("The chain was rewritten")
 
 
-@on_sqlite
 def test_entries_after_the_seal_are_no_fault(store: Store) -> None:
     add_acts(store, 2)
     sealed = head(store)
