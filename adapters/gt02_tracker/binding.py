@@ -13,6 +13,7 @@ from adapters.errors import AdapterError, NotReady, SettingsInvalid
 _TAKEN = frozenset({errno.EADDRINUSE, 10048})  # the second of each pair is Windows' own number
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, 10013})
 _NOT_OURS = frozenset({errno.EADDRNOTAVAIL, 10049})
+_NONE_OF_OURS = "could not bind on any address"  # asyncio's own words for it from Python 3.13 on, without a number
 
 
 async def resolve(host: str) -> tuple[socket.AddressFamily, str]:
@@ -68,7 +69,7 @@ def explained(err: OSError, address: str, port: int, *, udp: bool = False) -> Ad
             f"This user may not listen on {where}. Choose a port above 1023, "
             "or let an administrator allow the program to use this one.",
         )
-    if err.errno in _NOT_OURS:
+    if err.errno in _NOT_OURS or (err.errno is None and _NONE_OF_OURS in str(err)):
         return SettingsInvalid(
             "host",
             f"This computer has no address {address}. Use 0.0.0.0 to listen on all of its addresses, "

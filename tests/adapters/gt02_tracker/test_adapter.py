@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 
 import pytest
@@ -110,6 +111,20 @@ async def test_an_address_that_is_missing_at_the_start_is_waited_for(host: str) 
         adapter = Gt02Adapter(Gt02Settings(host=host, port=0), kit)
         with pytest.raises(NotReady, match="It is tried again by itself"):
             await adapter.listen(FakeInlet())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"),
+        OSError("could not bind on any address out of [('192.0.2.77', 5022)]"),
+    ],
+    ids=["the system's", "asyncio's of Python 3.13"],
+)
+def test_an_address_that_is_not_ours_is_told_however_it_is_said(error: OSError) -> None:
+    told = explained(error, "192.0.2.77", 5022)
+    assert isinstance(told, SettingsInvalid)
+    assert told.field == "host"
 
 
 def test_a_forbidden_port_has_its_own_sentence() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -39,10 +40,22 @@ async def server() -> AsyncIterator[TraccarServer]:
         yield started
 
 
+def client_of(server: TraccarServer, session: aiohttp.ClientSession, *, is_right: bool = True) -> ApiClient:
+    """With a token in pytraccar 3, which needs Python 3.13; with name and password before."""
+    make: Any = ApiClient
+    if "token" in inspect.signature(ApiClient.__init__).parameters:
+        expired = server.account.token(START_MS - HOUR_MS)
+        client: ApiClient = make("127.0.0.1", server.token if is_right else expired, session, port=server.port)
+    else:
+        password = server.account.password if is_right else "wrong"
+        client = make("127.0.0.1", server.account.email, password, session, port=server.port)
+    return client
+
+
 @pytest.fixture
 async def pytraccar(server: TraccarServer) -> AsyncIterator[ApiClient]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        yield ApiClient("127.0.0.1", server.account.email, server.account.password, session, port=server.port)
+        yield client_of(server, session)
 
 
 async def test_pytraccar_reads_everything(server: TraccarServer, pytraccar: ApiClient) -> None:
@@ -63,9 +76,9 @@ async def test_pytraccar_reads_everything(server: TraccarServer, pytraccar: ApiC
     ]
 
 
-async def test_pytraccar_is_refused_with_a_wrong_password(server: TraccarServer) -> None:
+async def test_pytraccar_is_refused_with_wrong_credentials(server: TraccarServer) -> None:
     async with aiohttp.ClientSession() as session:
-        client = ApiClient("127.0.0.1", server.account.email, "wrong", session, port=server.port)
+        client = client_of(server, session, is_right=False)
         with pytest.raises(TraccarAuthenticationException):
             await client.get_devices()
 

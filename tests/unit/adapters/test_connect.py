@@ -164,7 +164,7 @@ async def test_peer_that_never_begins_encryption_is_given_up() -> None:
     async with listener:
         url = f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         with pytest.raises(NotReady, match="does not begin encryption"):
-            await walk(parse_address(url), ssl.create_default_context(), lambda _: None, peer=PEER, timeout_s=0.3)
+            await walk(parse_address(url), ssl.create_default_context(), lambda _: None, peer=PEER, timeout_s=1.5)
         for _ in ("route", "encryption"):
             await ended.get()
 
