@@ -1,124 +1,31 @@
-"""The operator at the map: looking, choosing, filtering, following, replaying; and what an empty map says."""
+"""The operator at the map: looking, choosing, filtering, following; and what an empty map says."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from pathlib import Path
+from dataclasses import replace
 
-import pytest
-import pytest_asyncio
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, insert
 
-from adapters.records import Batch, DeviceEvent, DeviceStatus
+from adapters.records import DeviceStatus
 from app.clock import utc_now
 from app.fleet.plausibility import Mark
 from app.fleet.telemetry import TelemetrySink
 from app.store.changes import raise_topic
-from app.store.tables import IntegrationState, RawFrameRow
-from dialogs.map_layers import MapLayersDialog, map_layers
+from app.store.tables import IntegrationState
 from tests.helpers.fleet import Feed, add_integration
-from tests.helpers.map_fleet import MINUTE_MS, TOWNS, Truck, a_day, a_fix, a_truck, make_fleet, seat
-from tests.helpers.qt import Console, ExpectedLogs, open_dialog, until
-from tests.unit.widgets.map.test_geojson import SQUARE, a_collection, a_feature
+from tests.helpers.map_fleet import MINUTE_MS, a_fix, a_truck
+from tests.helpers.map_page import ENUGU, KANO, Desk, close, desk, open_page, seat_in
+from tests.helpers.qt import Console, ExpectedLogs, until
 from widgets.map.fleet import subject_key
-from widgets.map.layer_errors import LayerRefused
-from widgets.map.page import MapPage
 from widgets.map.palette import DARK, LIGHT
-from widgets.map.projection import to_degrees, to_world
-from widgets.map.raw_inspector import RawInspector
+from widgets.map.projection import to_world
 from widgets.map.states import VehicleState
-from widgets.map.track import day_range_ms
 
-KANO = (*TOWNS["Kano"], 90.0)
-ENUGU = (*TOWNS["Enugu"], 0.0)
-
-
-@dataclass
-class Desk:
-    """The page on a real store with a small fleet, and the way new telemetry takes into it."""
-
-    console: Console
-    page: MapPage
-    feed: Feed
-    trucks: list[Truck]
-    now_ms: int
-
-    def key(self, number: int) -> str:
-        return self.trucks[number].vehicle_id
-
-    async def arrive(self, *records: object) -> None:
-        await asyncio.to_thread(self.feed.batches, [Batch(tuple(records))], self.now_ms)  # type: ignore[arg-type]
-        # As the engine does every second; states are written at most that often.
-        await asyncio.wrap_future(
-            self.console.store.write(lambda connection: self.feed.sink.flush(connection, self.now_ms + 60_000))
-        )
-
-    def row(self, number: int) -> int:
-        return self.page.fleet.row_of(self.key(number))
-
-    def pixel(self, number: int) -> QPoint:
-        drawn = self.page.fleet.drawn
-        px, py = self.page.map.viewport().to_px(drawn.x[self.row(number)], drawn.y[self.row(number)])
-        return QPoint(round(float(px)), round(float(py)))
-
-    def click(self, at: QPoint) -> None:
-        QTest.mouseClick(self.page.map.plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
-
-    def near(self, number: int, north: float, course: float = 90.0) -> tuple[float, float, float]:
-        """A place that many degrees north of where a truck is."""
-        row, drawn = self.row(number), self.page.fleet.drawn
-        lat, lon = to_degrees(drawn.x[row], drawn.y[row])
-        return float(lat) + north, float(lon), course
-
-    def look(self, lat: float, lon: float, metres_per_px: float) -> None:
-        x, y = to_world(lat, lon)
-        self.page.map.look_at(float(x), float(y), metres_per_px)
-        self.paint()
-
-    async def seat(self, truck: Truck, integration_id: str) -> None:
-        await seat_in(self.console, truck, integration_id)
-
-    def paint(self) -> None:
-        """Paint now. Never by processEvents: it would step other tasks inside the test's own."""
-        self.page.map.plot.viewport().repaint()
-
-
-async def seat_in(console: Console, truck: Truck, integration_id: str) -> None:
-    def job(connection: Connection) -> None:
-        seat(connection, [truck], integration_id, time.time_ns() // 1_000_000)
-
-    await asyncio.wrap_future(console.store.write(job))
-
-
-async def open_page(console: Console) -> MapPage:
-    console.context.doors.dialogs = {"map_layers": map_layers}
-    page = MapPage(console.context)
-    page.resize(1072, 800)
-    page.show()
-    await until(lambda: page.refresh_count > 0 or console.failures)
-    assert console.failures == []
-    return page
-
-
-def close(page: MapPage) -> None:
-    page.hide()
-    page.close_page()
-    page.deleteLater()
-
-
-@pytest_asyncio.fixture
-async def desk(console: Console) -> AsyncIterator[Desk]:
-    now_ms = time.time_ns() // 1_000_000
-    feed, trucks = await asyncio.to_thread(make_fleet, console.store, 30, now_ms)
-    page = await open_page(console)
-    yield Desk(console, page, feed, trucks, now_ms)
-    close(page)
+__all__ = ["desk"]
 
 
 async def test_the_fleet_is_there_and_fitted(desk: Desk) -> None:
@@ -254,111 +161,6 @@ async def test_two_sources_that_disagree_are_said(desk: Desk) -> None:
     await until(lambda: desk.key(3) in page.list.model.disagreeing)
 
 
-async def test_a_day_is_replayed_with_its_graph_on_one_clock(desk: Desk) -> None:
-    page = desk.page
-    yesterday = page.tracks.today() - timedelta(days=1)
-    start_ms, _end = day_range_ms(yesterday, page.context.formats.zone)
-    await asyncio.to_thread(desk.feed, *a_day(desk.trucks[0], start_ms, step_ms=60_000), now_ms=desk.now_ms)
-    page.select(desk.key(0))
-    page.card.track.click()
-    await until(lambda: page.tracks.track is not None)
-    today = page.tracks.track
-    page.tracks.before.click()
-    await until(lambda: page.tracks.track is not None and page.tracks.track is not today)
-    track = page.tracks.track
-    assert track is not None
-    assert page.tracks.shown_day == yesterday
-    assert len(track) == 601
-    assert int((~track.is_counted).sum()) == 1
-    assert "1 gap" in page.tracks.facts.text()
-    assert "1 doubtful" in page.tracks.facts.text()
-    assert 220 < track.distance_km < 260
-    page.tracks.slider.setValue(3 * 3600)
-    at_ms = start_ms + 9 * 3_600_000
-    assert page.tracks.replay.now_ms == at_ms
-    assert page.tracks.graph._cursor.value() == at_ms / 1000
-    assert page.track_item._moment is not None
-    page.tracks.graph.cursor_moved.emit(start_ms + int(12.5 * 3_600_000))
-    assert page.tracks.now.text().endswith("no positions")
-    assert page.track_item._moment.is_gap
-    page.tracks.play.click()
-    assert page.tracks.play.toolTip() == "Pause"
-    before = page.tracks.replay.now_ms
-    await until(lambda: page.tracks.replay.now_ms > before)
-    page.tracks.play.click()
-    assert not page.tracks.replay.is_playing
-    desk.paint()
-    page.tracks.before.click()
-    await until(lambda: not page.tracks.message.isHidden() and "No positions" in page.tracks.message.text())
-    page.tracks.close_button.click()
-    assert page.tracks.isHidden()
-
-
-async def test_the_raw_frame_is_one_click_away(desk: Desk) -> None:
-    page = desk.page
-    page.select(desk.key(6))
-    page.card.raw.click()
-    await until(lambda: page.frames.open)
-    inspector = page.frames.open[0]
-    assert desk.trucks[6].imei.encode() in inspector.frame.data
-    assert desk.trucks[6].plate in inspector.frame.title
-    assert isinstance(open_dialog(), RawInspector)
-    inspector.close()
-    await until(lambda: not page.frames.open)
-    await asyncio.wrap_future(desk.console.store.write(lambda connection: connection.execute(delete(RawFrameRow))))
-    page.card.raw.click()
-    await until(lambda: desk.console.notes)
-    assert "no bytes behind it" in desk.console.notes[0][1]
-
-
-async def test_an_event_on_the_map_is_an_alarm_and_leads_to_its_frame(desk: Desk) -> None:
-    page = desk.page
-    truck = desk.trucks[7]
-    fix = a_fix(truck, desk.now_ms + 1_000, KANO, 0.0)
-    away = (KANO[0] - 0.05, KANO[1])
-    sos = DeviceEvent(
-        truck.imei, desk.now_ms + 1_000, desk.now_ms + 1_200, "gt02", "sos", "sos", "SOS button", *away, raw=fix.raw
-    )
-    await desk.arrive(fix, sos)
-    await until(lambda: page.fleet.state[desk.row(7)] == VehicleState.ALARM)
-    desk.look(*away, 60.0)
-    px, py = page.map.viewport().to_px(*to_world(*away))
-    desk.click(QPoint(round(float(px)), round(float(py))))
-    await until(lambda: page.frames.open)
-    assert page.frames.open[0].frame.title == f"{truck.plate}: SOS button"
-    page.frames.close()
-
-
-async def test_an_alarm_says_what_it_is_and_how_old(desk: Desk) -> None:
-    truck = desk.trucks[7]
-    sos = DeviceEvent(
-        truck.imei, desk.now_ms - 120_000, desk.now_ms, "gt02", "power_cut", "power_cut", "", None, None, raw=None
-    )
-    await desk.arrive(sos)
-    await until(lambda: desk.page.fleet.state[desk.row(7)] == VehicleState.ALARM)
-    desk.page.select(desk.key(7))
-    assert desk.page.card.state_word.text().startswith("Alarm: power cut, 2 min")
-    desk.page.select(desk.key(3))
-    assert "cut" not in desk.page.card.state_word.text()
-
-
-async def test_further_out_only_alarms_are_drawn_and_hit(desk: Desk) -> None:
-    page, truck = desk.page, desk.trucks[7]
-    away, aside = (KANO[0] - 1.0, KANO[1]), (KANO[0] - 1.0, KANO[1] + 1.0)
-    await desk.arrive(
-        DeviceEvent(truck.imei, desk.now_ms, desk.now_ms, "gt02", "sos", "sos", "SOS", *away, raw=None),
-        DeviceEvent(truck.imei, desk.now_ms, desk.now_ms, "gt02", "ignition", "on", "Ignition on", *aside, raw=None),
-    )
-    await until(lambda: {"SOS", "Ignition on"} <= {event.text for event in page.events.events})
-    for metres_per_px, is_drawn in ((1_000.0, False), (200.0, True)):
-        desk.look(*away, metres_per_px)
-        to_px = page.map.viewport().to_px
-        alarm, other = to_px(*to_world(*away)), to_px(*to_world(*aside))
-        assert (hit := page.events.hit(float(alarm[0]), float(alarm[1]))) is not None
-        assert hit.is_alarm
-        assert (page.events.hit(float(other[0]), float(other[1])) is not None) is is_drawn
-
-
 async def test_vehicles_that_report_one_by_one_widen_the_map_until_the_operator_takes_over(desk: Desk) -> None:
     page = desk.page
     desk.paint()
@@ -441,47 +243,6 @@ async def test_a_tracker_taken_off_its_vehicle_leaves_and_an_adopted_one_comes(d
     assert page.selected == desk.key(0)
     assert page.map.markers.selected == desk.row(0)
     assert [subject_key(tracker) for tracker in page.fleet.trackers_of(desk.key(29))] == [desk.key(29)]
-
-
-async def test_parts_and_layers_are_chosen_and_remembered(console: Console, tmp_path: Path) -> None:
-    page = await open_page(console)
-    dialog = MapLayersDialog(console.context, page)
-    dialog.boxes["fences"].setChecked(False)
-    dialog.boxes["names"].setChecked(False)
-    assert not page.fences.isVisible()
-    assert not page.map.base.options.names
-    roads = tmp_path / "roads.geojson"
-    roads.write_text(a_collection(a_feature("LineString", SQUARE), a_feature("Point", [7, 9])))
-    depots = tmp_path / "depots.geojson"
-    depots.write_text(a_collection(a_feature("Point", [7, 9])))
-    first, second = await page.layers.add(roads), await page.layers.add(depots)
-    assert (first.about, second.about) == ("1 line, 1 point", "1 point")
-    page.layers.set_visible(first, False)
-    page.layers.move(first, 1)
-    assert page.map.base.layers == [second.layer, first.layer]
-    with pytest.raises(LayerRefused, match="on the map already"):
-        await page.layers.add(roads)
-    with pytest.raises(LayerRefused, match="neither MBTiles nor GeoJSON"):
-        await page.layers.add(tmp_path / "roads.shp")
-    dialog._show_rows()
-    dialog.deleteLater()
-    close(page)
-    again = await open_page(console)
-    assert not again.fences.isVisible()
-    assert [(item.path, item.visible) for item in again.layers.items] == [(depots, True), (roads, False)]
-    again.layers.remove(again.layers.items[0])
-    assert len(again.map.base.layers) == 1
-    close(again)
-
-
-async def test_a_layer_that_has_gone_is_named_and_costs_nothing_else(console: Console, tmp_path: Path) -> None:
-    page = MapPage(console.context)
-    page._give_state({"layers": [{"path": str(tmp_path / "away.mbtiles"), "visible": True}, 7], "shown": {"names": 3}})
-    page.show()
-    await until(lambda: page.layers.items)
-    assert "there is no such file" in page.layers.items[0].problem
-    assert page.shown.names is True
-    close(page)
 
 
 async def test_an_empty_map_says_what_to_do_next(console: Console) -> None:
