@@ -69,6 +69,7 @@ def _of_event(row: Any, rules: Sequence[Rule], now_ms: int) -> list[Finding]:
     at_work = is_working(rule.said(DrainRule), row.start_ms)
     is_high = rule.said(DrainRule).high_outside and not at_work
     amount = f"{'at least ' if row.at_least else ''}{row.litres:.0f} L"
+    tank = f" ({row.tank})" if row.tank else ""  # a tank has a name where the vehicle has several
     where = "while it was moving" if row.in_motion else "while it stood"
     hours = "within" if at_work else "outside"
     return [
@@ -78,7 +79,7 @@ def _of_event(row: Any, rules: Sequence[Rule], now_ms: int) -> list[Finding]:
             priority=Priority.HIGH if is_high else rule.priority,
             rule_id=rule.id,
             at_ms=row.end_ms,
-            title=f"{row.plate}: {amount} drained",
+            title=f"{row.plate}: {amount} drained{f' from {row.tank}' if row.tank else ''}",
             detail=f"{amount} left the tank of {row.plate} {where}, {hours} working hours.",
             evidence=_evidence(row, rule),
             vehicle_id=row.vehicle_id,

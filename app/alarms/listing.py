@@ -145,8 +145,8 @@ def find_alarm(connection: Connection, wanted: str) -> AlarmListing:
 class Summary:
     """The state of all alarms in a line: those that want somebody, by priority, and how many came just now.
 
-    Folded ones are counted with their cause, shelved ones not at all. ``newest`` are those that began lately, newest
-    first, for the announcements: (id, priority, title, raised_at_ms).
+    Folded ones are counted with their cause, shelved ones not at all. ``newest`` are those that stand,
+    newest first, for the announcements: (id, priority, title, raised_at_ms).
     """
 
     low: int = 0
@@ -174,7 +174,8 @@ def summarise(connection: Connection, now_ms: int) -> Summary:
     recent = shown & (Alarm.raised_at_ms > now_ms - FLOOD_MS)
     lately = connection.execute(select(func.count()).select_from(Alarm.__table__).where(recent)).scalar_one()
     columns = (Alarm.id, Alarm.priority, Alarm.title, Alarm.raised_at_ms)
-    newest = connection.execute(select(*columns).where(wants).order_by(Alarm.raised_at_ms.desc()).limit(20)).all()
+    standing = wants & Alarm.cleared_at_ms.is_(None)
+    newest = connection.execute(select(*columns).where(standing).order_by(Alarm.raised_at_ms.desc()).limit(20)).all()
     found = {name: int(counts.get(name, 0)) for name in RANKS}
     return Summary(**found, lately=lately, newest=tuple((row[0], row[1], row[2], row[3]) for row in newest))
 

@@ -231,7 +231,7 @@ def test_a_drain_at_night_is_high_and_by_day_as_the_rule_says(site: AlarmSite) -
         ("high", end_ms),
         ("medium", end_ms + 12 * HOUR_MS),
     ]
-    assert site.alarms()[0].title == "ABC-123: 60 L drained"
+    assert site.alarms()[0].title == "ABC-123: 60 L drained from Main"
 
 
 def test_a_drain_that_is_not_settled_waits_and_is_told_when_nothing_follows(site: AlarmSite) -> None:
@@ -246,7 +246,7 @@ def test_a_drain_that_is_not_settled_waits_and_is_told_when_nothing_follows(site
     assert site.alarm().raised_at_ms == end_ms
     site.drain(vehicle, tank, end_ms, id=event, litres=80.0)
     site.step(MIN_MS)
-    assert (site.alarm().title, site.alarm().repeats) == ("ABC-123: 80 L drained", 0)
+    assert (site.alarm().title, site.alarm().repeats) == ("ABC-123: 80 L drained from Main", 0)
     site.drain(vehicle, tank, end_ms, id=event, withdrawn_at=from_ms(site.now_ms))
     site.step(MIN_MS)
     assert site.alarm().cleared_at_ms is not None

@@ -96,8 +96,9 @@ async def test_a_new_one_is_said_heard_and_seen(desk: Desk) -> None:
 
 
 async def test_the_past_is_not_cried_as_new(desk: Desk) -> None:
-    await desk.tell(desk.alarm("XYZ: too fast", ago_min=16))
-    await until(lambda: desk.line == "2 alarms, 1 high")
+    over = replace(desk.alarm("ABC: too fast", ago_min=3), ended_ms=desk.now_ms - MIN_MS)
+    await desk.tell(desk.alarm("XYZ: too fast", ago_min=16), over)
+    await until(lambda: desk.line == "3 alarms, 1 high")
     assert desk.played == []
 
 
