@@ -11,7 +11,7 @@ from app.fuel.consumption import Consumption, by_level
 from app.fuel.detect.events import FuelEvent
 from app.fuel.detect.filters import is_spike, sliding_median
 from app.fuel.detect.levels import Rest, Track, calm_samples, rest_of
-from app.fuel.detect.states import find_stops, is_creeping, is_moving
+from app.fuel.detect.states import find_stops, is_creeping, is_moving, stands_since
 from app.fuel.detect.stops import events_in
 from app.fuel.detect.swings import PLATEAU_SAMPLES
 from app.fuel.detect.trips import event_between
@@ -80,10 +80,11 @@ class _Prepared:
 
 def _prepare(samples: Samples, table: TankTable, parameters: Parameters) -> _Prepared:
     litres = litres_of(samples, table, parameters)
+    moving = is_moving(samples.speed_km_h, samples.ignition)
     spikes = np.zeros(len(samples), dtype=bool)
     valid = np.isfinite(litres)
-    spikes[valid] = is_spike(litres[valid], table.capacity_l)
-    return _Prepared(litres, is_moving(samples.speed_km_h, samples.ignition), valid & ~spikes, spikes)
+    spikes[valid] = is_spike(litres[valid], table.capacity_l, moving[valid])
+    return _Prepared(litres, moving, valid & ~spikes, spikes)
 
 
 def track_from(samples: Samples, table: TankTable, parameters: Parameters) -> Track:
@@ -97,6 +98,7 @@ def _track(samples: Samples, prepared: _Prepared, table: TankTable) -> Track:
         samples.time_s[used],
         prepared.litres[used],
         prepared.moving[used],
+        stands_since(samples.time_s, prepared.moving)[used],
         _since_before(is_creeping(samples.speed_km_h, samples.ignition), used),
         samples.ignition[used],
         samples.lat[used],

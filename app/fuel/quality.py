@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.fuel.detect.filters import scatter_of
+from app.fuel.detect.filters import beside, scatter_of
 from app.fuel.table import TankTable
 
 Floats = NDArray[np.float64]
@@ -15,6 +15,7 @@ Flags = NDArray[np.bool_]
 STUCK_S = 3_600.0
 NOISY_SHARE = 0.015
 BESIDE = 3
+"""Samples next to a motion in which fuel still sloshes."""
 SPIKES_SHARE = 0.01
 MISSED_PERIODS = 3
 SHORTEST_PERIOD_S = 60.0
@@ -56,7 +57,7 @@ def quality_of(time_s: Floats, raw: Floats, litres: Floats, moving: Flags, spike
     if silent_h > SILENT_SHARE * driven_h:
         score -= min(30, 100 * silent_h / driven_h)
         advice.append(f"For {silent_h:.1f} h of motion there is no reading. Look at the tracker's supply and network.")
-    still = _still(moving)
+    still = ~beside(moving, BESIDE)
     parked = litres[still & np.isfinite(litres)]
     noise = scatter_of(parked)
     if noise > NOISY_SHARE * table.capacity_l:
@@ -82,15 +83,6 @@ def spread_of_steps(raw: Floats, table: TankTable) -> float:
         return 0.0
     per_count = (table.litres[-1] - table.litres[0]) / (table.raw[-1] - table.raw[0])
     return float(np.diff(values).min() * per_count)
-
-
-def _still(moving: Flags) -> Flags:
-    """Which samples neither move nor lie next to a motion, where fuel sloshes as well."""
-    still = ~moving
-    for shift in range(1, BESIDE + 1):
-        still[shift:] &= ~moving[:-shift]
-        still[:-shift] &= ~moving[shift:]
-    return still
 
 
 def _silent_hours(time_s: Floats, raw: Floats, moving: Flags) -> tuple[float, float]:

@@ -13,6 +13,7 @@ SPIKE_WINDOW = 7
 SPIKE_DEVIATIONS = 3 * 1.4826
 SPIKE_FLOOR = 0.007
 """As a share of the tank: what quantisation and temperature do is no spike."""
+SLOSH_FLOOR = 0.05
 _CHUNK = 100_000
 _NORMAL_35 = 0.4538
 """Below it lie 35 % of the sizes of a normal variable, in standard deviations."""
@@ -31,23 +32,40 @@ def sliding_median(values: Floats, window: int) -> Floats:
     return medians
 
 
-def is_spike(litres: Floats, capacity_l: float) -> NDArray[np.bool_]:
+def is_spike(litres: Floats, capacity_l: float, moving: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
     """Which samples depart, one to three in a row, to one side of what stands before and of what stands behind them,
-    by more than their neighbours scatter (Hampel). A step is none: its samples agree with one of both sides."""
+    by more than their neighbours scatter (Hampel). A step is none: its samples agree with one of both sides.
+
+    What fuel that sloshes may do, while moving and beside it, is no spike.
+    """
     count = len(litres)
     if count < SPIKE_WINDOW:
         return np.zeros(count, dtype=bool)
     around = sliding_median(litres, SIDE)
-    limit = np.maximum(
-        SPIKE_DEVIATIONS * sliding_median(np.abs(litres - around), SPIKE_WINDOW), SPIKE_FLOOR * capacity_l
-    )
-    shift = SIDE // 2 + 1
-    before = np.concatenate((np.full(shift, around[0]), around[:-shift]))
-    behind = np.concatenate((around[shift:], np.full(shift, around[-1])))
+    scatter = sliding_median(np.abs(litres - around), SPIKE_WINDOW)
+    before, behind = _shifted(around)
+    scatter = np.maximum(scatter, np.maximum(*_shifted(scatter)))  # beside fuel that sloshes, calm is no spike
+    floor = SPIKE_FLOOR if moving is None else np.where(beside(moving, SIDE), SLOSH_FLOOR, SPIKE_FLOOR)
+    limit = np.maximum(SPIKE_DEVIATIONS * scatter, floor * capacity_l)
     above = litres - np.maximum(before, behind) > limit
     below = np.minimum(before, behind) - litres > limit
     spikes: NDArray[np.bool_] = above | below
     return spikes
+
+
+def beside(flags: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Which samples are flagged or lie at most ``reach`` samples from one that is."""
+    sums = np.append(0, np.cumsum(flags))
+    at = np.arange(len(flags))
+    near: NDArray[np.bool_] = sums[np.minimum(at + reach + 1, len(flags))] > sums[np.maximum(at - reach, 0)]
+    return near
+
+
+def _shifted(values: Floats) -> tuple[Floats, Floats]:
+    """What stands on both sides of each sample, just beyond it; at the ends the end values are repeated."""
+    shift = SIDE // 2 + 1
+    before = np.concatenate((np.full(shift, values[0]), values[:-shift]))
+    return before, np.concatenate((values[shift:], np.full(shift, values[-1])))
 
 
 def middle(values: Floats) -> float:

@@ -33,6 +33,7 @@ class Track:
     time_s: Floats
     litres: Floats
     moving: NDArray[np.bool_]
+    since_s: Floats  # since when it stands, or moves
     creeping: NDArray[np.bool_]
     ignition: NDArray[np.int8]
     lat: Floats
@@ -123,7 +124,7 @@ def calm_samples(track: Track, stop: Stop, parameters: Parameters) -> NDArray[np
     time_s, ignition = track.time_s[stop.samples], track.ignition[stop.samples]
     first, leaves = 0, len(time_s)
     if stop.first:
-        first = int(np.searchsorted(time_s, time_s[0] + parameters.settle_s))
+        first = int(np.searchsorted(time_s, track.since_s[stop.first] + parameters.settle_s))
         first -= _already_calm(track, stop, first)
     if not stop.is_open:
         leaves = int(np.searchsorted(time_s, track.time_s[stop.last + 1] - parameters.departure_s))

@@ -49,6 +49,13 @@ def is_moving(speed_km_h: Floats, ignition: Flags | None = None) -> NDArray[np.b
     return np.where(last_told >= 0, begins[np.maximum(last_told, 0)], False)
 
 
+def stands_since(time_s: Floats, moving: NDArray[np.bool_]) -> Floats:
+    """For each sample the time of the first one of its motion or standstill."""
+    begins = np.append(True, moving[1:] != moving[:-1]) if len(moving) else moving
+    since: Floats = time_s[np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))]
+    return since
+
+
 def is_creeping(speed_km_h: Floats, ignition: Flags) -> NDArray[np.bool_]:
     """Whether a vehicle that counts as standing is moved with its engine on: its fuel sloshes, the slope is new."""
     with np.errstate(invalid="ignore"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,19 +57,28 @@ def _minimum(swing: Swing, track: Track, parameters: Parameters) -> float:
 
 
 def _without_returns(swings: list[Swing], level: Level) -> list[Swing]:
-    """A change that is undone within 20 minutes, or within three samples, by an equal one was noise: both go."""
-    kept: list[Swing] = []
-    for swing in swings:
-        before = kept[-1] if kept else None
-        if before is not None and before.delta_l * swing.delta_l < 0 and _is_undone(before, swing, level):
-            kept.pop()
-            continue
-        kept.append(swing)
-    return kept
+    """A change that is undone within 20 minutes, or within three samples, by an equal one was noise: both go.
+
+    The pair that fits best goes first: between a refuel and a dead reading, the reading is the one that returns.
+    """
+    kept = list(swings)
+    while True:
+        pairs = [(_left_of(*pair), at) for at, pair in enumerate(pairwise(kept)) if _is_undone(*pair, level)]
+        if not pairs:
+            return kept
+        at = min(pairs)[1]
+        del kept[at : at + 2]
+
+
+def _left_of(before: Swing, swing: Swing) -> float:
+    """The share of a change that the next one leaves."""
+    return abs(before.delta_l + swing.delta_l) / abs(before.delta_l)
 
 
 def _is_undone(before: Swing, swing: Swing, level: Level) -> bool:
-    left = abs(before.delta_l + swing.delta_l) / abs(before.delta_l)
+    left = _left_of(before, swing)
+    if before.delta_l * swing.delta_l >= 0:
+        return False
     if swing.start - before.end < RETURN_SAMPLES and left <= RETURN_SHARE / 3:
         return True
     return bool(level.time_s[swing.end] - level.time_s[before.start] <= RETURN_S and left <= RETURN_SHARE)
