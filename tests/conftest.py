@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from app.security.redaction import forget_secrets
 
@@ -24,6 +25,8 @@ GARBAGE_MOST = 50_000
 def pytest_configure() -> None:
     """Cycles are collected between tests, on the main thread: a store's thread must not destroy left Qt objects."""
     gc.disable()
+    settings.register_profile("untimed", deadline=None)  # a slow machine fails no test
+    settings.load_profile("untimed")
 
 
 def pytest_sessionfinish() -> None:

@@ -69,7 +69,6 @@ def _of_event(row: Any, rules: Sequence[Rule], now_ms: int) -> list[Finding]:
     at_work = is_working(rule.said(DrainRule), row.start_ms)
     is_high = rule.said(DrainRule).high_outside and not at_work
     amount = f"{'at least ' if row.at_least else ''}{row.litres:.0f} L"
-    tank = f" ({row.tank})" if row.tank else ""  # a tank has a name where the vehicle has several
     where = "while it was moving" if row.in_motion else "while it stood"
     hours = "within" if at_work else "outside"
     return [
