@@ -86,6 +86,7 @@ class DeviceStatus:
     gsm_level: int | None = None
     satellites: int | None = None
     battery_v: float | None = None
+    battery_percent: int | None = None
     external_v: float | None = None
     charging: bool | None = None
     ignition: bool | None = None

@@ -50,7 +50,6 @@ _STATUS_ATTRIBUTES: Final = (
     ("oil_cut", "oil_cut"),
     ("gps_tracking", "gps_tracking"),
     ("defence", "armed"),
-    ("battery_percent", "battery_percent"),
     ("mode", "mode"),
     ("subtype", "subtype"),
     ("text", "text"),
@@ -210,12 +209,18 @@ def _gt06_status(fields: FrameFields, raw: RawFrame, source: Source) -> DeviceSt
         power_level=fields.get("voltage_level"),
         gsm_level=fields.get("gsm_level"),
         battery_v=fields.get("battery_v", fields.get("voltage_v")),
+        battery_percent=_percent(fields.get("battery_percent")),
         external_v=fields.get("external_v"),
         charging=fields.get("charging"),
         ignition=fields.get("acc", fields.get("acc_from_course_bits")),
         attributes=attributes or None,
         raw=raw,
     )
+
+
+def _percent(value: int | None) -> int | None:
+    """More than a full battery is no reading."""
+    return value if value is not None and value <= 100 else None
 
 
 def _level_sensor(fields: FrameFields, raw: RawFrame, device: str) -> list[Record]:

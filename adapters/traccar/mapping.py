@@ -201,10 +201,15 @@ def _status(record: Json, unique_id: str, received_at_ms: int) -> DeviceStatus:
         gsm_level=_small(fields.number(said, "rssi"), 5) if protocol in GSM_LEVEL_PROTOCOLS else None,
         satellites=_small(fields.number(said, "sat"), 255),
         battery_v=fields.number(said, "battery"),
+        battery_percent=_small(_whole(fields.number(said, "batteryLevel")), 100),
         external_v=None if level else power,
         charging=fields.flag(said, "charge"),
         ignition=fields.flag(said, "ignition"),
     )
+
+
+def _whole(value: float | None) -> float | None:
+    return None if value is None else float(round(value))
 
 
 def _small(value: float | None, largest: int) -> int | None:

@@ -43,6 +43,7 @@ class DeviceListing:
         "gsm_level",
         "satellites",
         "battery_v",
+        "battery_percent",
         "external_v",
         "charging",
         "ignition",
@@ -82,6 +83,7 @@ class DeviceListing:
     gsm_level: int | None
     satellites: int | None
     battery_v: float | None
+    battery_percent: int | None
     external_v: float | None
     charging: bool | None
     ignition: bool | None
@@ -144,6 +146,7 @@ class DeviceListing:
             "gsm_level": self.gsm_level,
             "satellites": self.satellites,
             "battery_v": self.battery_v,
+            "battery_percent": self.battery_percent,
             "external_v": self.external_v,
             "charging": self.charging,
             "ignition": self.ignition,
@@ -199,6 +202,7 @@ def list_devices(
             state.gsm_level,
             state.satellites,
             state.battery_v,
+            state.battery_percent,
             state.external_v,
             state.charging,
             state.ignition,

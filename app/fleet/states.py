@@ -34,6 +34,9 @@ COLUMNS = tuple(column.name for column in DeviceState.__table__.columns if colum
 _values = attrgetter(*COLUMNS)
 _NO_LAG = (Mark.NO_DEVICE_TIME | Mark.OLD | Mark.ABSURD_DATE).value
 _MOVING = tuple(column for column in PositionRow.__table__.columns if column.name != "attributes")
+_TOLD = (
+    "power_level", "gsm_level", "satellites", "battery_v", "battery_percent", "external_v", "charging", "ignition",
+)  # fmt: skip
 _PAGE_ROWS = 5_000
 _KEYS_PER_QUERY = 500
 
@@ -59,6 +62,7 @@ class LiveState:
     gsm_level: int | None
     satellites: int | None
     battery_v: float | None
+    battery_percent: int | None
     external_v: float | None
     charging: bool | None
     ignition: bool | None
@@ -109,7 +113,7 @@ class LiveState:
 
     def told(self, status: DeviceStatus) -> None:
         """Take over what a status says; what it does not say stays."""
-        for name in ("power_level", "gsm_level", "satellites", "battery_v", "external_v", "charging", "ignition"):
+        for name in _TOLD:
             value = getattr(status, name)
             if value is not None and isfinite(value):
                 setattr(self, name, value)

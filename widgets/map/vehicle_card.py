@@ -173,6 +173,7 @@ class VehicleCard(Card):
         self.state_word.setStyleSheet(f"color: {color};")
         power = level_word(POWER_WORDS, lead.power_level)
         volts = f"{lead.battery_v:.1f} V" if lead.battery_v is not None else None
+        percent = tr("{n} %", n=lead.battery_percent) if lead.battery_percent is not None else None
         charging = tr("charging") if lead.charging else None
         self._set("speed", formats.speed(lead.speed_km_h) if lead.fixed_at_ms else None)
         self._set("heading", formats.course(lead.course_deg) if lead.fixed_at_ms and is_moving else None)
@@ -183,7 +184,7 @@ class VehicleCard(Card):
         self._set("device", lead.unique_id if not lead.source else f"{lead.unique_id} ({lead.source})")
         satellites = tr("{n} satellites", n=lead.satellites) if lead.satellites is not None else None
         self._set("signal", _joined(level_word(SIGNAL_WORDS, lead.gsm_level), satellites))
-        self._set("battery", _joined(power, volts, charging))
+        self._set("battery", _joined(power, percent, volts, charging))
         self._set("ignition", None if lead.ignition is None else tr("on") if lead.ignition else tr("off"))
         self.raw.setEnabled(lead.position_id is not None)
         self.follow.setEnabled(lead.fixed_at_ms is not None)

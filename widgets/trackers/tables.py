@@ -11,7 +11,7 @@ from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
 from widgets.formats import NOTHING
-from widgets.map.words import mark_sentences
+from widgets.map.words import POWER_WORDS, mark_sentences
 from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 from widgets.trackers import words
@@ -221,7 +221,12 @@ def _called_order(row: DeviceListing) -> tuple[bool, str] | None:
 
 
 def _power(row: DeviceListing) -> float | None:
-    return row.battery_v if row.power_level is None else float(row.power_level)
+    """By how full it is, in steps of the level's scale; volts where nothing else is known."""
+    if row.power_level is not None:
+        return float(row.power_level)
+    if row.battery_percent is not None:
+        return row.battery_percent * (len(POWER_WORDS) - 1) / 100
+    return row.battery_v
 
 
 def _ignition(row: DeviceListing) -> str:

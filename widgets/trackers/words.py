@@ -77,8 +77,9 @@ def signal_tip(row: DeviceListing) -> str:
 
 
 def battery(row: DeviceListing) -> str:
-    """The level as a word, and volts where they are sent."""
+    """The level as a word, percent and volts where they are sent."""
     parts = [
+        None if row.battery_percent is None else tr("{n} %", n=row.battery_percent),
         level_word(POWER_WORDS, row.power_level),
         None if row.battery_v is None else tr("{n} V", n=f"{row.battery_v:.1f}"),
         None if row.external_v is None else tr("vehicle {n} V", n=f"{row.external_v:.1f}"),
@@ -88,6 +89,8 @@ def battery(row: DeviceListing) -> str:
 
 
 def battery_tip(row: DeviceListing) -> str:
+    if row.power_level is None and row.battery_percent is not None:
+        return tr("Battery, in percent as the tracker tells it.")
     return _scale(tr("Battery"), POWER_WORDS, row.power_level)
 
 

@@ -78,6 +78,7 @@ class DeviceState(Base):
     gsm_level = optional(Integer)
     satellites = optional(Integer)
     battery_v = optional(Double)
+    battery_percent = optional(Integer)
     external_v = optional(Double)
     charging = optional(Boolean)
     ignition = optional(Boolean)

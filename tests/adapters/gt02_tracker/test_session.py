@@ -298,6 +298,13 @@ def test_gt06_alarm_gives_position_status_and_event(alarm: int, kind: str) -> No
     assert intake.reply == b.gt06(0x26, b"", 4)
 
 
+@pytest.mark.parametrize(("told", "percent"), [(87, 87), (0, 0), (100, 100), (255, None)])
+def test_gt06_long_status_tells_the_battery_in_percent(told: int, percent: int | None) -> None:
+    content = bytes((0x46, 0, 0, 0, 1, told, 0)) + (402).to_bytes(2, "big") + bytes(5)
+    status = only(talk(b.gt06(0x13, content))[0].records, DeviceStatus)
+    assert (status.battery_percent, status.battery_v) == (percent, 4.02)
+
+
 def test_gt06_alarm_without_a_code_takes_the_bits() -> None:
     content = b.gps_block() + b"\x00" + bytes((4 << 3, 5, 3, 0, 2))
     event = only(talk(b.gt06(0x16, content))[0].records, DeviceEvent)

@@ -136,6 +136,11 @@ def test_position_that_cannot_be_right_is_rejected(changes: dict[str, Any]) -> N
         mapping.fix(position(**changes), "x", NOW_MS)
 
 
+@pytest.mark.parametrize(("level", "percent"), [(87, 87), (86.6, 87), (0, 0), (100, 100), (101, None), ("87", None)])
+def test_the_battery_in_percent(level: object, percent: int | None) -> None:
+    assert mapping.fix(position(attributes={"batteryLevel": level}), "x", NOW_MS).status.battery_percent == percent
+
+
 @pytest.mark.parametrize("number", [1e308, -1e308, 10**400, math.inf, math.nan, 1.01e12])
 def test_numbers_beyond_reason_are_left_out(number: float) -> None:
     said = {"battery": number, "power": number, "sat": number}

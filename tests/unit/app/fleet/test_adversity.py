@@ -80,7 +80,7 @@ def test_what_is_no_number_is_never_stored(feed: Feed, absurd: float) -> None:
         replace(a_position(), lat=absurd, raw=frame),
         replace(a_position(fixed_at_ms=T0_MS + 1000), lon=absurd),
         replace(a_position(fixed_at_ms=T0_MS + 2000), speed_km_h=absurd, course_deg=absurd, altitude_m=absurd),
-        DeviceStatus(IMEI, T0_MS, "gt02", "status", battery_v=absurd, external_v=12.5),
+        DeviceStatus(IMEI, T0_MS, "gt02", "status", battery_v=absurd, battery_percent=87, external_v=12.5),
         DeviceEvent(IMEI, T0_MS, T0_MS, "gt02", "sos", "1", "SOS", lat=absurd, lon=7.0),
     )
     assert (done.positions, done.rejected) == (1, 2)
@@ -93,7 +93,7 @@ def test_what_is_no_number_is_never_stored(feed: Feed, absurd: float) -> None:
         "the bytes are evidence"
     )
     (state,) = [row for row in rows_of(feed.store, DeviceState) if row.external_v is not None]
-    assert state.battery_v is None
+    assert (state.battery_v, state.battery_percent) == (None, 87)
 
 
 def test_a_clock_set_back_does_not_keep_a_silent_tracker_online(feed: Feed) -> None:

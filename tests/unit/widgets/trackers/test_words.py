@@ -48,6 +48,9 @@ def test_never_heard_is_its_own_state(formats: Formats) -> None:
 
 
 def test_levels_are_words_and_their_scale_is_explained() -> None:
+    told = a_tracker(1, battery_percent=87, battery_v=3.92)
+    assert words.battery(told) == "87 %, 3.9 V"
+    assert "percent" in words.battery_tip(told)
     row = a_tracker(1, gsm_level=4, power_level=2, battery_v=3.92, external_v=12.6, charging=True)
     assert words.signal(row) == "strong (4)"
     assert words.battery(row) == "low, alarm (2), 3.9 V, vehicle 12.6 V, charging"
