@@ -15,7 +15,7 @@ from app.fuel.detect.states import find_stops, is_creeping, is_moving, stands_si
 from app.fuel.detect.stops import events_in
 from app.fuel.detect.swings import PLATEAU_SAMPLES
 from app.fuel.detect.trips import event_between
-from app.fuel.distance import steps_to_km
+from app.fuel.distance import driven_steps_km
 from app.fuel.parameters import Parameters
 from app.fuel.quality import Quality, quality_of
 from app.fuel.series import Samples
@@ -94,25 +94,30 @@ def track_from(samples: Samples, table: TankTable, parameters: Parameters) -> Tr
 
 def _track(samples: Samples, prepared: _Prepared, table: TankTable) -> Track:
     used = prepared.used
+    creeping = is_creeping(samples.speed_km_h, samples.ignition, prepared.moving)
+    driven_km = driven_steps_km(samples.time_s, samples.speed_km_h, samples.lat, samples.lon)
     return Track(
         samples.time_s[used],
         prepared.litres[used],
         prepared.moving[used],
         stands_since(samples.time_s, prepared.moving)[used],
-        _since_before(is_creeping(samples.speed_km_h, samples.ignition), used),
+        _since_before(creeping.astype(np.float64), used) > 0,
         samples.ignition[used],
         samples.lat[used],
         samples.lon[used],
         samples.temperature_c[used],
-        steps_to_km(samples.lat, samples.lon)[used],
+        _since_before(driven_km, used),
         table.capacity_l,
     )
 
 
-def _since_before(flags: NDArray[np.bool_], used: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """For each used sample whether a flag stands at it, or at one that is left out in front of it."""
-    counted: NDArray[np.bool_] = np.diff(np.cumsum(flags)[used], prepend=0) > 0
-    return counted
+def _since_before(amounts: Floats, used: NDArray[np.bool_]) -> Floats:
+    """For each used sample the sum of what stands at it and at those that are left out in front of it."""
+    at = np.flatnonzero(used)
+    if not len(at):
+        return np.zeros(0)
+    sums: Floats = np.add.reduceat(amounts[: at[-1] + 1], np.append(0, at[:-1] + 1))
+    return sums
 
 
 def smoothed(litres: Floats, used: NDArray[np.bool_], moving: NDArray[np.bool_], parameters: Parameters) -> Floats:

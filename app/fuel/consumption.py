@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.fuel.detect.events import FuelEvent
-from app.fuel.distance import steps_km
+from app.fuel.distance import driven_steps_km
 from app.fuel.parameters import Parameters
 from app.fuel.series import Samples
 
@@ -18,8 +18,6 @@ Floats = NDArray[np.float64]
 LEAST_KM = 50.0
 LEAST_SHARE = 0.05
 RATE_GAP_S = 30.0
-FASTEST_KM_H = 160.0
-DRIFT_KM = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +75,8 @@ def by_level(
 
 def driven_km(samples: Samples, moving: NDArray[np.bool_]) -> float:
     """Kilometres while moving. What a parked receiver drifts does not count, nor a point that none could reach."""
-    known = np.isfinite(samples.lat) & np.isfinite(samples.lon)
-    if known.sum() < 2:
-        return 0.0
-    time_s, speed, lat, lon = samples.time_s, samples.speed_km_h, samples.lat, samples.lon
-    if not known.all():
-        time_s, speed, lat, lon, moving = time_s[known], speed[known], lat[known], lon[known], moving[known]
-    hours = np.diff(time_s) / 3600
-    fastest = np.fmax(np.fmax(speed[1:], speed[:-1]), 0.0)
-    possible = np.where(np.isnan(fastest), FASTEST_KM_H, fastest * 1.3 + 5) * hours + DRIFT_KM
-    steps = steps_km(lat, lon)
-    straight = np.nan_to_num(fastest) * hours
-    counted = np.where(steps <= possible, steps, np.minimum(straight, possible))
-    return float(counted[moving[1:] | moving[:-1]].sum())
+    steps = driven_steps_km(samples.time_s, samples.speed_km_h, samples.lat, samples.lon)
+    return float(steps[1:][moving[1:] | moving[:-1]].sum())
 
 
 def by_counter(total_l: Floats) -> float | None:

@@ -4,7 +4,8 @@ Each vehicle is simulated in steps of five seconds. Fuel sloshes as a damped osc
 acceleration drives; the road's grade is a correlated noise and every halt has a grade of its own; fuel expands with a
 temperature that follows the day slowly; the engine's load sets the consumption. The probe stands off the tank's centre,
 sees neither its bottom nor its top, has a filter and a noise of its own, and counts in 8, 10 or 12 bits. Messages come
-often while moving and seldom at rest, some go missing for a minute, some for hours, and some carry rubbish.
+often while moving and seldom at rest, some go missing for a minute, some for hours, and some carry rubbish; the
+receiver drifts and jumps.
 """
 
 from __future__ import annotations
@@ -89,11 +90,13 @@ def drive(seed: int, days: int = 7, *, thefts: bool = True) -> Truth:
     sent = _messages(draw, day)
     counts = _damaged(draw, counts, sent, day.ignition)
     speed = np.where(sent & (day.speed == 0) & (draw.random(count) < 0.002), draw.uniform(3, 9), day.speed)  # drift
+    table = _poured(draw, tank, scale)
+    jumps = draw.random(count) < 0.001  # of the receiver
+    lat = lat + np.where(jumps, draw.normal(0, 0.2, count), 0.0)
     samples = make_samples(
         time_s[sent], counts[sent], speed[sent].round(1), day.ignition[sent], lat[sent], lon[sent],
         np.rint(ambient[sent]),
     )  # fmt: skip
-    table = _poured(draw, tank, scale)
     return Truth(samples, table, parameters, tuple(events), float(rate_l_h.sum() * STEP_S / 3600), days)
 
 

@@ -100,12 +100,18 @@ def level_of(track: Track, stop: Stop, at: NDArray[np.intp], parameters: Paramet
     smooth = sliding_median(corrected, 3) if len(corrected) > 4 else corrected
     noise = noise_of(corrected, track.capacity_l)
     is_arrival = is_departure = False
-    if first > stop.first:
-        arrival, doubt = gathered(np.append(track.litres[stop.first : first], moving_levels(track, stop.first - 1, -1)))
+    longest_s = parameters.longest_gap_min * 60
+    head = track.litres[stop.first : first]
+    if stop.first and track.time_s[stop.first] - track.time_s[stop.first - 1] <= longest_s:  # else it drove on unseen
+        head = np.append(head, moving_levels(track, stop.first - 1, -1))
+    if stop.first and len(head):
+        arrival, doubt = gathered(head)
         is_arrival = _tells_more(arrival, doubt, corrected[:2], noise, track, parameters)
-    if last < stop.last and not stop.is_open:
-        behind = np.append(track.litres[last + 1 : stop.last + 1], moving_levels(track, stop.last + 1, 1))
-        departure, doubt = gathered(behind)
+    tail = track.litres[last + 1 : stop.last + 1]
+    if not stop.is_open and track.time_s[stop.last + 1] - track.time_s[stop.last] <= longest_s:
+        tail = np.append(tail, moving_levels(track, stop.last + 1, 1))
+    if not stop.is_open and len(tail):
+        departure, doubt = gathered(tail)
         departure += used_l[-1]
         is_departure = _tells_more(departure, doubt, corrected[:-3:-1], noise, track, parameters)
     if is_arrival:
@@ -114,7 +120,7 @@ def level_of(track: Track, stop: Stop, at: NDArray[np.intp], parameters: Paramet
     if is_departure:
         at = np.append(at, last + 1)
         corrected, smooth = np.append(corrected, departure), np.append(smooth, departure)
-    used = used_l[at - stop.first]
+    used = used_l[np.clip(at - stop.first, 0, len(used_l) - 1)]
     return Level(at, track.time_s[at], corrected, smooth, used, noise, is_arrival, is_departure)
 
 
@@ -201,10 +207,13 @@ def minima(track: Track, parameters: Parameters) -> tuple[float, float]:
 def moving_levels(track: Track, start: int, step: int) -> Floats:
     """Levels of up to ten minutes of the motion that begins (step 1) or ends (step -1) at ``start``."""
     if step > 0:
-        end = min(start + CONTEXT_SAMPLES, len(track))
-        part = slice(start, end)
-        counts = track.moving[part] & (track.time_s[part] - track.time_s[min(start, len(track) - 1)] <= CONTEXT_S)
+        if start >= len(track):
+            return track.litres[:0]
+        part = slice(start, start + CONTEXT_SAMPLES)
+        counts = track.moving[part] & (track.time_s[part] - track.time_s[start] <= CONTEXT_S)
         return track.litres[start : start + _run(counts)]
+    if start < 0:
+        return track.litres[:0]
     first = max(start + 1 - CONTEXT_SAMPLES, 0)
     part = slice(first, start + 1)
     counts = (track.moving[part] & (track.time_s[start] - track.time_s[part] <= CONTEXT_S))[::-1]

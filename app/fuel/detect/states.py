@@ -56,10 +56,10 @@ def stands_since(time_s: Floats, moving: NDArray[np.bool_]) -> Floats:
     return since
 
 
-def is_creeping(speed_km_h: Floats, ignition: Flags) -> NDArray[np.bool_]:
+def is_creeping(speed_km_h: Floats, ignition: Flags, moving: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether a vehicle that counts as standing is moved with its engine on: its fuel sloshes, the slope is new."""
     with np.errstate(invalid="ignore"):
-        creeping: NDArray[np.bool_] = (speed_km_h > CREEPS_KM_H) & (ignition == 1)
+        creeping: NDArray[np.bool_] = (speed_km_h > CREEPS_KM_H) & (ignition == 1) & ~moving
     return creeping
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from app.fuel.detect.events import Evidence, FuelEvent, confidence_of
 from app.fuel.detect.filters import middle, sliding_median
-from app.fuel.detect.levels import Floats, Rest, Track, noise_of, place_at
+from app.fuel.detect.levels import Floats, Rest, Track, minima, noise_of, place_at
 from app.fuel.parameters import Parameters
 
 UNCERTAINTY = 0.4
@@ -43,18 +43,17 @@ def event_between(track: Track, before: Rest, after: Rest, parameters: Parameter
     """A refuel or a drain between two rests, or None."""
     trip = slice(before.trip_from, after.trip_to + 1)
     change = after.level_in - before.level_out
-    least = parameters.minimum_refuel(track.capacity_l) if change > 0 else parameters.minimum_drain(track.capacity_l)
-    if abs(change) < max(least, SHARE * track.capacity_l):
-        return None
-    if not (parameters.refuels_in_motion if change > 0 else parameters.drains_in_motion):
-        return None
-    limit = max(least, SHARE * track.capacity_l)
     used = _used(track, trip, parameters)
-    total, expected = change + used[-1], float(used[-1])
-    doubt = UNCERTAINTY * expected
+    expected = float(used[-1])
+    total, doubt = change + expected, UNCERTAINTY * expected
+    refuel, drain = minima(track, parameters)
+    least, is_wanted = (refuel, parameters.refuels_in_motion) if total > 0 else (drain, parameters.drains_in_motion)
+    limit = max(least, SHARE * track.capacity_l)
     litres = abs(total)
+    if not is_wanted or litres < limit + doubt:
+        return None
     limit += 3 * sum(noise_of(track.litres[rest.calm], track.capacity_l) for rest in (before, after))
-    if total * change < 0 or litres < limit + doubt:
+    if litres < limit + doubt:
         return None
     step = _step_in(track, trip, used)
     if step is None:  # the balance alone
@@ -70,24 +69,26 @@ def event_between(track: Track, before: Rest, after: Rest, parameters: Parameter
             litres = abs(step.change_l)
     if not is_event:
         return None
-    return _event(track, (before, after), (trip.start + start, trip.start + end), litres, least, change, expected)
+    at = trip.start + start, trip.start + end
+    return _event(track, (before, after), at, np.copysign(litres, total), least, expected)
 
 
 def _event(
     track: Track,
     rests: tuple[Rest, Rest],
     at: tuple[int, int],
-    litres: float,
+    added_l: float,
     least: float,
-    change: float,
     expected: float,
 ) -> FuelEvent:
+    change = rests[1].level_in - rests[0].level_out
+    litres = abs(float(added_l))
     evidence = (
         Evidence("trip", "for", f"{change:+.1f} L between two rests, where {expected:.1f} L were to be used"),
         Evidence("motion", "open", "it lies outside a rest, where fuel sloshes"),
     )
     return FuelEvent(
-        kind="refuel" if change > 0 else "drain",
+        kind="refuel" if added_l > 0 else "drain",
         start_s=float(track.time_s[at[0]]),
         end_s=float(track.time_s[at[1]]),
         litres=round(litres, 2),
@@ -96,7 +97,7 @@ def _event(
         confidence=confidence_of(litres, 2 * least, evidence),
         lat=place_at(track.lat, at[0]),
         lon=place_at(track.lon, at[0]),
-        at_least=change > 0 and rests[1].level_in >= 0.985 * track.capacity_l,
+        at_least=added_l > 0 and rests[1].level_in >= 0.985 * track.capacity_l,
         in_motion=bool(track.moving[at[0] : at[1] + 1].any()),
         evidence=evidence,
     )
