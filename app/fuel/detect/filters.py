@@ -10,6 +10,7 @@ Floats = NDArray[np.float64]
 SIDE = 5
 """Samples on each side of a spike: their median holds when two of them belong to it, so it may last three."""
 SPIKE_WINDOW = 7
+LONGEST_SPIKE = 3
 SPIKE_DEVIATIONS = 3 * 1.4826
 SPIKE_FLOOR = 0.007
 """As a share of the tank: what quantisation and temperature do is no spike."""
@@ -50,6 +51,11 @@ def is_spike(litres: Floats, capacity_l: float, moving: NDArray[np.bool_] | None
     above = litres - np.maximum(before, behind) > limit
     below = np.minimum(before, behind) - litres > limit
     spikes: NDArray[np.bool_] = above | below
+    near = np.abs(litres[1:] - litres[:-1]) <= limit[1:]
+    for _sample in range(LONGEST_SPIKE - 1):  # the middle of four or five in a row, which are a level
+        alike = near & (spikes[1:] != spikes[:-1])
+        spikes[1:] &= ~alike
+        spikes[:-1] &= ~alike
     return spikes
 
 

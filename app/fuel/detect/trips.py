@@ -70,7 +70,7 @@ def event_between(track: Track, before: Rest, after: Rest, parameters: Parameter
     if not is_event:
         return None
     at = trip.start + start, trip.start + end
-    return _event(track, (before, after), at, np.copysign(litres, total), least, expected)
+    return _event(track, (before, after), at, float(np.copysign(litres, total)), least, expected)
 
 
 def _event(
@@ -82,7 +82,7 @@ def _event(
     expected: float,
 ) -> FuelEvent:
     change = rests[1].level_in - rests[0].level_out
-    litres = abs(float(added_l))
+    litres = abs(added_l)
     evidence = (
         Evidence("trip", "for", f"{change:+.1f} L between two rests, where {expected:.1f} L were to be used"),
         Evidence("motion", "open", "it lies outside a rest, where fuel sloshes"),

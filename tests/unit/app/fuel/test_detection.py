@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
@@ -13,12 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fuel.analyse import analyse
+from app.commands.fuel import facts_of
+from app.fuel.analyse import analyse, smoothed
 from app.fuel.detect.events import FuelEvent
+from app.fuel.detect.filters import is_spike
 from app.fuel.detector import Detector
-from app.fuel.parameters import Parameters, of_class
+from app.fuel.parameters import Filter, Parameters, of_class
 from app.fuel.rehearsal import rehearse
-from app.fuel.series import Samples, make_samples, samples_from_csv
+from app.fuel.series import Flags, Floats, Samples, make_samples, samples_from_csv
 from app.fuel.table import TankTable, identity_table, make_table
 from app.fuel.table_files import read_table
 from tests.helpers.command_line import VECTORS
@@ -65,34 +69,39 @@ def test_signals_of_another_physics_are_read_as_they_were_made(thefts: bool) -> 
 
 @pytest.mark.soak
 def test_the_goals_hold_over_eighty_vehicle_weeks() -> None:
-    with_thefts = score(drive(seed) for seed in range(1_000, 1_040))
-    without = score(drive(seed, thefts=False) for seed in range(2_000, 2_040))
+    with_thefts = score(drive(seed) for seed in range(9_000, 9_040))
+    without = score(drive(seed, thefts=False) for seed in range(9_500, 9_540))
     print(with_thefts, without, sep="\n")
     for scores in (with_thefts, without):
         assert scores.refuel.f1 >= 0.95
         assert scores.refuel.median_error <= 0.03
+        assert np.median(scores.consumption_errors) <= 0.05
     assert with_thefts.drain.precision >= 0.85
     assert with_thefts.drain.recall >= 0.70
     assert with_thefts.false_drains_per_day <= 0.02
     assert without.false_drains_per_day <= 0.01
 
 
-def test_the_shared_samples_are_read_within_the_goals() -> None:
-    folder = VECTORS / "fuel-samples"
-    if not folder.exists():
+def test_the_shared_samples_are_read_within_the_goals(tmp_path: Path) -> None:
+    folder, scorer = VECTORS / "fuel-samples", VECTORS.parent / "tools" / "fuel_score.py"
+    if not (folder.exists() and scorer.exists()):
         pytest.skip("the shared samples are not here")
-    for truth_file in sorted(folder.glob("*.truth.json")):
-        truth = json.loads(truth_file.read_text(encoding="utf-8"))
-        name = truth_file.name.split(".")[0]
-        samples = samples_from_csv(folder / f"{name}.csv")
-        result = analyse(samples, read_table(folder / f"{name}.calibration.csv"), of_class(truth["vehicle_class"]))
-        wanted = [event for event in truth["events"] if event["type"] == "refuel"]
-        refuels = [event for event in result.events if event.kind == "refuel"]
-        assert len(refuels) == len(wanted), name
-        used = result.consumption.used_l
-        assert used == pytest.approx(truth["totals"]["consumed_litres"], rel=0.05), name
-        drains = [event for event in truth["events"] if event["type"] == "drain"]
-        assert sum(event.kind == "drain" for event in result.events) <= len(drains), name
+    for file in sorted(folder.glob("*.truth.json")):
+        name = file.name.split(".")[0]
+        vehicle_class = json.loads(file.read_text("utf-8"))["vehicle_class"]
+        samples, table = samples_from_csv(folder / f"{name}.csv"), read_table(folder / f"{name}.calibration.csv")
+        facts = facts_of(name, analyse(samples, table, of_class(vehicle_class)))
+        (tmp_path / f"{name}.events.json").write_text(json.dumps(facts), "utf-8")
+    result = tmp_path / "score.json"
+    words = [sys.executable, str(scorer), "--truth", str(folder), "--found", str(tmp_path), "--json", str(result)]
+    subprocess.run(words, check=True, capture_output=True)
+    scores = json.loads(result.read_text("utf-8"))
+    assert scores["refuel"]["f1"] >= 0.95
+    assert scores["refuel"]["volume_error_pct"]["median"] <= 3
+    assert scores["drain"]["precision"] >= 0.85
+    assert scores["drain"]["recall"] >= 0.70
+    assert scores["drain"]["false_per_vehicle_day"] <= 0.02
+    assert scores["consumption_error_pct"]["worst"] <= 5
 
 
 # -- what counts and what does not --------------------------------------------------------------------------------
@@ -164,6 +173,110 @@ def test_a_drain_between_two_stops_is_found_in_motion() -> None:
     assert 40 < event.litres < 80
     assert abs(event.start_s - 200 * 30) < 300
     assert analyse(samples, TANK, Parameters(drains_in_motion=False)).events == ()
+
+
+def test_a_pause_parts_a_drain_only_when_it_is_long_enough() -> None:
+    samples = parked((2, 220), (0.1, 200), (0.5, 200), (0.1, 180), (2, 180))
+    assert found(samples) == [("drain", 20), ("drain", 20)]
+    assert found(samples, Parameters(steady_min=60)) == [("drain", 40)]
+
+
+def test_a_dead_reading_beside_a_refuel_leaves_the_refuel() -> None:
+    samples = parked((2, 100), (0.15, 190), (2, 190), every_s=300)
+    samples.raw[28] = 40.0
+    assert found(samples) == [("refuel", 90)]
+
+
+def journey(levels: Floats, speed: Floats, every_s: float = 30.0, ignition: Flags | None = None) -> Samples:
+    """A vehicle with these litres and speeds; the engine runs while it moves."""
+    time_s: Floats = np.arange(len(levels), dtype=np.float64) * every_s
+    place = 9 + np.cumsum(speed * every_s / 3600) / 111.2
+    on = (speed > 0).astype(np.int8) if ignition is None else ignition
+    return make_samples(time_s, levels, speed, on, place, np.full(len(levels), 7.0))
+
+
+def test_a_halt_at_a_junction_tells_no_level() -> None:
+    """All of its samples slosh, the last by 20 % of the tank: between rests before and behind nothing happened."""
+    speed = np.concatenate((np.zeros(60), np.full(40, 60.0), np.zeros(8), np.full(40, 60.0), np.zeros(60)))
+    litres = np.full(len(speed), 200.0)
+    litres[103:108] = 140.0
+    engine = np.where((np.arange(len(speed)) >= 58) & (np.arange(len(speed)) < 150), 1, 0).astype(np.int8)
+    assert found(journey(litres, speed, ignition=engine)) == []
+
+
+def test_a_vehicle_that_is_moved_a_little_stands_on_another_slope() -> None:
+    speed = np.concatenate((np.full(40, 60.0), np.zeros(200), np.full(40, 60.0)))
+    speed[140:142] = 2.5
+    litres = np.where(np.arange(len(speed)) < 140, 200.0, 193.0)
+    litres[141:144] = (180.0, 205.0, 197.0)
+    engine = (speed > 0).astype(np.int8)
+    assert found(journey(litres, speed, ignition=engine)) == []
+    engine[140:142] = 0  # a receiver that drifts
+    assert found(journey(litres, speed, ignition=engine)) == [("drain", 7)]
+
+
+def test_a_parked_receiver_that_drifts_is_no_trip() -> None:
+    speed = np.zeros(300)
+    speed[150:153] = 9.0
+    litres = np.where(np.arange(300) < 151, 200.0, 170.0)
+    off = np.zeros(300, dtype=np.int8)
+    (event,) = analyse(journey(litres, speed, ignition=off), TANK, PLAIN).events
+    assert (event.kind, round(event.litres), event.in_motion) == ("drain", 30, False)
+
+
+def test_a_refuel_in_a_gap_of_hours_is_found_though_the_trip_used_as_much() -> None:
+    speed = np.concatenate((np.zeros(60), np.full(300, 60.0), np.zeros(60)))
+    litres = np.concatenate((np.full(60, 120.0), np.linspace(120, 78, 300), np.full(60, 118.0)))
+    samples = journey(litres, speed)
+    samples.time_s[360:] += 3 * HOUR
+    (event,) = analyse(samples, TANK, PLAIN).events
+    assert event.kind == "refuel"
+    assert event.litres == pytest.approx(40, abs=8)
+
+
+def test_litres_come_from_unfiltered_levels_unless_asked_otherwise() -> None:
+    samples = parked((2, 200), (0.2, 170), (2, 170), every_s=120)
+    samples.raw[:] += np.random.default_rng(1).normal(0, 0.6, len(samples))
+    raw, smooth = (found_litres(samples, Parameters(volume_from_raw=choice)) for choice in (True, False))
+    assert raw != smooth
+    assert raw == pytest.approx(30, abs=1.5)
+    assert smooth == pytest.approx(30, abs=1.5)
+
+
+def found_litres(samples: Samples, parameters: Parameters) -> float:
+    (event,) = analyse(samples, TANK, parameters).events
+    return event.litres
+
+
+def test_a_spike_leaves_both_sides_and_a_step_only_one() -> None:
+    levels = np.full(40, 200.0)
+    levels[10:13] = 60.0
+    levels[20:] = 150.0
+    assert np.flatnonzero(is_spike(levels, 300.0)).tolist() == [10, 11, 12]
+    levels[10:14] = 60.0  # four in a row are a level
+    assert not is_spike(levels, 300.0)[10:14].any()
+
+
+@pytest.mark.parametrize("kind", ["off", "median", "adaptive"])
+def test_the_line_for_the_eye_keeps_steps(kind: Filter) -> None:
+    draw = np.random.default_rng(3)
+    litres = np.where(np.arange(200) < 100, 100.0, 180.0) + draw.normal(0, 3.0, 200)
+    everything, moving = np.ones(200, dtype=bool), np.ones(200, dtype=bool)
+    smooth = smoothed(litres, everything, moving, Parameters(filter=kind))
+    assert smooth[94:98].mean() < 115
+    assert smooth[104:108].mean() > 165
+    scatter = float(np.std(smooth[20:80]))
+    assert (scatter > 2.5) if kind == "off" else (scatter < 1.5)
+
+
+def test_the_adaptive_filter_smooths_a_rough_line_more_and_a_calm_one_less() -> None:
+    draw = np.random.default_rng(4)
+    noise = np.where(np.arange(400) < 200, 0.1, 8.0) * draw.normal(0, 1, 400)
+    litres, all_of_them = 200 + noise, np.ones(400, dtype=bool)
+    median = smoothed(litres, all_of_them, all_of_them, Parameters(filter="median"))
+    adaptive = smoothed(litres, all_of_them, all_of_them, Parameters(filter="adaptive"))
+    assert np.std(adaptive[230:370]) < np.std(median[230:370])
+    assert np.std(adaptive[30:170]) > np.std(median[30:170])
 
 
 def test_nothing_and_hardly_anything_are_no_trouble() -> None:

@@ -101,6 +101,12 @@ def test_tanks_hold_what_the_formulas_say() -> None:
     assert Geometry("upright_cylinder", 0, 1, 1).capacity_l == pytest.approx(785.4, abs=0.1)
     rounded = Geometry("rounded_box", 1, 0.5, 0.4, corner_m=0.1)
     assert rounded.capacity_l == pytest.approx(200 - (4 - np.pi) * 0.01 * 1000, rel=1e-3)
+    stepped = Geometry("stepped_box", 1, 0.6, 0.5, step_width_m=0.3, step_height_m=0.2)
+    assert stepped.volume_l(np.array([0.1, 0.2, 0.3, 0.5])) == pytest.approx([30, 60, 120, 240])
+    with pytest.raises(FuelError, match="step must lie"):
+        Geometry("stepped_box", 1, 0.6, 0.5, step_width_m=0.3, step_height_m=0.5).table(0, 1)
+    with pytest.raises(FuelError, match="width below"):
+        Geometry("stepped_box", 1, 0.6, 0.5, step_height_m=0.2).table(0, 1)
     table = lying.table(0, 4095)
     assert largest_difference_l(table, lying) < 0.5
     with pytest.raises(FuelError, match="width"):
