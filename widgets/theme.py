@@ -37,7 +37,6 @@ class Theme(QObject):
         self._mode: ThemeMode = mode
         self._pixmaps: dict[tuple[str, str, int, float], QPixmap] = {}
         self._images = QTemporaryDir()  # recoloured images for the style sheet, which can only name files
-        QDir.setSearchPaths("theme", [self._images.path()])
         self.tokens: dict[str, str] = {}
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_scheme_changed)
         self._apply()
@@ -105,6 +104,7 @@ class Theme(QObject):
         self.tokens = load_tokens(self._resolved())
         self._pixmaps.clear()
         self._write_sheet_images()
+        QDir.setSearchPaths("theme", [self._images.path()])  # the program's own: whoever styles it says where
         self._app.setPalette(build_palette(self.tokens))
         self._app.setStyleSheet(build_sheet(self.tokens))
         self.changed.emit()

@@ -7,7 +7,6 @@ any time.
 from __future__ import annotations
 
 import heapq
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from adapters.fuel_monitoring.lls.frames import LlsParser
 from adapters.fuel_monitoring.lls.text import REQUEST as TEXT_REQUEST
 from adapters.fuel_monitoring.modbus import rtu
 from adapters.fuel_monitoring.simulator.ends import End, PtyEnd, TcpEnd
+from adapters.fuel_monitoring.simulator.line_peer import LinePeer
 from adapters.fuel_monitoring.simulator.sensors import Sensor
 
 Collision = Literal["garble", "alternate", "both"]
@@ -41,18 +41,20 @@ class BusFaults:
     collision: Collision = "garble"
 
 
-class SensorBus:
+class SensorBus(LinePeer):
     """Sensors on one line. ``second_s`` is how long a second of the sensors' own clocks lasts.
 
     ``speed`` 0 lets every speed pass; otherwise a program that set another one hears garbage.
     """
 
+    name = "sensor bus"
+
     def __init__(self, sensors: Sequence[Sensor], end: End, *, speed: int = 19_200, second_s: float = 1.0) -> None:
+        super().__init__(end)
         self.sensors = list(sensors)
         self.faults = BusFaults()
         self.speed = speed
         self.heard = bytearray()
-        self._end = end
         self._second_s = second_s
         self._rng = Random(7)
         self._turn = 0
@@ -61,9 +63,6 @@ class SensorBus:
         self._due: list[tuple[float, int, bytes]] = []
         self._number = 0
         self._next_word_s: dict[int, float] = {}
-        self._stopping = threading.Event()
-        self._plugged = threading.Event()
-        self._thread: threading.Thread | None = None
 
     @classmethod
     def on_pty(cls, sensors: Sequence[Sensor], link: Path, *, speed: int = 19_200, second_s: float = 1.0) -> SensorBus:
@@ -75,55 +74,20 @@ class SensorBus:
         """A bus behind a serial server on loopback; it exists on every system."""
         return cls(sensors, TcpEnd(port), speed=0, second_s=second_s)
 
-    @property
-    def port(self) -> str:
-        """What a program opens: the path of the link, or ``socket://…``."""
-        return self._end.port
-
-    def start(self) -> SensorBus:
-        self.plug()
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="sensor bus", daemon=True)
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(5)
-        self.unplug()
-
-    def __enter__(self) -> SensorBus:
-        return self.start()
-
-    def __exit__(self, *_error: object) -> None:
-        self.stop()
-
-    def unplug(self) -> None:
-        """The adapter is pulled: its port vanishes, whoever has it open loses it."""
-        self._plugged.clear()
-        self._end.close()
-
-    def plug(self, link: Path | None = None) -> None:
-        """The adapter is back, at the same path or another one."""
-        self._end.open(link)
-        self._plugged.set()
-
     def say(self, data: bytes) -> None:
         """Put bytes on the line now."""
         self._end.write(data)
 
     # -- on the thread --------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            if not self._plugged.wait(_LOOK_S):
-                self._due.clear()
-                continue
-            data = self._end.read(self._patience_s())
-            if data:
-                self._hear(data)
-            self._speak()
+    def _take_turn(self) -> None:
+        data = self._end.read(self._patience_s())
+        if data:
+            self._hear(data)
+        self._speak()
+
+    def _forget(self) -> None:
+        self._due.clear()
 
     def _patience_s(self) -> float:
         return min(max(self._due[0][0] - time.monotonic(), 0.0), _LOOK_S) if self._due else _LOOK_S

@@ -5,7 +5,6 @@ It runs in a thread of its own. What goes wrong is set on :class:`EngineFaults`,
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from adapters.fuel_monitoring.can import gvret, slcan
 from adapters.fuel_monitoring.can.frame import CanFrame
 from adapters.fuel_monitoring.can.j1939 import DM1, PGNS, SignalStatus, encode_signals, make_id
 from adapters.fuel_monitoring.can.transport import bam_frames
-from adapters.fuel_monitoring.simulator.ends import End, PtyEnd, TcpEnd
+from adapters.fuel_monitoring.simulator.ends import End, PtyEnd
+from adapters.fuel_monitoring.simulator.line_peer import LinePeer
 from adapters.fuel_monitoring.simulator.vehicle import DrivenVehicle
 
 BridgeKind = Literal["slcan", "gvret"]
@@ -116,10 +116,13 @@ class J1939Engine:
         }  # fmt: skip
 
 
-class CanBridge:
+class CanBridge(LinePeer):
     """The bridge. ``sent`` are the frames that went to the program, ``wrote`` what it wanted to send on the bus."""
 
+    name = "CAN bridge"
+
     def __init__(self, engine: J1939Engine, end: End, kind: BridgeKind = "slcan", *, bit_rate: int = 250_000) -> None:
+        super().__init__(end)
         self.engine = engine
         self.kind = kind
         self.sent = 0
@@ -127,13 +130,10 @@ class CanBridge:
         self.is_listen_only = False
         self.wrote: list[str] = []
         self.heard = bytearray()
-        self._end = end
         self._bit_rate = bit_rate
         self._rate = 0
         self._stamps = False
         self._buffer = bytearray()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
     @classmethod
     def on_pty(
@@ -141,56 +141,22 @@ class CanBridge:
     ) -> CanBridge:
         return cls(engine, PtyEnd(link), kind, bit_rate=bit_rate)
 
-    @classmethod
-    def on_tcp(cls, engine: J1939Engine, kind: BridgeKind = "slcan") -> CanBridge:
-        return cls(engine, TcpEnd(), kind)
-
-    @property
-    def port(self) -> str:
-        return self._end.port
-
-    def __enter__(self) -> CanBridge:
-        return self.start()
-
-    def __exit__(self, *_error: object) -> None:
-        self.stop()
-
-    def start(self) -> CanBridge:
-        self._end.open()
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="CAN bridge", daemon=True)
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(5)
-        self._end.close()
-
-    def unplug(self) -> None:
-        """A bridge without power forgets what it was told."""
-        self._end.close()
-        self.is_open, self._rate = False, 0
-        self._buffer.clear()
-
-    def plug(self, link: Path | None = None) -> None:
-        self._end.open(link)
-
     # -- on the thread --------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        answer: Callable[[], bytes] = self._answer_slcan if self.kind == "slcan" else self._answer_gvret
-        while not self._stopping.is_set():
-            data = self._end.read(_TICK_S)
-            if data:
-                self.heard += data
-                self._buffer += data
-                reply = answer()
-                if reply:
-                    self._end.write(reply)
-            if self.is_open:
-                self._speak()
+    def _take_turn(self) -> None:
+        data = self._end.read(_TICK_S)
+        if data:
+            self.heard += data
+            self._buffer += data
+            reply = self._answer_slcan() if self.kind == "slcan" else self._answer_gvret()
+            if reply:
+                self._end.write(reply)
+        if self.is_open:
+            self._speak()
+
+    def _forget(self) -> None:
+        self.is_open, self._rate = False, 0
+        self._buffer.clear()
 
     def _speak(self) -> None:
         frames = self.engine.due(time.monotonic())

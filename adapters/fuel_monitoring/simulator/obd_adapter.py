@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import heapq
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.fuel_monitoring.simulator.ends import End, PtyEnd, TcpEnd
+from adapters.fuel_monitoring.simulator.ends import End, PtyEnd
+from adapters.fuel_monitoring.simulator.line_peer import LinePeer
 from adapters.fuel_monitoring.simulator.vehicle import DrivenVehicle
 
 _LOOK_S: Final = 0.02
@@ -32,51 +32,24 @@ class ObdFaults:
     without_level: bool = False
 
 
-class ObdAdapter:
-    """Runs in a thread of its own."""
+class ObdAdapter(LinePeer):
+    """The adapter, and the car at its plug."""
+
+    name = "OBD adapter"
 
     def __init__(self, vehicle: DrivenVehicle, end: End) -> None:
+        super().__init__(end)
         self.vehicle = vehicle
         self.faults = ObdFaults()
         self.commands: list[str] = []
         self.stopped = 0
-        self._end = end
         self._buffer = bytearray()
         self._due: list[tuple[float, bytes]] = []
         self._reset()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
     @classmethod
     def on_pty(cls, vehicle: DrivenVehicle, link: Path) -> ObdAdapter:
         return cls(vehicle, PtyEnd(link))
-
-    @classmethod
-    def on_tcp(cls, vehicle: DrivenVehicle) -> ObdAdapter:
-        return cls(vehicle, TcpEnd())
-
-    @property
-    def port(self) -> str:
-        return self._end.port
-
-    def __enter__(self) -> ObdAdapter:
-        return self.start()
-
-    def __exit__(self, *_error: object) -> None:
-        self.stop()
-
-    def start(self) -> ObdAdapter:
-        self._end.open()
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="OBD adapter", daemon=True)
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(5)
-        self._end.close()
 
     def dip(self) -> None:
         """The supply dips: the adapter forgets everything and says so."""
@@ -85,14 +58,18 @@ class ObdAdapter:
 
     # -- on the thread --------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            wait_s = min(max(self._due[0][0] - time.monotonic(), 0.0), _LOOK_S) if self._due else _LOOK_S
-            data = self._end.read(wait_s)
-            if data:
-                self._hear(data)
-            while self._due and self._due[0][0] <= time.monotonic():
-                self._end.write(heapq.heappop(self._due)[1])
+    def _take_turn(self) -> None:
+        wait_s = min(max(self._due[0][0] - time.monotonic(), 0.0), _LOOK_S) if self._due else _LOOK_S
+        data = self._end.read(wait_s)
+        if data:
+            self._hear(data)
+        while self._due and self._due[0][0] <= time.monotonic():
+            self._end.write(heapq.heappop(self._due)[1])
+
+    def _forget(self) -> None:
+        self._reset()
+        self._buffer.clear()
+        self._due.clear()
 
     def _hear(self, data: bytes) -> None:
         if self._due:  # any byte aborts what runs

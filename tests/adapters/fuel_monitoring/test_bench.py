@@ -4,77 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.bench import Bench, BenchSession, Counters, Found, Traffic
+from adapters.bench import Bench, Counters, Traffic
 from adapters.errors import NotReady, SettingsInvalid, Unsupported
 from adapters.fuel_monitoring.bench import BENCH, FuelBench, link
 from adapters.fuel_monitoring.bench.turns import ACT, POLL, Turns
 from adapters.fuel_monitoring.bench.twins import look_like_two
-from adapters.fuel_monitoring.simulator.bus import SensorBus
-from adapters.fuel_monitoring.simulator.sensors import EdeSensor, LlsSensor, ModbusSensor, Sensor, Td500Sensor
-from tests.adapters.fuel_monitoring.lines import PortList, needs_pty, until, usb
+from adapters.fuel_monitoring.simulator.sensors import LlsSensor, ModbusSensor, Td500Sensor
+from tests.adapters.fuel_monitoring.desk import at
+from tests.adapters.fuel_monitoring.lines import PortList, needs_pty, until
 
 pytestmark = needs_pty
-
-
-class Desk:
-    """A bus, a session on it, and everything that passed."""
-
-    def __init__(self, bus: SensorBus, session: BenchSession) -> None:
-        self.bus = bus
-        self.session = session
-        self.traffic: list[Traffic] = []
-        session.watch(self.traffic.append)
-
-    @property
-    def notes(self) -> list[str]:
-        return [one.note for one in self.traffic if one.note]
-
-    async def scan(self, addresses: Sequence[int], *speeds: int) -> list[Found]:
-        return [one async for one in self.session.scan(addresses, speeds, lambda _done, _all: None)]
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sensors of the tests answer in milliseconds: what does not is silent."""
-    monkeypatch.setattr(link, "ANSWER_S", 0.06)
-    monkeypatch.setattr(link.Ask, "__init__", _quick(link.Ask.__init__))
-    monkeypatch.setattr("adapters.fuel_monitoring.bench.lls.LISTEN_S", 0.15)
-    monkeypatch.setattr("adapters.fuel_monitoring.bench.lls.SETTLE_S", 0.01)
-
-
-def _quick(make: Callable[..., None]) -> Callable[..., None]:
-    def made(self: Any, *arguments: Any, **options: Any) -> None:
-        make(self, *arguments, **{"patience_s": 0.06, **options})
-
-    return made
-
-
-@asynccontextmanager
-async def at(
-    folder: Path,
-    sensors: Sequence[Sensor],
-    dialect: str = "lls",
-    *,
-    speed: int = 19_200,
-    line_speed: int = 19_200,
-    second_s: float = 1.0,
-    options: dict[str, str] | None = None,
-) -> AsyncIterator[Desk]:
-    path = folder / "ttyUSB0"
-    bench: Bench = FuelBench(PortList(usb(path)))
-    with SensorBus.on_pty(sensors, path, speed=line_speed, second_s=second_s) as bus:
-        session = await bench.open(str(path), dialect, speed, options)
-        try:
-            yield Desk(bus, session)
-        finally:
-            await session.close()
 
 
 # -- searching ------------------------------------------------------------------------------------------------------
@@ -284,115 +228,6 @@ async def test_a_waiter_that_gives_up_blocks_nobody() -> None:
 async def _pass(turns: Turns) -> None:
     async with turns.take(ACT):
         await asyncio.sleep(0)
-
-
-# -- settings -------------------------------------------------------------------------------------------------------
-
-
-async def test_writes_are_read_back_and_told(tmp_path: Path, quick: None) -> None:
-    sensor = LlsSensor(1)
-    async with at(tmp_path, [sensor]) as desk:
-        written = await desk.session.write(1, {"filter_length": 12, "interval_s": "30", "output_mode": "Binary"})
-        assert [(one.name, one.before, one.wanted, one.read_back) for one in written] == [
-            ("filter_length", 5, 12, 12),
-            ("interval_s", 1, 30, 30),
-            ("output_mode", 0, 1, 1),
-        ]
-    assert (sensor.filter_length, sensor.interval_s, sensor.output_mode) == (12, 30, 1)
-    assert "sensor 1, Filter length: 5 before, 12 written, 12 read back" in desk.notes
-
-
-async def test_a_write_that_does_not_hold_ends_the_others(tmp_path: Path, quick: None) -> None:
-    sensor = LlsSensor(1, forgets_writes=True)
-    async with at(tmp_path, [sensor]) as desk:
-        written = await desk.session.write(1, {"filter_length": 12, "interval_s": 30})
-    assert [(one.name, one.read_back, one.ok) for one in written] == [("filter_length", 5, False)]
-    assert any("it did not hold" in note for note in desk.notes)
-
-
-async def test_a_refused_write_shows_what_the_sensor_holds(tmp_path: Path, quick: None) -> None:
-    async with at(tmp_path, [LlsSensor(1, refuses_writes=True)]) as desk:
-        (written,) = await desk.session.write(1, {"filter_length": 12})
-    assert (written.read_back, written.ok) == (5, False)
-    assert "the sensor refuses the write" in desk.notes
-
-
-@pytest.mark.parametrize(
-    ("changes", "kind", "words"),
-    [
-        ({"filter_length": 21}, SettingsInvalid, "0 to 20, not 21"),
-        ({"interval_s": "often"}, SettingsInvalid, "whole number, not “often”"),
-        ({"output_mode": 3}, SettingsInvalid, "must be one of 0"),
-        ({"colour": 1}, SettingsInvalid, "no setting “colour”"),
-        ({"level_max": 1000}, Unsupported, "The maker publishes no command"),
-        ({"address": 2}, Unsupported, "The maker publishes no command"),
-        ({"filter_length": 3, "speed": 9600}, Unsupported, "Speed cannot be written"),
-    ],
-)
-async def test_what_may_not_be_written_sends_nothing(
-    tmp_path: Path, quick: None, changes: dict[str, int | str], kind: type[Exception], words: str
-) -> None:
-    sensor = LlsSensor(1)
-    async with at(tmp_path, [sensor]) as desk:
-        with pytest.raises(kind, match=words):
-            await desk.session.write(1, changes)
-    assert sensor.filter_length == 5
-
-
-async def test_the_history_of_changes_is_read(tmp_path: Path, quick: None) -> None:
-    async with at(tmp_path, [LlsSensor(1)]) as desk:
-        await desk.session.write(1, {"filter_length": 7})
-        history = await desk.session.history(1)
-    assert [(what, value) for _time, what, value in history] == [("programmed", "1"), ("address", "1"), ("filter", "7")]
-    assert history[0][0].endswith("Z")
-
-
-async def test_a_clone_that_answers_readings_only_says_so(tmp_path: Path, quick: None) -> None:
-    async with at(tmp_path, [LlsSensor(1, knows_settings=False)]) as desk:
-        facts = await desk.session.identify(1)
-        assert dict(facts.details)["settings"].startswith("not told")
-        with pytest.raises(Unsupported, match="does not tell its history"):
-            await desk.session.history(1)
-        with pytest.raises(NotReady, match="does not answer"):
-            await desk.session.settings(1)
-
-
-# -- EDE ------------------------------------------------------------------------------------------------------------
-
-
-async def test_an_ede_sensor_tells_who_it_is(tmp_path: Path, quick: None) -> None:
-    async with at(tmp_path, [EdeSensor(5)], "ede") as desk:
-        facts = await desk.session.identify(5)
-        assert (facts.serial, facts.firmware) == ("123456", "21")
-        assert dict(facts.details)["made"] == "2024-05-17"
-        assert dict(facts.details)["supply"] == "12.60 V"
-        assert (await desk.scan([5]))[0].title == "EDE 123456, level 2048, 21 °C"
-
-
-async def test_ede_writes_are_proved_by_the_sensor(tmp_path: Path, quick: None) -> None:
-    sensor = EdeSensor(5)
-    async with at(tmp_path, [sensor], "ede") as desk:
-        written = await desk.session.write(5, {"period_s": 60, "mode": 3, "address": 6})
-        assert [(one.name, one.read_back, one.ok) for one in written] == [
-            ("period_s", 60, True),
-            ("mode", 3, True),
-            ("address", 6, True),
-        ]
-        assert (await desk.session.read(6)).value == 2048
-    assert (sensor.address, sensor.interval_s, sensor.mode_bits) == (6, 60, 3)
-
-
-async def test_an_ede_write_that_cannot_be_proved_is_not_called_written(tmp_path: Path, quick: None) -> None:
-    async with at(tmp_path, [EdeSensor(5, forgets_writes=True)], "ede") as desk:
-        (written,) = await desk.session.write(5, {"period_s": 60, "mode": 1})
-    assert (written.read_back, written.ok) == (None, False)
-
-
-async def test_an_address_that_is_taken_is_not_given_again(tmp_path: Path, quick: None) -> None:
-    async with at(tmp_path, [EdeSensor(5), EdeSensor(6)], "ede") as desk:
-        with pytest.raises(Unsupported, match="Another sensor answers at address 6"):
-            await desk.session.write(5, {"address": 6})
-        assert (await desk.session.read(5)).value == 2048
 
 
 # -- text, Modbus ---------------------------------------------------------------------------------------------------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +19,6 @@ from typing import IO, Any
 import pytest
 
 from adapters.errors import BadReply, NotReady
-from adapters.fuel_monitoring.port import SerialLine
 from adapters.fuel_monitoring.simulator.bus import SensorBus
 from adapters.fuel_monitoring.simulator.can_bridge import CanBridge, J1939Engine
 from adapters.fuel_monitoring.simulator.sensors import LlsSensor
@@ -47,9 +46,9 @@ def emulated_car() -> Iterator[str]:
         "    sys.stdout.write(f'port={car.get_pty()};'); sys.stdout.flush()\n"
         "    sys.stdin.read()\n"
     )
-    with subprocess.Popen(
+    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
+        stderr=subprocess.DEVNULL, text=True, cwd=folder,  # it keeps a log where it stands
     ) as car:  # fmt: skip
         assert car.stdout is not None
         try:
@@ -186,8 +185,12 @@ def serial_server(device: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         number = probe.getsockname()[1]
     listen = f"tcp-listen:{number},bind=127.0.0.1,reuseaddr,fork"
-    with subprocess.Popen([program, listen, f"open:{os.path.realpath(device)},raw,echo=0"]) as server:
+    command = [program, "-d", "-d", listen, f"open:{os.path.realpath(device)},raw,echo=0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
         try:
+            # A connection made to try it would be a process of its own that takes bytes from the port until it ends.
+            assert any("listening on" in line for line in server.stderr)
             yield f"socket://127.0.0.1:{number}"
         finally:
             server.terminate()
@@ -198,13 +201,6 @@ async def test_a_bus_behind_a_serial_server_of_socat_is_read(tmp_path: Path) -> 
         SensorBus.on_pty([LlsSensor(1, lambda: 1234)], tmp_path / "bus", speed=0) as bus,
         serial_server(bus.port) as url,
     ):
-        line = SerialLine(url, 19_200)
-        async with asyncio.timeout(15):
-            while not line.is_connected:
-                with contextlib.suppress(NotReady):  # the server is still starting
-                    await line.open()
-                await asyncio.sleep(0.02)
-        await line.close()
         async with listening({"port": url, "sensors": "1"}) as running:
             await running.until(lambda: len(running.inlet.levels()) >= 3)
     assert {reading.value for reading in running.inlet.levels()} == {1234.0}

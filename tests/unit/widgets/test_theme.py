@@ -6,7 +6,7 @@ import re
 import sys
 
 import pytest
-from PySide6.QtCore import Qt, QTime
+from PySide6.QtCore import QFile, Qt, QTime
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QRawFont
 from PySide6.QtWidgets import (
     QApplication,
@@ -118,6 +118,19 @@ def test_a_label_that_was_deleted_does_not_hinder_a_change_of_theme(theme: Theme
     with qtbot.waitSignal(label.destroyed):
         label.deleteLater()
     theme.set_mode("dark")
+
+
+def test_the_theme_that_styles_the_program_says_where_the_images_are(
+    theme: Theme, qapp: QApplication, qtbot: QtBot
+) -> None:
+    other = Theme(qapp, "light")
+    box = QComboBox()
+    qtbot.addWidget(box)
+    box.show()
+    theme.set_mode("dark")
+    box.grab()  # an image that is not found is a warning in the log, which fails this test
+    assert QFile.exists("theme:dark/chevron-down.svg")
+    other.deleteLater()
 
 
 def test_an_unknown_theme_or_icon_is_refused_by_name(theme: Theme) -> None:
