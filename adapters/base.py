@@ -14,6 +14,7 @@ import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from adapters.records import Batch
+from adapters.records import Batch, JsonScalar, Record
 
 if TYPE_CHECKING:
     import httpx  # who lends a client has loaded it; a card needs none
@@ -144,6 +145,67 @@ class Stream:
     label: str
 
 
+Both = Literal["ask", "ours", "theirs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One change that may be sent to the peer.
+
+    ``record`` is what it changes: ``requisition``, ``requisition_line``, ``shipment``, ``shipment_line``.
+    ``fields`` are the names in :mod:`adapters.supply` that it may set together. ``stages`` are those in which the
+    peer allows it, empty for all. ``values`` are the values that a field may take, where the peer allows only some.
+    ``effect`` is a sentence about what it does there beyond the change (books stock, cannot be undone), "" for
+    nothing; one with an effect is confirmed by the operator. ``switch`` names the setting that must be on. ``both``
+    is what happens where both sides changed a field, until the operator chooses otherwise for the integration.
+
+    A step of a paper sets ``stage``, in the words of :mod:`adapters.supply`; the adapter knows the peer's.
+    """
+
+    name: str
+    label: str
+    record: Literal["requisition", "requisition_line", "shipment", "shipment_line"]
+    fields: tuple[str, ...]
+    stages: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = dataclass_field(default_factory=dict)
+    effect: str = ""
+    switch: str = ""
+    both: Both = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One change of one record for the peer, as it waited in the outbox.
+
+    ``write`` is the :class:`Write`'s name. ``peer_id`` is the record's, ``parent_peer_id`` that of a line's
+    requisition or shipment. ``values`` are the fields to set, ``seen`` what the operator saw in them: a field that
+    is neither there now is a :class:`adapters.errors.Conflict`. ``key`` is this change's own UUID, the same at
+    every try. ``is_doubtful``: an earlier try ended without an answer, so that it may have been applied.
+    """
+
+    write: str
+    record: str
+    peer_id: str
+    parent_peer_id: str
+    values: Mapping[str, JsonScalar]
+    seen: Mapping[str, JsonScalar]
+    key: str
+    tries: int = 0
+    is_doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The peer has accepted a change. ``answer`` is a sentence in its words; ``records`` what was read back after it.
+
+    ``was_applied_before``: an earlier try had been applied, this one only found it.
+    """
+
+    answer: str
+    records: Sequence[Record] = ()
+    was_applied_before: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What the host must know about an integration before it runs.
@@ -163,6 +225,7 @@ class Manifest:
     modes: frozenset[Mode]
     is_new: bool = False
     streams: tuple[Stream, ...] = ()
+    writes: tuple[Write, ...] = ()
     stale_after_s: int = 600
     max_in_flight: int = 1
     requests_per_minute: int = 120
@@ -292,6 +355,16 @@ class Adapter(ABC, Generic[S]):
     async def listen(self, inlet: Inlet) -> None:
         """Receive until cancelled. Raises NotReady, AuthFailed … when it cannot go on."""
         raise NotImplementedError(f"{self.manifest.key} does not listen")
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Make one change at the peer: read the record, compare with what was seen, write, read back.
+
+        Raises Conflict(key, ours, theirs) with the fields and values of both sides where a field to be set was
+        changed there meanwhile; RecordRejected for a refusal that trying again will not change; NotReady, BadReply
+        or AuthFailed otherwise. NotReady with ``is_doubtful`` where the request may have been applied (the answer
+        was lost).
+        """
+        raise NotImplementedError(f"{self.manifest.key} takes no changes")
 
     async def lend(self, resource: str, seconds: float) -> bool:
         """Give up a resource that somebody at this computer needs now (a serial port), for so many seconds.

@@ -20,11 +20,13 @@ class AdapterError(Exception):
     """Base of everything an adapter may raise; ``why`` is the sentence for the operator.
 
     ``field`` names the setting to look at, "" for none; ``proposal`` is a value that would make it right if the
-    operator agrees: the fingerprint that a peer shows.
+    operator agrees: the fingerprint that a peer shows. ``is_doubtful``: a change went out and its answer was lost, so
+    that the peer may have applied it.
     """
 
     field: str = ""
     proposal: str = ""
+    is_doubtful: bool = False
 
     def __init__(self, why: str) -> None:
         super().__init__(why)

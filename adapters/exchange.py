@@ -52,7 +52,8 @@ async def exchange(
     """Send ``request`` and read the whole answer, whatever its status.
 
     ``timeout_s`` is the longest silence; the whole exchange may take ten times as long, so that a slow line can
-    bring a long list and a peer that drips bytes cannot hold a run for ever. Raises NotReady and BadReply.
+    bring a long list and a peer that drips bytes cannot hold a run for ever. Raises NotReady and BadReply, doubtful
+    ones where a request that may change something went out and its answer did not come whole.
     """
     request.extensions["timeout"] = httpx.Timeout(timeout_s).as_dict()
     body = bytearray()
@@ -71,14 +72,33 @@ async def exchange(
             finally:
                 await response.aclose()
     except TimeoutError as err:
-        raise NotReady(
+        late: AdapterError = NotReady(
             f"{capital(peer)} did not finish its answer within {10 * timeout_s:.0f} s. It is tried again by itself; if "
             "this lasts, look at the line and the server's load."
-        ) from err
+        )
+        late.is_doubtful = request.method not in _READING
+        raise late from err
+    except BadReply as err:
+        err.is_doubtful = request.method not in _READING
+        raise
     except HTTPX_ERRORS as err:
-        raise http_error(err, peer) from err
+        broken = http_error(err, peer)
+        broken.is_doubtful = request.method not in _READING and not isinstance(err, _BEFORE_SENDING)
+        raise broken from err
     return Reply(response.status_code, response.headers, bytes(body))
 
+
+_READING = ("GET", "HEAD")
+_BEFORE_SENDING = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+    httpx.LocalProtocolError,
+)
+"""With these no byte of the request reached the peer."""
 
 HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from adapters.supply import SupplyRecord
+
 if TYPE_CHECKING:
     from dataclasses import dataclass as _record
 else:
@@ -227,6 +229,7 @@ Record = (
     | FuelReading
     | EngineReading
     | Rejected
+    | SupplyRecord
 )
 
 

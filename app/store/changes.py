@@ -38,6 +38,14 @@ TOPICS = frozenset(
         "sensor_profiles",
         "alarms",
         "alarm_rules",
+        "facilities",
+        "items",
+        "stock",
+        "requisitions",
+        "shipments",
+        "outbox",
+        "conflicts",
+        "streams",
     }
 )
 
