@@ -77,10 +77,12 @@ class ObdSession(Session):
             elm = self._talk.elm
             if elm.trouble:
                 return _nothing(address, f"The vehicle gives no data: {WORDS[elm.trouble]}.")
-            if elm.pids and LEVEL not in elm.pids:
+            if not elm.tells(LEVEL):
                 return _nothing(address, "This vehicle does not tell its fuel level over OBD.")
             result = await self._talk.value(LEVEL)
-            beside = {pid: await self._talk.value(pid) for pid in _BESIDE if pid in elm.pids}
+            beside = {pid: await self._talk.value(pid) for pid in _BESIDE if pid in elm.pids and not elm.rests(pid)}
+            if elm.rests(LEVEL):
+                elm.restart()  # the vehicle lists it: the next reading searches anew, which tells what is wrong
         data = next((one.data for one in result.answers if address in (0, _unit(one.ecu))), b"")
         if result.error or len(data) < 3:
             return _nothing(address, f"The vehicle gives no level: {WORDS.get(result.error, WORDS['no_data'])}.")

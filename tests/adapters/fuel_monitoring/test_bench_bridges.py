@@ -279,3 +279,16 @@ async def test_a_lost_prompt_is_found_again(tmp_path: Path) -> None:
             peer.swallows = "012F"
             assert (await session.read(0)).value is None
             assert (await session.read(0)).value is not None
+
+
+async def test_a_level_without_data_is_searched_for_anew_and_comes_back(tmp_path: Path) -> None:
+    with Elm(tmp_path) as peer:
+        told, listed = peer.replies["012F"], peer.replies["0100"]
+        async with opened(peer, "elm327") as (session, _traffic):
+            peer.replies["012F"] = "NO DATA"
+            for _reading in range(3):
+                assert "no answer in time" in (await session.read(0)).why
+            peer.replies["0100"] = "SEARCHING...\rUNABLE TO CONNECT"
+            assert "switch the ignition on" in (await session.read(0)).why
+            peer.replies |= {"012F": told, "0100": listed}
+            assert (await session.read(0)).value is not None

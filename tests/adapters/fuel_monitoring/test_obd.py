@@ -152,14 +152,18 @@ def test_a_vehicle_that_does_not_answer_is_tried_again_from_the_protocol_search(
     assert session.next_step() == Step("ATZ", 3.0)
 
 
-def test_a_parameter_that_is_never_answered_is_asked_three_times() -> None:
+def test_a_parameter_without_data_rests_until_a_restart_and_stays_listed() -> None:
     session = ElmSession()
     session.pids = frozenset({0x2F})
     for _try in range(2):
         session.note(0x2F, read_reply("012F", b"NO DATA\r\r>"))
-    assert session.pids == {0x2F}
+    assert not session.rests(0x2F)
     session.note(0x2F, read_reply("012F", b"NO DATA\r\r>"))
-    assert session.pids == frozenset()
+    assert session.rests(0x2F)
+    assert session.tells(0x2F)
+    session.restart()
+    session.note(0x2F, read_reply("012F", b"NO DATA\r\r>"))
+    assert not session.rests(0x2F), "it is counted anew"
 
 
 def test_diesel_without_a_measured_lambda_gives_no_estimate() -> None:
