@@ -151,12 +151,14 @@ def _store_of(session: Session) -> Store | None:
 
 
 def refuse_unless_ok(written: Sequence[Written], wanted: int) -> None:
-    """Raises Refused when a write did not hold, or those behind it were not tried."""
-    failed = [one for one in written if not one.ok]
-    if failed:
-        one = failed[0]
-        back = "nothing that could be read" if one.read_back is None else str(one.read_back)
-        raise Refused(
-            f"{one.name} did not hold: {one.wanted} was written and {back} came back. "
-            f"{wanted - len(written)} more were not tried. Look at the settings before going on."
-        )
+    """Raises Refused when a write did not hold or could not be read back; those behind it were not tried."""
+    one = next((one for one in written if not one.ok), None)
+    if one is None:
+        return
+    if one.read_back is None:
+        fate = f"{one.name} was written as {one.wanted} and could not be read back: whether it holds is not known."
+    else:
+        fate = f"{one.name} did not hold: {one.wanted} was written and {one.read_back} came back."
+    left = wanted - len(written)
+    untried = f" {left} more {'was' if left == 1 else 'were'} not tried." if left else ""
+    raise Refused(f"{fate}{untried} Look at the settings before going on.")

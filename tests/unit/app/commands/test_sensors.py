@@ -105,7 +105,26 @@ def test_a_write_that_does_not_hold_is_a_refusal(bare: CommandLine, bus: SensorB
     outcome = bare("sensors", "write", bus.port, 1, "filter_length=9", "interval_s=4", "--json")
     assert outcome.status == 1
     assert json.loads(outcome.out)[0]["read_back"] == 5
-    assert "9 was written and 5 came back. 1 more were not tried" in outcome.err
+    assert "9 was written and 5 came back. 1 more was not tried" in outcome.err
+
+
+def test_a_write_that_cannot_be_read_back_is_recorded_and_refused(cli: CommandLine, tmp_path: Path) -> None:
+    class FallsSilent(LlsSensor):
+        def _write(self, command: int, value: int) -> bytes | None:
+            done = super()._write(command, value)
+            self.knows_settings = False
+            return done
+
+    with SensorBus.on_pty([FallsSilent(1)], tmp_path / "ttyUSB0") as bus:
+        outcome = cli("sensors", "write", bus.port, 1, "filter_length=9", "--json")
+    assert outcome.status == 1
+    assert json.loads(outcome.out)[0]["read_back"] is None
+    assert "filter_length was written as 9 and could not be read back" in outcome.err
+    store = store_of(cli)
+    with store.read() as connection:
+        (act,) = connection.execute(Act.__table__.select()).mappings().all()
+    store.close()
+    assert act["after"] == {"filter_length": None, "wanted": {"filter_length": 9}}
 
 
 def test_identify_and_history(bare: CommandLine, bus: SensorBus) -> None:
