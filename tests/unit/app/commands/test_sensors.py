@@ -152,6 +152,24 @@ def test_a_profile_goes_from_one_sensor_to_another_and_back(
     assert other.filter_length == 5
 
 
+def test_a_second_run_keeps_what_the_sensor_held_before_the_first(
+    bare: CommandLine, bus: SensorBus, sensor: LlsSensor, tmp_path: Path
+) -> None:
+    file, before = tmp_path / "tank.json", tmp_path / "tank.before-1.json"
+    bare("sensors", "profile", "save", bus.port, 2, file)
+    sensor.filter_length, sensor.forgets_writes = 12, True
+    assert bare("sensors", "profile", "write", bus.port, 1, file).status == 1
+    sensor.filter_length, sensor.forgets_writes = 7, False  # the first run held in part
+    again = bare("sensors", "profile", "write", bus.port, 1, file)
+    assert again.status == 0
+    assert "tank.before-1-2.json" in again.err
+    assert json.loads(before.read_text())["settings"]["filter_length"] == 12
+    assert json.loads((tmp_path / "tank.before-1-2.json").read_text())["settings"]["filter_length"] == 7
+    unchanged = bare("sensors", "profile", "write", bus.port, 1, file, "--json")
+    assert (unchanged.status, unchanged.json) == (0, [])
+    assert len(list(tmp_path.glob("tank.before-*"))) == 2  # where nothing is written there is nothing to go back to
+
+
 def test_a_capture_is_kept_and_replayed(bare: CommandLine, bus: SensorBus, tmp_path: Path) -> None:
     file = tmp_path / "c.jsonl"
     told = bare("sensors", "capture", bus.port, file, "--poll", 1, "--seconds", 0.4, "--json").json
