@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from app import platform
-from app.commands.output import Refused
+from app.commands.output import Refused, print_rows
 from app.commands.session import Session
 from app.commands.words import read_pair
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.store.store import Store
 
 BENCH = "fuel_monitoring"
+WRITTEN_COLUMNS = ("name", "before", "wanted", "read_back", "ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +151,10 @@ def _store_of(session: Session) -> Store | None:
         return None
 
 
-def refuse_unless_ok(written: Sequence[Written], wanted: int) -> None:
-    """Raises Refused when a write did not hold or could not be read back; those behind it were not tried."""
+def print_written(written: Sequence[Written], wanted: int, *, as_json: bool) -> None:
+    """What became of so many ``wanted`` writes. Raises Refused for the one that did not hold or could not be read back."""
+    rows = [{**asdict(one), "ok": one.ok} for one in written]
+    print_rows(rows, WRITTEN_COLUMNS, as_json=as_json)
     one = next((one for one in written if not one.ok), None)
     if one is None:
         return

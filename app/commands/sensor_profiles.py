@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.bench_session import Line, at_bench, line_options, note_writes, refuse_unless_ok, run
+from app.commands.bench_session import Line, at_bench, line_options, note_writes, print_written, run
 from app.commands.output import json_option, print_facts, print_rows
 from app.commands.session import Session
 
@@ -109,9 +109,7 @@ def write_profile(
                 click.echo(f"What the sensor held before is in {way_back}; write that profile to restore it.", err=True)
                 written = await bench.write(address, changes)
                 await note_writes(store, line.port, facts, written)
-        rows = [{**asdict(one), "ok": one.ok} for one in written]
-        print_rows(rows, ["name", "before", "wanted", "read_back", "ok"], as_json=as_json)
-        refuse_unless_ok(written, len(changes))
+        print_written(written, len(changes), as_json=as_json)
 
     run(set_up())
 

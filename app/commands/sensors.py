@@ -19,7 +19,7 @@ from app.commands.bench_session import (
     find_bench,
     line_options,
     note_writes,
-    refuse_unless_ok,
+    print_written,
     run,
     until_stopped,
 )
@@ -216,9 +216,7 @@ def write(
             facts = await bench.identify(address)
             written = await bench.write(address, wanted)
             await note_writes(store, line.port, facts, written)
-        rows = [{**asdict(one), "ok": one.ok} for one in written]
-        print_rows(rows, ["name", "before", "wanted", "read_back", "ok"], as_json=as_json)
-        refuse_unless_ok(written, len(wanted))
+        print_written(written, len(wanted), as_json=as_json)
 
     run(set_up())
 
