@@ -17,7 +17,7 @@ from app.commands.session import Session
 from app.commands.words import read_pair
 
 if TYPE_CHECKING:
-    from adapters.bench import Bench, BenchSession, SensorFacts, Written
+    from adapters.bench import Bench, BenchSession, Dialect, SensorFacts, Written
     from app.store.store import Store
 
 BENCH = "fuel_monitoring"
@@ -90,16 +90,28 @@ def find_bench(session: Session) -> Bench:
     return session.catalogue.bench(BENCH)
 
 
+def find_dialect(session: Session, key: str) -> Dialect:
+    """Raises Refused for a dialect that is none."""
+    found = next((one for one in find_bench(session).dialects() if one.key == key), None)
+    if found is None:
+        raise Refused(f"There is no dialect “{key}”. “sensors dialects” lists them.")
+    return found
+
+
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
 
 
 async def until_stopped(
-    seconds: float | None, work: Callable[[], Coroutine[Any, Any, None]], *, ends_with_work: bool = False
+    seconds: float | None,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    stopped: asyncio.Event | None = None,
+    ends_with_work: bool = False,
 ) -> None:
-    """Let ``work`` go on for so long, or until Ctrl+C, which is the ordinary end of a watch."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    platform.on_stop_signal(loop, stopped.set)
+    """Let ``work`` go on for so long, or until Ctrl+C, the ordinary end of a watch, or until ``stopped`` is set."""
+    stopped = stopped or asyncio.Event()
+    platform.on_stop_signal(asyncio.get_running_loop(), stopped.set)
 
     async def serve() -> None:
         await work()
@@ -152,7 +164,7 @@ def _store_of(session: Session) -> Store | None:
 
 
 def print_written(written: Sequence[Written], wanted: int, *, as_json: bool) -> None:
-    """What became of so many ``wanted`` writes. Raises Refused for the one that did not hold or could not be read back."""
+    """What became of so many ``wanted`` writes. Raises Refused when one did not hold or could not be read back."""
     rows = [{**asdict(one), "ok": one.ok} for one in written]
     print_rows(rows, WRITTEN_COLUMNS, as_json=as_json)
     one = next((one for one in written if not one.ok), None)

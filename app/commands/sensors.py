@@ -17,6 +17,7 @@ from app.commands.bench_session import (
     addresses_of,
     at_bench,
     find_bench,
+    find_dialect,
     line_options,
     note_writes,
     print_written,
@@ -79,9 +80,7 @@ def scan(
     as_json: bool,
 ) -> None:
     """Search for sensors: addresses 1 to 8 first. Ctrl+C stops and shows what was found."""
-    spoken = next((one for one in find_bench(session).dialects() if one.key == line.dialect), None)
-    if spoken is None:
-        raise Refused(f"There is no dialect “{line.dialect}”. “sensors dialects” lists them.")
+    spoken = find_dialect(session, line.dialect)
     wanted = addresses_of(addresses, spoken.addresses) if addresses else list(spoken.addresses)
     tried = spoken.speeds if all_speeds else line.speeds or (spoken.default_speed,)
     found: list[Found] = []
@@ -259,18 +258,22 @@ def capture(
     seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Keep everything that passes over the line in a new file, through any loss of the adapter."""
+    """Keep everything that passes over the line in a new file, through any loss of the adapter; a full disk ends it."""
     from app.fuel.captures import CaptureWriter
 
+    speed = line.speed or find_dialect(session, line.dialect).default_speed
     writers: list[CaptureWriter] = []
 
     async def look() -> None:
         async with at_bench(session, line) as (bench, _store):
-            writer = CaptureWriter(file, dialect=line.dialect, port=line.port, speed=line.speed)
+            ended = asyncio.Event()
+            writer = CaptureWriter(
+                file, dialect=line.dialect, port=line.port, speed=speed, on_fault=lambda _why: ended.set()
+            )
             writers.append(writer)
             bench.watch(writer.write)
             try:
-                await until_stopped(seconds, lambda: _read_along(bench, poll, 1.0, as_json=None))
+                await until_stopped(seconds, lambda: _read_along(bench, poll, 1.0, as_json=None), stopped=ended)
             finally:
                 writer.close()
 

@@ -25,6 +25,7 @@ from app.store.store import Store
 from app.store.tables import Act, Command
 from tests.adapters.fuel_monitoring.lines import needs_pty
 from tests.helpers.command_line import CommandLine, assert_refused
+from tests.helpers.disks import files_of_at_most
 
 pytestmark = needs_pty
 LENT = {"ok": True, "lent_by": ["Fuel of depot"]}
@@ -173,6 +174,7 @@ def test_a_second_run_keeps_what_the_sensor_held_before_the_first(
 def test_a_capture_is_kept_and_replayed(bare: CommandLine, bus: SensorBus, tmp_path: Path) -> None:
     file = tmp_path / "c.jsonl"
     told = bare("sensors", "capture", bus.port, file, "--poll", 1, "--seconds", 0.4, "--json").json
+    assert json.loads(file.read_text().splitlines()[0])["speed"] == 19_200
     assert told["lines"] >= 2
     lines = bare("sensors", "replay", file, "--json").json_lines
     assert len(lines) == told["lines"]
@@ -180,6 +182,13 @@ def test_a_capture_is_kept_and_replayed(bare: CommandLine, bus: SensorBus, tmp_p
     assert fields["level"] == "2048"
     assert_refused(bare("sensors", "capture", bus.port, file, "--seconds", 0.1), "exists already")
     assert_refused(bare("sensors", "replay", bus.port + "x"), "cannot be read")
+
+
+def test_a_capture_ends_when_the_disk_takes_no_more(bare: CommandLine, bus: SensorBus, tmp_path: Path) -> None:
+    file = tmp_path / "c.jsonl"
+    with files_of_at_most(150):
+        outcome = bare("sensors", "capture", bus.port, file, "--poll", 1, "--seconds", 30)
+    assert_refused(outcome, "c.jsonl ended: File too large. What was written before is kept.")
 
 
 def test_the_monitor_shows_what_passes(bare: CommandLine, bus: SensorBus) -> None:
