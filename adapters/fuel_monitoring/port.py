@@ -263,7 +263,7 @@ class SerialLine:
         """An open device, or the error that says why there is none."""
         import serial
 
-        listed = [] if ports.is_url(self.port) else ports.list_ports(self._find, lambda _path: "")
+        listed = ports.listed_for(self.port, self._find)
         try:
             path = ports.locate(self._hardware_id or self.port, listed)
         except AdapterError as err:

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from adapters.bench import PortInfo
 from adapters.errors import NotReady, SettingsInvalid
-from adapters.fuel_monitoring.system import holder_of
 
 Find = Callable[[], Iterable[Any]]
 """What lists the ports: entries as pyserial's ``ListPortInfo`` has them (``device``, ``vid``, ``serial_number`` …)."""
@@ -27,8 +26,11 @@ def system_ports() -> Iterable[Any]:
     return found
 
 
-def list_ports(find: Find = system_ports, holder: Callable[[str], str] = holder_of) -> list[PortInfo]:
-    """The ports that are plugged in now, USB adapters first, each with who has it open."""
+def list_ports(find: Find = system_ports, holder: Callable[[str], str] | None = None) -> list[PortInfo]:
+    """The ports that are plugged in now, USB adapters first; each with who has it open where ``holder`` tells it.
+
+    Finding out looks at every process: only who shows it to people asks for it.
+    """
     entries = sorted(find(), key=lambda entry: (not hardware_id(entry), str(entry.device)))
     times = Counter(hardware_id(entry) for entry in entries)
     found = []
@@ -36,8 +38,13 @@ def list_ports(find: Find = system_ports, holder: Callable[[str], str] = holder_
         path, known_by = str(entry.device), hardware_id(entry)
         if times[known_by] > 1 and known_by:  # makers who print one serial number on all of them
             known_by = hardware_id(entry, by_socket=True) or path
-        found.append(PortInfo(path, description(entry), known_by, holder(path)))
+        found.append(PortInfo(path, description(entry), known_by, holder(path) if holder else ""))
     return found
+
+
+def listed_for(port: str, find: Find = system_ports) -> list[PortInfo]:
+    """The ports among which ``port`` is looked for; a serial server on the network is among none."""
+    return [] if is_url(port) else list_ports(find)
 
 
 def hardware_id(entry: Any, *, by_socket: bool = False) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,17 @@ if TYPE_CHECKING:
 FOUND_COLUMNS = ("address", "speed", "dialect", "title", "talks_unasked")
 LEVEL_COLUMNS = ("time", "address", "value", "unit", "temperature_c", "raw", "why")
 SETTING_COLUMNS = ("name", "label", "value", "unit", "minimum", "maximum", "read_only_why")
+
+
+_poll_option = click.option("--poll", type=int, multiple=True, help="Read this address once a second meanwhile.")
+_seconds_option = click.option(
+    "--seconds", type=click.FloatRange(min=0), help="End after so long, not only with Ctrl+C."
+)
+
+
+def _watch_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--poll`` and ``--seconds`` of the commands that watch a line."""
+    return _poll_option(_seconds_option(command))
 
 
 @click.group()
@@ -222,8 +233,7 @@ def write(
 
 @sensors.command()
 @line_options
-@click.option("--poll", type=int, multiple=True, help="Read this address once a second meanwhile.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="End after so long, not only with Ctrl+C.")
+@_watch_options
 @json_option
 @click.pass_obj
 def monitor(
@@ -246,8 +256,7 @@ def monitor(
 @sensors.command()
 @line_options
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--poll", type=int, multiple=True, help="Read this address once a second meanwhile.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="End after so long, not only with Ctrl+C.")
+@_watch_options
 @json_option
 @click.pass_obj
 def capture(
