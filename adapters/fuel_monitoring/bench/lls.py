@@ -17,7 +17,7 @@ from adapters.fuel_monitoring.bench.lls_ear import LlsEar
 from adapters.fuel_monitoring.bench.session import Session, in_search_order
 from adapters.fuel_monitoring.bench.turns import ACT, POLL
 from adapters.fuel_monitoring.bench.twins import look_like_two
-from adapters.fuel_monitoring.bench.units import scaled
+from adapters.fuel_monitoring.bench.units import beyond_scale, scaled
 from adapters.fuel_monitoring.bench.writing import checked, show_write
 from adapters.fuel_monitoring.lls import replies, requests
 from adapters.fuel_monitoring.lls.frames import LlsFrame, LlsParser
@@ -142,10 +142,11 @@ class LlsSession(Session):
             raw=float(answer.frequency),
             more=(("level", str(answer.level)), *warnings),
         )
-        if (answer.level, answer.frequency) in ((0, 0), (0xFFFF, 0xFFFF)):
-            why = f"The sensor says {answer.level} everywhere: its probe is broken, or it has no data yet."
-            return replace(level, value=None, why=why)
-        return level
+        if answer.status == "ok":
+            return level
+        everywhere = f"The sensor says {answer.level} everywhere: its probe is broken, or it has no data yet."
+        why = everywhere if answer.status == "error" else beyond_scale(answer.level)
+        return replace(level, value=None, why=why)
 
     async def identify(self, address: int) -> SensorFacts:
         answer = await self._measure(address, ACT)

@@ -13,6 +13,7 @@ from adapters.fuel_monitoring.modbus.registers import Register, RegisterKind, Wo
 from adapters.fuel_monitoring.modbus.rtu import MOST_REGISTERS
 
 LAST_REGISTER = 65_535
+_NO_LEVEL = 0xFFFF
 RegisterName = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 LevelUnit = Literal["counts", "percent", "litres", "millimetres", "volts"]
 
@@ -41,6 +42,22 @@ class RawReply:
     count: int
     temperature_at: int
     level_at: int
+
+    @property
+    def least_bytes(self) -> int:
+        return max(self.level_at + 2, self.temperature_at + 1)
+
+    def count_of(self, payload: bytes) -> int:
+        """What stands where the level is, whatever it means."""
+        return int.from_bytes(payload[self.level_at : self.level_at + 2], "big")
+
+    def level_of(self, payload: bytes) -> float | None:
+        """None for FFFFh, which is beyond every scale."""
+        count = self.count_of(payload)
+        return None if count == _NO_LEVEL else float(count)
+
+    def temperature_of(self, payload: bytes) -> float:
+        return float(int.from_bytes(payload[self.temperature_at : self.temperature_at + 1], "big", signed=True))
 
 
 TD_500 = RegisterMap(

@@ -22,7 +22,6 @@ from adapters.fuel_monitoring.modbus.rtu import ModbusReply
 from adapters.fuel_monitoring.settings import FuelSettings
 from adapters.records import FuelStatus, FuelUnit, JsonScalar, SensorKind
 
-_NO_DATA: Final = 0xFFFF
 _KEPT_LEVELS: Final = 8
 _MODBUS_OVERHEAD: Final = 5
 _READ_BYTES, _SETTINGS_BYTES, _IDENTITY_BYTES = 9, 44, 12
@@ -92,10 +91,9 @@ class LlsSpeaker:
         kept = self._levels.setdefault(number, deque(maxlen=_KEPT_LEVELS))
         kept.append(answer.level)
         attributes: dict[str, JsonScalar] = {"level": answer.level, "count": answer.frequency}
-        status = _status_of(answer)
         return Sample(
-            answer.level / self._per_unit if status == "ok" else None,
-            status,
+            answer.level / self._per_unit if answer.status == "ok" else None,
+            answer.status,
             frame.raw,
             float(answer.temperature_c),
             attributes,
@@ -116,13 +114,6 @@ class LlsSpeaker:
         return (told.model, "") if isinstance(told, LlsSettings) else ("", "")
 
 
-def _status_of(answer: Measurement) -> FuelStatus:
-    """0 with count 0 and FFFFh everywhere are a broken probe; FFFFh alone is beyond every scale."""
-    if (answer.level, answer.frequency) in ((0, 0), (_NO_DATA, _NO_DATA)):
-        return "error"
-    return "out_of_range" if answer.level == _NO_DATA else "ok"
-
-
 class ModbusSpeaker:
     """Sensors with a register map, and those whose answer is read byte by byte."""
 
@@ -138,17 +129,11 @@ class ModbusSpeaker:
         if (layout := self._map.raw_reply) is not None:
             request = rtu.read_request(1, layout.function, layout.start, layout.count)
             reply = await self._ask(link, number, request, layout.count, tries, is_any_unit=True)
-            if len(reply.payload) < max(layout.level_at + 2, layout.temperature_at + 1):
+            if len(reply.payload) < layout.least_bytes:
                 raise BadReply(f"Sensor {number} sent too few bytes for a level.", reply.raw.hex())
-            level = int.from_bytes(reply.payload[layout.level_at : layout.level_at + 2], "big")
-            warm = reply.payload[layout.temperature_at : layout.temperature_at + 1]
-            is_beyond = level == _NO_DATA
-            return Sample(
-                None if is_beyond else float(level),
-                "out_of_range" if is_beyond else "ok",
-                reply.raw,
-                float(int.from_bytes(warm, "big", signed=True)),
-            )
+            level = layout.level_of(reply.payload)
+            status: FuelStatus = "out_of_range" if level is None else "ok"
+            return Sample(level, status, reply.raw, layout.temperature_of(reply.payload))
         return await self._read_registers(link, number, tries)
 
     async def identify(self, link: Link, number: int) -> tuple[str, str]:  # noqa: ARG002 - the map says it
