@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.fuel_monitoring.obd.elm327 import LONGEST_REPLY, WORDS, ElmParser, read_reply, read_unasked, supported
-from adapters.fuel_monitoring.obd.estimates import air_flow_g_s, fuel_from_air_l_h
+from adapters.fuel_monitoring.obd.estimates import fuel_from_air_l_h
 from adapters.fuel_monitoring.obd.session import ElmSession, Step
 
 COMMANDS = st.sampled_from(["012F", "0100", "0902", "ATZ", "ATRV", "", "zz", "01", "03"])
@@ -171,4 +171,4 @@ def test_diesel_without_a_measured_lambda_gives_no_estimate() -> None:
     lean = fuel_from_air_l_h(20.0, "diesel", equivalence_ratio=2.0)
     assert lean == pytest.approx(20 * 3600 / (14.5 * 2.0 * 832))
     assert fuel_from_air_l_h(13.11, "petrol") == pytest.approx(4.3095, rel=1e-4)
-    assert 5 < air_flow_g_s(2000, 60, 30, 2.0) < 30
+    assert fuel_from_air_l_h(20.0, "LPG") is None
