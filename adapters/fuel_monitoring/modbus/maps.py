@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -168,15 +168,3 @@ def load_map(text: str) -> RegisterMap:
     }
     raw_reply = RawReply(**model.raw_reply.model_dump()) if model.raw_reply is not None else None
     return RegisterMap(model.key, model.label, model.level_unit, registers, raw_reply)
-
-
-def save_map(one: RegisterMap) -> str:
-    """The JSON that :func:`load_map` reads."""
-    whole: dict[str, Any] = {"key": one.key, "label": one.label, "level_unit": one.level_unit}
-    if one.raw_reply is not None:
-        whole["raw_reply"] = asdict(one.raw_reply)
-    else:
-        whole["registers"] = {
-            name: {**asdict(register), "invalid": sorted(register.invalid)} for name, register in one.registers.items()
-        }
-    return json.dumps(whole, indent=2, ensure_ascii=False)
