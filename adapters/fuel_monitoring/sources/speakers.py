@@ -40,6 +40,15 @@ class Sample:
     remark: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who a sensor is, "" for what it does not tell. ``marks`` is all that tells it from another one, in words."""
+
+    model: str = ""
+    serial: str = ""
+    marks: str = ""
+
+
 class Speaker(Protocol):
     """Raises NoAnswer after ``tries``, BadReply for an answer that says nothing, NotReady for a lost port."""
 
@@ -52,9 +61,7 @@ class Speaker(Protocol):
 
     async def read(self, link: Link, number: int, tries: int) -> Sample: ...
 
-    async def identify(self, link: Link, number: int) -> tuple[str, str]:
-        """Model and serial number, "" for what the sensor does not tell."""
-        ...
+    async def identify(self, link: Link, number: int) -> Who: ...
 
 
 def make_speaker(settings: FuelSettings) -> Speaker:
@@ -100,7 +107,7 @@ class LlsSpeaker:
             _TWINS if look_like_two(kept) else "",
         )
 
-    async def identify(self, link: Link, number: int) -> tuple[str, str]:
+    async def identify(self, link: Link, number: int) -> Who:
         request = requests.ede_identity(number) if self._is_ede else requests.read_settings(number)
         size = _IDENTITY_BYTES if self._is_ede else _SETTINGS_BYTES
         try:
@@ -108,10 +115,14 @@ class LlsSpeaker:
             frame: LlsFrame = await link.ask(ask, lambda: LlsEar(number, request[2]))
             told = replies.read_reply(frame)
         except (NoAnswer, BadReply):  # clones answer the reading alone
-            return "", ""
+            return Who()
         if isinstance(told, EdeIdentity):
-            return f"EDE {told.model_code}", str(told.serial)
-        return (told.model, "") if isinstance(told, LlsSettings) else ("", "")
+            model = f"EDE {told.model_code}"
+            return Who(model, str(told.serial), f"{model}, serial number {told.serial}, firmware {told.firmware}")
+        if isinstance(told, LlsSettings):  # no serial number is told: what it was calibrated to is its own as well
+            counts = f"counts {told.cnt_empty} to {told.cnt_full}"
+            return Who(told.model, marks=f"{told.model}, {told.firmware}, {counts}")
+        return Who()
 
 
 class ModbusSpeaker:
@@ -136,8 +147,8 @@ class ModbusSpeaker:
             return Sample(level, status, reply.raw, layout.temperature_of(reply.payload))
         return await self._read_registers(link, number, tries)
 
-    async def identify(self, link: Link, number: int) -> tuple[str, str]:  # noqa: ARG002 - the map says it
-        return self._map.label, ""
+    async def identify(self, link: Link, number: int) -> Who:  # noqa: ARG002 - the map says it
+        return Who(self._map.label)
 
     async def _read_registers(self, link: Link, number: int, tries: int) -> Sample:
         level, frame = await self._register(link, number, self._map.registers["level"], tries)
