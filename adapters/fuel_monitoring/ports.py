@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -79,9 +80,11 @@ def is_url(port: str) -> bool:
 def locate(port: str, ports: Sequence[PortInfo]) -> str:
     """The path behind a path, a URL or a hardware id.
 
-    Raises NotReady for an id that is not plugged in, SettingsInvalid for a URL that is none.
+    Raises NotReady for an id that is not plugged in, SettingsInvalid for no port at all and for other URLs.
     """
-    if is_url(port):
+    if not port:
+        raise SettingsInvalid("port", f"No port is named. {spoken(ports)}")
+    if "://" in port:
         _check_url(port)
     if not port.startswith("usb:"):
         return port
@@ -92,13 +95,13 @@ def locate(port: str, ports: Sequence[PortInfo]) -> str:
 
 
 def _check_url(port: str) -> None:
-    try:
+    """pyserial knows further schemes; some of them write files, none of them is a port of a sensor."""
+    with contextlib.suppress(ValueError):
         parts = urlsplit(port)
-        if parts.hostname and parts.port:
+        if is_url(port) and parts.hostname and parts.port:
             return
-    except ValueError:
-        pass
-    raise SettingsInvalid("port", f"{port} is no address of a serial server: write it as socket://host:port.")
+    scheme = next((one for one in URL_SCHEMES if port.lower().startswith(one)), URL_SCHEMES[0])
+    raise SettingsInvalid("port", f"{port} is no address of a serial server: write it as {scheme}host:4001.")
 
 
 def id_of(path: str, ports: Sequence[PortInfo]) -> str:

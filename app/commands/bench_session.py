@@ -118,15 +118,18 @@ async def until_stopped(
         if ends_with_work:
             stopped.set()
 
-    async with asyncio.TaskGroup() as group:
-        working = group.create_task(serve())
-        try:
-            async with asyncio.timeout(seconds):
-                await stopped.wait()
-        except TimeoutError:
-            pass
-        finally:
-            working.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(serve())
+            try:
+                async with asyncio.timeout(seconds):
+                    await stopped.wait()
+            except TimeoutError:
+                pass
+            finally:
+                working.cancel()
+    except ExceptionGroup as failed:  # of one task: its own error says to the operator what happened
+        raise failed.exceptions[0] from failed
 
 
 async def note_writes(store: Store | None, port: str, facts: SensorFacts, written: Sequence[Written]) -> None:
@@ -159,7 +162,7 @@ def _store_of(session: Session) -> Store | None:
 
     try:
         return session.open_store()
-    except OperatorError:
+    except (OperatorError, OSError):
         return None
 
 

@@ -64,7 +64,7 @@ def test_links_lead_to_the_same_port(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["socket://host", "socket://", "rfc2217://host:port", "socket://host:0"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(SettingsInvalid, match="socket://host:port"):
+    with pytest.raises(SettingsInvalid, match="://host:4001"):
         locate(url, [])
 
 
