@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.commands.bench_session import Line, at_bench, line_options, note_writes, refuse_unless_ok, run
+from app.commands.bench_session import Line, at_bench, line_options, note_writes, print_written, run
 from app.commands.output import json_option, print_facts, print_rows
 from app.commands.session import Session
 
 if TYPE_CHECKING:
+    from adapters.bench import Written
     from app.fuel.profiles import Difference
 
 COMPARE_COLUMNS = ("name", "label", "profile", "sensor", "same", "why_not")
@@ -94,21 +97,28 @@ def write_profile(
     from app.fuel.profiles import compare as compare_profile
 
     wanted = load_profile(file)
-    way_back = file.with_name(f"{file.stem}.before-{address}{file.suffix}")
 
     async def set_up() -> None:
         async with at_bench(session, line) as (bench, store):
             facts, settings = await bench.identify(address), await bench.settings(address)
             changes = changes_to_write(compare_profile(wanted, settings))
-            save_profile(way_back, profile_of(facts, settings))
-            written = await bench.write(address, changes) if changes else []
-            await note_writes(store, line.port, facts, written)
-        click.echo(f"What the sensor held before is in {way_back}; write that profile to restore it.", err=True)
-        rows = [{**asdict(one), "ok": one.ok} for one in written]
-        print_rows(rows, ["name", "before", "wanted", "read_back", "ok"], as_json=as_json)
-        refuse_unless_ok(written, len(changes))
+            written: Sequence[Written] = []
+            if changes:
+                way_back = _way_back(file, address)
+                save_profile(way_back, profile_of(facts, settings))
+                click.echo(f"What the sensor held before is in {way_back}; write that profile to restore it.", err=True)
+                written = await bench.write(address, changes)
+                await note_writes(store, line.port, facts, written)
+        print_written(written, len(changes), as_json=as_json)
 
     run(set_up())
+
+
+def _way_back(file: Path, address: int) -> Path:
+    """A name that no run before this one has used: the oldest file holds what the sensor was before all of them."""
+    path = file.with_name(f"{file.stem}.before-{address}{file.suffix}")
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(one for one in chain([path], numbered) if not one.exists())
 
 
 def _row(one: Difference) -> dict[str, Any]:

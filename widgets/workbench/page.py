@@ -261,7 +261,9 @@ class WorkbenchPage(Page):
         if all(one.ok for one in written):
             self.context.notify("ok", tr("Written and read back."))
         else:
-            self.context.notify("error", tr("A setting did not hold. Nothing behind it was written."))
+            self.context.notify(
+                "error", tr("A setting did not hold or could not be read back. Nothing behind it was written.")
+            )
 
     async def _save_profile(self) -> None:
         facts = self._need_sensor()

@@ -141,12 +141,7 @@ class SettingsView(QWidget):
         self._say("\n".join([tr("The profile says otherwise:"), *lines]))
 
     def show_written(self, written: Sequence[Written]) -> None:
-        lines = [
-            f"{one.name}: {one.before} → {one.wanted}, "
-            + (tr("read back") if one.ok else tr("read back as {value}, it did not hold", value=one.read_back))
-            for one in written
-        ]
-        self._say("\n".join(lines))
+        self._say("\n".join(f"{one.name}: {one.before} → {one.wanted}, {_verdict(one)}" for one in written))
 
     def _say(self, text: str) -> None:
         self.banner.words.setText(text)
@@ -160,6 +155,14 @@ class SettingsView(QWidget):
         self.banner.hide()
         while self._form.rowCount():
             self._form.removeRow(0)
+
+
+def _verdict(one: Written) -> str:
+    if one.ok:
+        return tr("read back")
+    if one.read_back is None:
+        return tr("not read back: whether it holds is not known")
+    return tr("read back as {value}, it did not hold", value=one.read_back)
 
 
 def _field_of(one: SensorSetting) -> Field:
