@@ -61,9 +61,8 @@ def cross_out(connection: Connection, work: Work, next_ms: int | None) -> None:
 
 def learn(connection: Connection, now_ms: int) -> None:
     """Note what has to be computed, from everything that moved since the last look."""
-    del now_ms
     state = get_fact(connection, FACT) or {}
-    bind_by_settings(connection)
+    bind_by_settings(connection, now_ms)
     current = topic_versions(connection)
     versions = {topic: current.get(topic, 0) for topic in _WATCHED}
     seen: Mapping[str, int] = state.get("versions", {})

@@ -8,11 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from app.clock import SystemClock, utc_now
+from app.errors import OperatorError
 from app.fleet.errors import NotFound
 from app.fleet.text import storable
 from app.fleet.vehicles import add_vehicle, find_vehicle, need_vehicle
 from app.fuel.errors import FuelError
 from app.fuel.spells import move_sensor
+from app.problems import Issue, clear_problems, raise_problem
 from app.security.audit import record_act
 from app.store.changes import raise_topic
 from app.store.ids import new_id
@@ -21,6 +23,7 @@ from app.store.tables import Calibration, FuelSensor, Tank, Vehicle
 FUELS = ("diesel", "petrol", "other")
 COMBINE = ("average", "sum")
 LARGEST_L = 100_000.0
+_UNBOUND = "fuel_binding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,26 +227,48 @@ def remove_sensor(connection: Connection, sensor_id: str, *, now_ms: int | None 
     )  # fmt: skip
 
 
-def bind_by_settings(connection: Connection) -> int:
+def bind_by_settings(connection: Connection, now_ms: int | None = None) -> int:
     """Bind waiting sensors whose settings name a vehicle; vehicle and tank are made where they do not exist.
 
-    Done once per sensor: a sensor that an operator takes out again stays out. Returns how many were bound.
+    Done once per sensor: a sensor that an operator takes out again stays out. One that cannot be bound as it wishes
+    waits, and a problem says so. Returns how many were bound.
     """
     bound = 0
+    refused: dict[str, list[str]] = {}
     for sensor in list_sensors(connection):
-        plate = str(sensor.settings.get("vehicle") or "").strip()
-        wish = f"{plate}/{sensor.settings.get('tank') or ''}"
-        if sensor.tank_id is not None or not plate or sensor.settings.get("bound_as") == wish:
+        wish = f"{_wished(sensor, 'vehicle')}/{_wished(sensor, 'tank')}"
+        if sensor.tank_id is not None or wish.startswith("/") or sensor.settings.get("bound_as") == wish:
             continue
-        vehicle_id = find_vehicle(connection, plate) or add_vehicle(connection, plate, who="settings")
-        name = str(sensor.settings.get("tank") or "").strip()
-        known = [tank for tank in list_tanks(connection, vehicle_id) if tank.name.casefold() == name.casefold()]
-        tank_id = known[0].id if known else add_tank(connection, vehicle_id, name=name, who="settings")
-        bind_sensor(connection, sensor.id, tank_id, who="settings")
-        settings = {**sensor.settings, "bound_as": wish}
-        connection.execute(update(FuelSensor).where(FuelSensor.id == sensor.id).values(settings=settings))
-        bound += 1
+        try:
+            with connection.begin_nested():
+                _bind_as_wished(connection, sensor, now_ms)
+                settings = {**sensor.settings, "bound_as": wish}
+                connection.execute(update(FuelSensor).where(FuelSensor.id == sensor.id).values(settings=settings))
+        except OperatorError as err:
+            refused.setdefault(err.why, []).append(sensor.label)
+        else:
+            bound += 1
+    if refused:
+        reasons = [f"{', '.join(labels)}: {why}" for why, labels in refused.items()]
+        detail = " ".join((*reasons, "Name the vehicle anew in the sensor's settings, or give it a tank yourself."))
+        issue = Issue(_UNBOUND, "A fuel sensor could not be put into the tank that its settings name", detail, "none")
+        raise_problem(connection, None, issue, _moment(now_ms))
+    else:
+        clear_problems(connection, None, frozenset({_UNBOUND}), _moment(now_ms))
     return bound
+
+
+def _bind_as_wished(connection: Connection, sensor: SensorListing, now_ms: int | None) -> None:
+    """Raises Ambiguous, FleetError for a vehicle that cannot be found or made."""
+    plate, name = _wished(sensor, "vehicle"), _wished(sensor, "tank")
+    vehicle_id = find_vehicle(connection, plate) or add_vehicle(connection, plate, who="settings")
+    known = [tank for tank in list_tanks(connection, vehicle_id) if tank.name.casefold() == name.casefold()]
+    tank_id = known[0].id if known else add_tank(connection, vehicle_id, name=name, who="settings")
+    bind_sensor(connection, sensor.id, tank_id, now_ms=now_ms, who="settings")
+
+
+def _wished(sensor: SensorListing, name: str) -> str:
+    return str(sensor.settings.get(name) or "").strip()
 
 
 def rename_sensor(connection: Connection, sensor_id: str, name: str, *, who: str | None = None) -> None:

@@ -24,8 +24,8 @@ from app.fuel.tanks import add_tank, bind_sensor, list_sensors, list_tanks, remo
 from app.fuel.worker import FuelWorker
 from app.security.audit import verify_acts
 from app.store.store import Store
-from app.store.tables import FuelDay, FuelEventRow, FuelReadingRow, RawFrameRow
-from tests.helpers.fleet import add_integration
+from app.store.tables import Act, FuelDay, FuelEventRow, FuelReadingRow, Problem, RawFrameRow
+from tests.helpers.fleet import add_integration, count_of
 from tests.helpers.stores import database, postgresql_server, store
 
 __all__ = ["database", "postgresql_server", "store"]
@@ -113,6 +113,32 @@ def test_a_sensor_is_bound_as_its_settings_say_and_stays_out_once_taken_out(site
     site.arrive(INFO)
     site.run()
     assert site.read(list_tanks)[0].sensors == ()
+
+
+def test_a_sensor_whose_wish_cannot_be_met_waits_with_a_problem_and_holds_nobody_up(site: Site) -> None:
+    long_plate = FuelSensorInfo("a:1", "rs485", "counts", "Far", vehicle="K" * 41)
+    for plate in ("ABC-1", "ABC-2"):
+        site.write(partial(add_vehicle, plate=plate, name="Old lorry"))
+    two_of_them = FuelSensorInfo("a:2", "rs485", "counts", "Old", vehicle="old lorry")
+    site.arrive(long_plate, two_of_them, INFO, *readings((1, 1000)))
+    site.run()
+    (tank,) = site.read(list_tanks)
+    assert (tank.plate, len(tank.sensors)) == ("KAN-552XA", 1)
+    (problem,) = site.read(read_problems)
+    assert "Far: The plate is longer than 40 characters." in problem
+    assert "Old: Several vehicles are called old lorry: ABC-1, ABC-2." in problem
+    acts = count_of(site.store, Act)
+    site.run()
+    assert count_of(site.store, Act) == acts
+    for sensor in site.read(list_sensors):
+        if sensor.tank_id is None:
+            site.write(partial(bind_sensor, sensor_id=sensor.id, tank_id=tank.id))
+    site.run()
+    assert site.read(read_problems) == []
+
+
+def read_problems(connection: Connection) -> list[str]:
+    return list(connection.execute(select(Problem.detail).where(Problem.cleared_at.is_(None))).scalars())
 
 
 def calibrated(site: Site, *stretches: tuple[float, float]) -> str:
