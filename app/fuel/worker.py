@@ -7,6 +7,7 @@ begins again where it was.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC
 from functools import partial
 
@@ -25,6 +26,7 @@ from app.fuel.reconcile import reconcile
 from app.fuel.settings import parameters_of
 from app.fuel.spells import sensor_keys_of, spells_of
 from app.fuel.tanks import TankListing, list_tanks
+from app.store.errors import StoreError
 from app.store.retention import get_retention
 from app.store.store import Store
 from app.store.tables import EngineReadingRow, FuelReadingRow
@@ -41,9 +43,12 @@ EVERY_MS = 5_000
 """Readings that lie closer are averaged: no refuel shows better in ten of a second."""
 LIVE_MS = 30_000
 """Between two computations of one tank for what comes in; what a person did is computed at once."""
+AFTER_FAILURE_MS = 300_000
 TANKS_AT_ONCE = 4
 AGAIN_S = 30.0
 BUSY_S = 0.05
+
+_log = logging.getLogger(__name__)
 
 
 class FuelWorker:
@@ -56,6 +61,7 @@ class FuelWorker:
 
     def __init__(self) -> None:
         self._computed_ms: dict[str, int] = {}
+        self._failed_ms: dict[str, int] = {}
 
     def step(self, store: Store, now_ms: int) -> float | None:
         """Learn what moved, compute a few tanks. Returns soon for more, later while live data wait for their turn."""
@@ -64,15 +70,32 @@ class FuelWorker:
             waiting = {tank_id: self._due_ms(work) for tank_id, work in open_work(connection).items()}
         due = sorted((due_ms, tank_id) for tank_id, due_ms in waiting.items() if due_ms <= now_ms)
         for _due_ms, tank_id in due[:TANKS_AT_ONCE]:
-            if compute(store, tank_id, now_ms):
-                self._computed_ms[tank_id] = now_ms
+            self._try(store, tank_id, now_ms)
         if len(due) > TANKS_AT_ONCE:
             return BUSY_S
         with store.read() as connection:
             left = [self._due_ms(work) for work in open_work(connection).values()]
         return max((min(left) - now_ms) / 1000, BUSY_S) if left else AGAIN_S
 
+    def _try(self, store: Store, tank_id: str, now_ms: int) -> None:
+        """Compute a tank. A defect that one of them meets costs the others nothing; what the store cannot do, all."""
+        try:
+            is_done = compute(store, tank_id, now_ms)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - a defect in one must not end the others
+            if tank_id not in self._failed_ms:
+                _log.exception("the fuel of tank %s cannot be computed; it is tried again now and then", tank_id)
+            self._failed_ms[tank_id] = now_ms
+            return
+        self._failed_ms.pop(tank_id, None)
+        if is_done:
+            self._computed_ms[tank_id] = now_ms
+
     def _due_ms(self, work: Work) -> int:
+        failed_ms = self._failed_ms.get(work.tank_id)
+        if failed_ms is not None:
+            return failed_ms + AFTER_FAILURE_MS
         last_ms = self._computed_ms.get(work.tank_id)
         return 0 if last_ms is None or not work.is_live else last_ms + LIVE_MS
 
