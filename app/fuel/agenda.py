@@ -130,11 +130,11 @@ class _Agenda:
     def take_calibrations(self, version: int) -> None:
         """Mark the tanks whose tables changed; the first table of a sensor holds for everything before as well."""
         row = Calibration
-        query = select(row.tank_id, row.sensor_id, row.valid_from_ms).where(row.changed_version > version)
+        query = select(row.tank_id, row.sensor_id, row.unit, row.valid_from_ms).where(row.changed_version > version)
         for changed in self._connection.execute(query).all():
             of_this = row.sensor_id.is_(None) if changed.sensor_id is None else row.sensor_id == changed.sensor_id
             earlier = select(func.count()).where(
-                row.tank_id == changed.tank_id, of_this, row.removed_at.is_(None),
+                row.tank_id == changed.tank_id, of_this, row.unit == changed.unit, row.removed_at.is_(None),
                 row.valid_from_ms < changed.valid_from_ms,
             )  # fmt: skip
             is_first = not self._connection.execute(earlier).scalar_one()

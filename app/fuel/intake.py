@@ -13,6 +13,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from adapters.records import EngineReading, FuelReading, FuelSensorInfo, RawFrame, Record
 from app.fleet.text import storable, storable_json
+from app.fuel.units import note_former_unit
+from app.store.changes import raise_topic
 from app.store.ids import new_id
 from app.store.tables import EngineReadingRow, FuelReadingRow, FuelSensor
 from app.store.upsert import insert_or
@@ -40,6 +42,7 @@ def take_fuel(
     records: Sequence[Record],
     version: int,
     keep_frame: Callable[[RawFrame], int | None],
+    now_ms: int,
 ) -> TakenFuel:
     """Store the fuel records among ``records``. ``version`` is that of the topic ``fuel_sensors``."""
     infos = [record for record in records if isinstance(record, FuelSensorInfo)]
@@ -53,7 +56,7 @@ def take_fuel(
         keys[name] = _add_sensor(connection, integration_id, name, first_ms, version)
     keys |= {one.sensor: keys[storable(one.sensor, LONGEST_NAME)] for one in (*infos, *measured)}
     for info in infos:
-        _describe(connection, keys[info.sensor], info, version)
+        _describe(connection, keys[info.sensor], info, version, now_ms)
     stored = _write_readings(connection, keys, readings, keep_frame)
     stored_engines = _write_engines(connection, keys, engines)
     _note_newest(connection, keys, readings, version)
@@ -89,7 +92,7 @@ def _add_sensor(connection: Connection, integration_id: str, name: str, first_ms
     return key
 
 
-def _describe(connection: Connection, key: int, info: FuelSensorInfo, version: int) -> None:
+def _describe(connection: Connection, key: int, info: FuelSensorInfo, version: int, now_ms: int) -> None:
     """What a source says of its sensor; what an operator named stays."""
     row = connection.execute(select(FuelSensor.__table__).where(FuelSensor.key == key)).one()._mapping
     facts = {
@@ -100,6 +103,9 @@ def _describe(connection: Connection, key: int, info: FuelSensorInfo, version: i
         "name": row["name"] or storable(info.name, 200),
         "settings": {**row["settings"], **{name: storable(getattr(info, name)) for name in _SOURCE_SETTINGS}},
     }
+    if row["unit"] != info.unit and row["last_ms"] is not None:
+        note_former_unit(connection, key, row["unit"], min(row["last_ms"], now_ms) + 1)
+        raise_topic(connection, "tanks")  # what comes is read otherwise
     if any(row[name] != value for name, value in facts.items()):
         connection.execute(update(FuelSensor).where(FuelSensor.key == key).values(**facts, changed_version=version))
 

@@ -23,6 +23,7 @@ TOGETHER_S = 900.0
 MOST_READINGS = 700_000
 """More of one sensor than this are averaged over short whiles; no chart and no analysis sees the difference."""
 LEAST_CAPACITY_L = 100.0
+_NOTHING = (np.zeros(0), np.zeros(0), np.zeros(0))
 
 
 class _Series(NamedTuple):
@@ -72,16 +73,15 @@ def tank_readings(
         end_ms = to_ms if spell.to_ms is None else min(to_ms, spell.to_ms)
         if start_ms >= end_ms:
             continue
-        tables = [one for one in calibrations if one.sensor_id in (None, spell.sensor_id)]
+        tables = [one for one in calibrations if one.sensor_id in (None, spell.sensor_id) and one.unit == spell.unit]
         if not tables and not _tells_litres(spell.unit, tank.capacity_l):
             uncalibrated[spell.label] = None
+            parts.append(_Series(*_NOTHING, start_ms / 1000, end_ms / 1000))
             continue
         time_s, values, warm = _values(connection, spell.sensor_key, start_ms, end_ms, every_ms)
         litres = _litres(spell, tables, tank.capacity_l, time_s, values)
         parts.append(_Series(time_s, litres, warm, start_ms / 1000, end_ms / 1000))
     time_s, litres, warm = _combined(parts, tank.combine)
-    if uncalibrated and tank.combine == "sum":
-        litres = np.full(len(litres), np.nan)  # a part of the sum is not known
     if motion is None:
         motion = vehicle_motion(connection, tank.vehicle_id, from_ms - 600_000, to_ms)
     samples = _with_motion(connection, tank.vehicle_id, motion, time_s, litres, warm)
@@ -157,7 +157,7 @@ def _without_dead(values: Floats) -> Floats:
 def _combined(parts: list[_Series], how: str) -> tuple[Floats, Floats, Floats]:
     """Several series as one: at every moment of any of them, the newest value of each that is not too old."""
     if not parts:
-        return np.zeros(0), np.zeros(0), np.zeros(0)
+        return _NOTHING
     if len(parts) == 1:
         return parts[0][:3]
     moments = np.unique(np.concatenate([part.time_s for part in parts]))

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy import Connection, select
 
-from adapters.records import Batch, EngineReading, FuelReading
+from adapters.records import Batch, EngineReading, FuelReading, FuelSensorInfo, FuelUnit
 from app.fleet.errors import NotFound
 from app.fleet.export import export_rows
 from app.fleet.export_fuel import EVENT_COLUMNS
 from app.fleet.telemetry import TelemetrySink
 from app.fleet.vehicles import add_vehicle
-from app.fuel.agenda import open_work
+from app.fuel.agenda import BINDING, learn, open_work
 from app.fuel.calibrations import add_calibration
 from app.fuel.days import list_days
 from app.fuel.detect.events import FuelEvent
@@ -129,6 +129,60 @@ def test_a_removed_sensor_that_speaks_again_waits(site: Site) -> None:
     site.levels(99, first_ms=START_MS + HOUR_MS)
     assert [one.tank_id for one in site.read(list_sensors)] == [None]
     assert site.raw() == [100]
+
+
+def told_in(unit: FuelUnit) -> FuelSensorInfo:
+    return FuelSensorInfo("a", "rs485", unit, "A")
+
+
+def test_another_unit_changes_what_comes_and_not_what_came(site: Site) -> None:
+    site.arrive(told_in("counts"))
+    site.levels(1000, 1010)
+    sensor = site.sensor()
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id))
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (4000, 400)], valid_from_ms=START_MS))
+    site.run()
+    changes: list[tuple[FuelUnit, float]] = [("litres", 102.0), ("percent", 25.5), ("counts", 1030.0)]
+    for hours, (unit, level) in enumerate(changes, start=1):
+        site.arrive(told_in(unit))
+        site.arrive(told_in(unit))
+        site.levels(level, first_ms=START_MS + hours * HOUR_MS)
+    site.write(learn_now)
+    (work,) = site.read(open_work).values()
+    assert work.why == BINDING
+    assert site.raw() == pytest.approx([100, 101, 102, 102, 103])
+    exported = export_rows(site.store, "fuel-readings")
+    assert [row["unit"] for row in exported] == ["counts", "counts", "litres", "percent", "counts"]
+
+
+def learn_now(connection: Connection) -> None:
+    learn(connection, START_MS + DAY_MS)
+
+
+def test_a_sensor_that_waits_remembers_its_units(site: Site) -> None:
+    site.arrive(told_in("percent"), FuelReading("a", START_MS, START_MS, 25.0))
+    site.arrive(told_in("litres"), FuelReading("a", START_MS + 1, START_MS + 1, 101.0))
+    sensor = site.sensor()
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id))
+    assert site.raw() == [100, 101]
+
+
+def test_a_table_is_for_readings_in_its_own_unit(site: Site) -> None:
+    site.arrive(told_in("counts"))
+    site.levels(1000)
+    sensor = site.sensor()
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id))
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (4000, 400)], valid_from_ms=START_MS))
+    site.arrive(told_in("volts"))
+    site.levels(2.0, first_ms=START_MS + HOUR_MS)
+    assert site.raw() == [100]
+    later_ms = START_MS + 2 * HOUR_MS
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (5, 400)], valid_from_ms=later_ms))
+    assert site.raw() == [100, 160]
+    site.run()
+    site.write(learn_now)
+    (day,) = site.read(lambda c: list_days(c, [site.tank_id], "2026-03-02", "2026-03-02"))
+    assert day.end_l == 160
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e300])
