@@ -74,7 +74,7 @@ def tank_readings(
         if start_ms >= end_ms:
             continue
         tables = [one for one in calibrations if one.sensor_id in (None, spell.sensor_id) and one.unit == spell.unit]
-        if not tables and not _tells_litres(spell.unit, tank.capacity_l):
+        if not tables and not tells_litres(spell.unit, tank.capacity_l):
             uncalibrated[spell.label] = None
             parts.append(_Series(*_NOTHING, start_ms / 1000, end_ms / 1000))
             continue
@@ -103,10 +103,19 @@ def together(parts: list[TankReadings]) -> tuple[Floats, Floats]:
 
 
 def capacity_of(tank: TankListing, calibrations: Sequence[CalibrationVersion]) -> float:
-    """Litres of a full tank: as it was told, else by its tables."""
-    tops = [one.table.capacity_l for one in calibrations if one.valid_to_ms is None]
-    by_tables = sum(tops) if tank.combine == "sum" else max(tops, default=0.0)
-    return tank.capacity_l or by_tables or LEAST_CAPACITY_L
+    """Litres of a full tank by which readings are judged."""
+    return known_capacity_l(tank, calibrations) or LEAST_CAPACITY_L
+
+
+def known_capacity_l(tank: TankListing, calibrations: Sequence[CalibrationVersion]) -> float | None:
+    """Litres of a full tank: as it was told, else by its tables; None where nothing tells."""
+    if tank.capacity_l:
+        return tank.capacity_l
+    standing = [one for one in calibrations if one.valid_to_ms is None]
+    # Tables of sensors that were replaced stand for their past.
+    present = [one for one in standing if one.sensor_id is None or one.sensor_id in tank.sensors]
+    tops = [one.table.capacity_l for one in present or standing]
+    return sum(tops) if tops and tank.combine == "sum" else max(tops, default=None)
 
 
 def _values(
@@ -130,7 +139,8 @@ def _values(
     return time_ms / 1000, values, warm
 
 
-def _tells_litres(unit: str, capacity_l: float | None) -> bool:
+def tells_litres(unit: str, capacity_l: float | None) -> bool:
+    """Whether a sensor of that unit needs no table in a tank of that capacity."""
     return unit == "litres" or (unit == "percent" and capacity_l is not None)
 
 
