@@ -139,7 +139,20 @@ def test_what_is_no_number_is_kept_as_out_of_range(site: Site, value: float) -> 
     site.arrive(FuelReading("x\x00" + "y" * 300, START_MS + 1, START_MS + 1, 5))
     query = select(FuelReadingRow.value, FuelReadingRow.status).order_by(FuelReadingRow.id)
     assert [tuple(row) for row in site.read(lambda c: c.execute(query).all())] == [(None, "out_of_range"), (5, "ok")]
-    assert len(site.read(list_sensors)) == 1
+    (sensor,) = site.read(list_sensors)
+    assert (sensor.last_value, sensor.last_status) == (5, "ok")
+    told = site.arrive(FuelReading("z", START_MS, START_MS, value))
+    assert told.newest_data_ms is None
+    assert site.read(list_sensors)[-1].last_status == "out_of_range"
+
+
+def test_a_clock_that_was_ahead_does_not_hold_the_newest_value(site: Site) -> None:
+    site.levels(100, first_ms=site.now_ms + 30 * DAY_MS)
+    site.levels(90, first_ms=site.now_ms - MINUTE_MS)
+    (sensor,) = site.read(list_sensors)
+    assert (sensor.last_value, sensor.last_ms) == (90, site.now_ms - MINUTE_MS)
+    site.levels(95, first_ms=site.now_ms - HOUR_MS)
+    assert site.read(list_sensors)[0].last_value == 90
 
 
 def a_refuel(start_min: float, end_min: float, litres: float = 60, **more: Any) -> FuelEvent:
