@@ -11,7 +11,7 @@ from app.fuel.analyse import smoothed
 from app.fuel.detect.filters import is_spike
 from app.fuel.detect.states import is_moving
 from app.fuel.events import StoredEvent, list_events
-from app.fuel.motion import vehicle_motion
+from app.fuel.motion import ENOUGH_FIXES, vehicle_motion
 from app.fuel.readings import tank_readings, together
 from app.fuel.settings import parameters_of
 from app.fuel.tanks import list_tanks
@@ -38,7 +38,7 @@ class ChartData:
 
 def read_chart(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int) -> ChartData:
     """Readings as litres raw and smoothed, speed and ignition, events, calibration versions."""
-    motion = vehicle_motion(connection, vehicle_id, from_ms - MOTION_BEFORE_MS, to_ms)
+    motion = vehicle_motion(connection, vehicle_id, from_ms - MOTION_BEFORE_MS, to_ms, enough=ENOUGH_FIXES)
     tanks = list_tanks(connection, vehicle_id)
     parts = [tank_readings(connection, tank, from_ms, to_ms, motion=motion) for tank in tanks]
     parameters = parameters_of(connection, vehicle_id)
