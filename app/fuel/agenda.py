@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select
 
+from app.fuel.days import first_standing_ms
 from app.fuel.parameters import to_values
 from app.fuel.settings import parameters_of
 from app.fuel.spells import spells_of
@@ -123,7 +124,7 @@ class _Agenda:
         how = {tank.id: self._how(tank.vehicle_id, tank.id, tank.capacity_l, tank.combine) for tank in self._tanks()}
         for tank_id, digest in how.items():
             if known.get(tank_id) != digest:
-                self._mark(tank_id, self._first_reading(tank_id), BINDING)
+                self._mark(tank_id, self._beginning(tank_id), BINDING)
         if how != known:
             set_fact(self._connection, TANKS_FACT, how)
 
@@ -138,7 +139,7 @@ class _Agenda:
                 row.valid_from_ms < changed.valid_from_ms,
             )  # fmt: skip
             is_first = not self._connection.execute(earlier).scalar_one()
-            since_ms = self._first_reading(changed.tank_id) if is_first else changed.valid_from_ms
+            since_ms = self._beginning(changed.tank_id) if is_first else changed.valid_from_ms
             self._mark(changed.tank_id, since_ms, TABLE)
 
     def take_decisions(self, version: int) -> None:
@@ -160,9 +161,10 @@ class _Agenda:
         parts = (to_values(parameters_of(self._connection, vehicle_id)), capacity_l, combine, spells)
         return sha256(repr(parts).encode()).hexdigest()[:16]
 
-    def _first_reading(self, tank_id: str) -> int | None:
+    def _beginning(self, tank_id: str) -> int | None:
+        """Of its readings, and of what was found in readings that are another tank's now."""
         row = FuelReadingRow
-        firsts: list[int | None] = []
+        firsts = [first_standing_ms(self._connection, tank_id)]
         for spell in spells_of(self._connection, tank_id):
             query = select(func.min(row.measured_at_ms)).where(
                 row.sensor_key == spell.sensor_key, row.measured_at_ms >= spell.from_ms

@@ -17,7 +17,7 @@ from app.clock import from_ms
 from app.fuel.agenda import Work, cross_out, learn, open_work
 from app.fuel.analyse import analyse
 from app.fuel.columns import MILLIONTHS, WHOLE, Floats, read_columns
-from app.fuel.days import Computed, write_days
+from app.fuel.days import Computed, first_standing_ms, write_days
 from app.fuel.events import list_events
 from app.fuel.motion import vehicle_motion
 from app.fuel.readings import tank_readings
@@ -108,10 +108,11 @@ def compute(store: Store, tank_id: str, now_ms: int) -> bool:
             return True
         tank = next((one for one in list_tanks(connection) if one.id == tank_id), None)
         if tank is not None:
-            until_ms = min(work.since_ms + LONGEST_MS, now_ms + DAY_MS)
-            computed = _computed(connection, tank, work.since_ms, until_ms)
-            next_ms = None if until_ms >= now_ms else _next_reading(connection, tank_id, until_ms - SETTLED_MS)
             forgotten_ms = now_ms - (get_retention(connection).positions_days - 1) * DAY_MS
+            since_ms = max(work.since_ms, forgotten_ms)
+            until_ms = min(since_ms + LONGEST_MS, now_ms + DAY_MS)
+            computed = _computed(connection, tank, since_ms, until_ms)
+            next_ms = None if until_ms >= now_ms else _next_known(connection, tank_id, until_ms - SETTLED_MS)
     if tank is None:
         store.write(partial(cross_out, work=work, next_ms=None)).result()
         return True
@@ -120,10 +121,15 @@ def compute(store: Store, tank_id: str, now_ms: int) -> bool:
 
     def save(connection: Connection) -> None:
         reconcile(connection, tank, computed.found.events, settled_ms, until_ms, now_ms)
-        since_ms = settled_ms - LONGEST_EVENT_MS
-        events = list_events(connection, vehicle_id=tank.vehicle_id, tank_id=tank_id, since_ms=since_ms, limit=100_000)
+        events = list_events(
+            connection,
+            vehicle_id=tank.vehicle_id,
+            tank_id=tank_id,
+            since_ms=settled_ms - LONGEST_EVENT_MS,
+            limit=100_000,
+        )
         first_day = from_ms(settled_ms).astimezone(UTC).date()
-        write_days(connection, tank, computed, events, first_day, now_ms, work.why)
+        write_days(connection, tank, computed, events, first_day, until_ms, now_ms, work.why)
         cross_out(connection, work, next_ms)
 
     store.write(save).result()
@@ -156,12 +162,13 @@ def _first_needed(connection: Connection, tank_id: str, since_ms: int) -> int:
     return first_ms
 
 
-def _next_reading(connection: Connection, tank_id: str, from_ms_: int) -> int | None:
-    """The first reading of a tank from a time on: stretches without any are not worked through."""
+def _next_known(connection: Connection, tank_id: str, from_ms_: int) -> int | None:
+    """The first reading of a tank from a time on, or what was found there once: the rest is not worked through."""
     row = FuelReadingRow
     keys = {spell.sensor_key for spell in spells_of(connection, tank_id)}
     query = select(func.min(row.measured_at_ms)).where(row.measured_at_ms >= from_ms_)
     firsts: list[int | None] = [connection.execute(query.where(row.sensor_key == key)).scalar_one() for key in keys]
+    firsts.append(first_standing_ms(connection, tank_id, from_ms_))
     return min((first for first in firsts if first is not None), default=None)
 
 

@@ -79,6 +79,30 @@ def test_a_removed_sensor_that_speaks_again_waits(site: Site) -> None:
     assert site.raw() == [100]
 
 
+def test_what_was_found_in_readings_of_another_tank_is_marked(site: Site) -> None:
+    site.levels(*[200.0] * 24, *[300.0] * 24, *[280.0] * 24)
+    site.levels(*[270.0] * 24, first_ms=START_MS + 60 * DAY_MS)
+    sensor = site.sensor(tank_id=site.tank_id)
+    site.now_ms = START_MS + 70 * DAY_MS
+    site.run()
+    everything = {"from_day": "2026-01-01", "to_day": "2026-12-31"}
+    before = site.read(lambda c: list_days(c, [site.tank_id], **everything))
+    assert [day.day for day in before] == ["2026-03-02", "2026-05-01"]
+    assert {event.kind for event in site.read(list_events)} == {"refuel", "drain"}
+    other = site.write(lambda c: add_tank(c, site.vehicle, name="Right", capacity_l=400))
+    site.write(lambda c: bind_sensor(c, sensor, other, since_ms=START_MS - DAY_MS))
+    site.write(lambda c: add_calibration(c, other, sensor, [(0, 0), (400, 400)], valid_from_ms=START_MS))
+    site.run()
+    assert site.read(lambda c: list_days(c, [site.tank_id], **everything)) == []
+    assert [day.day for day in site.read(lambda c: list_days(c, [other], **everything))] == [day.day for day in before]
+    assert {event.tank_id for event in site.read(list_events)} == {other}
+    kept = site.read(lambda c: c.execute(select(FuelDay.superseded_at).where(FuelDay.tank_id == site.tank_id)).all())
+    assert len(kept) == 2  # for audit
+    rows = count_of(site.store, FuelDay)
+    site.run()
+    assert count_of(site.store, FuelDay) == rows
+
+
 def told_in(unit: FuelUnit) -> FuelSensorInfo:
     return FuelSensorInfo("a", "rs485", unit, "A")
 
