@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection, func, select
@@ -23,6 +23,8 @@ TOGETHER_S = 900.0
 MOST_READINGS = 700_000
 """More of one sensor than this are averaged over short whiles; no chart and no analysis sees the difference."""
 LEAST_CAPACITY_L = 100.0
+DEAD_AT_TOP = 65_535
+"""No reading of any table: a probe or a line that is dead tells it, or 0."""
 _NOTHING = (np.zeros(0), np.zeros(0), np.zeros(0))
 
 
@@ -130,13 +132,19 @@ def _values(
     if every_ms is not None:
         first_ms = func.min(row.measured_at_ms).label("first_ms")
         query = (
-            select(first_ms, func.avg(row.value).label("value"), func.avg(row.temperature_c).label("warm"))
+            select(first_ms, _average(row.value).label("value"), func.avg(row.temperature_c).label("warm"))
             .where(*mine)
             .group_by(row.measured_at_ms.op("/")(every_ms))
             .order_by(first_ms)
         )
     time_ms, values, warm = read_columns(connection, query, (WHOLE, MILLIONTHS, THOUSANDTHS))
     return time_ms / 1000, values, warm
+
+
+def _average(value: Any) -> Any:
+    """Of readings that lie close together: a dead one among them is left out, nothing but 0 stays to be judged."""
+    told = func.nullif(value, DEAD_AT_TOP)
+    return func.coalesce(func.avg(func.nullif(told, 0)), func.min(told))
 
 
 def tells_litres(unit: str, capacity_l: float | None) -> bool:
@@ -160,8 +168,8 @@ def _litres(
 
 
 def _without_dead(values: Floats) -> Floats:
-    """65535 is no reading of any table; 0 is judged with its neighbours later."""
-    return np.where(values == 65_535, np.nan, values)
+    """0 is judged with its neighbours later."""
+    return np.where(values == DEAD_AT_TOP, np.nan, values)
 
 
 def _combined(parts: list[_Series], how: str) -> tuple[Floats, Floats, Floats]:

@@ -21,6 +21,7 @@ from app.fuel.detect.events import FuelEvent
 from app.fuel.errors import FuelError
 from app.fuel.events import decide, list_events
 from app.fuel.profiles import Profile
+from app.fuel.readings import tank_readings
 from app.fuel.receipts import add_receipt, check_receipts, list_receipts, remove_receipt
 from app.fuel.reconcile import reconcile
 from app.fuel.saved_profiles import keep_profile, list_profiles, remove_profile
@@ -101,6 +102,17 @@ def test_what_was_found_in_readings_of_another_tank_is_marked(site: Site) -> Non
     rows = count_of(site.store, FuelDay)
     site.run()
     assert count_of(site.store, FuelDay) == rows
+
+
+def test_dead_readings_take_no_part_in_an_average(site: Site) -> None:
+    site.arrive(told_in("counts"))
+    site.levels(2000, 0, 2000, 65_535, 2010, *[0] * 5, *[65_535] * 5, 0, 65_535, 0, 65_535, 0, step_ms=1_000)
+    sensor = site.sensor()
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id))
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (4000, 400)], valid_from_ms=START_MS))
+    (tank,) = site.read(list_tanks)
+    got = site.read(lambda c: tank_readings(c, tank, START_MS, START_MS + MINUTE_MS, every_ms=5_000))
+    assert got.samples.raw.tolist() == pytest.approx([6010 / 30, 0, float("nan"), 0], nan_ok=True)
 
 
 def told_in(unit: FuelUnit) -> FuelSensorInfo:
