@@ -69,12 +69,6 @@ class Geometry:
         return make_table(np.stack((raw, self.volume_l(heights)), axis=1).tolist())
 
 
-def largest_difference_l(table: TankTable, geometry: Geometry) -> float:
-    """How far a poured table departs from the geometry at most, both taken over the table's span of readings."""
-    share = (table.raw - table.raw[0]) / (table.raw[-1] - table.raw[0])
-    return float(np.abs(geometry.volume_l(share * geometry.height_m) - table.litres).max())
-
-
 def _box(one: Geometry, h: Floats) -> Floats:
     return one.length_m * one.width_m * h
 

@@ -47,10 +47,6 @@ class TankTable:
             litres[~((readings >= low - slack) & (readings <= high + slack))] = np.nan
         return litres
 
-    def is_at_top(self, litres: float) -> bool:
-        """Whether a level may be higher than it can be measured."""
-        return litres >= self.capacity_l * 0.985
-
     def rows(self) -> list[list[float]]:
         return [[float(a), float(b)] for a, b in zip(self.raw, self.litres, strict=True)]
 

@@ -18,7 +18,7 @@ from app.problems import Issue, clear_problems, raise_problem
 from app.security.audit import record_act
 from app.store.changes import raise_topic
 from app.store.ids import new_id
-from app.store.tables import Calibration, FuelSensor, Tank, Vehicle
+from app.store.tables import FuelSensor, Tank, Vehicle
 
 FUELS = ("diesel", "petrol", "other")
 COMBINE = ("average", "sum")
@@ -281,11 +281,6 @@ def rename_sensor(connection: Connection, sensor_id: str, name: str, *, who: str
         connection, what="fuel_sensor.set", subject=row.unique_id, before={"name": row.name},
         after={"name": values["name"]}, who=who,
     )  # fmt: skip
-
-
-def is_calibrated(connection: Connection, sensor_id: str) -> bool:
-    query = select(Calibration.id).where(Calibration.sensor_id == sensor_id, Calibration.removed_at.is_(None))
-    return connection.execute(query.limit(1)).first() is not None
 
 
 def _checked(*, name: str, fuel: str, capacity_l: float | None, combine: str) -> dict[str, Any]:

@@ -22,10 +22,11 @@ from app.fuel.errors import FuelError
 from app.fuel.events import decide, list_events
 from app.fuel.profiles import Profile
 from app.fuel.readings import tank_readings
-from app.fuel.receipts import add_receipt, check_receipts, list_receipts, remove_receipt
+from app.fuel.receipts import add_receipt, list_receipts, remove_receipt
 from app.fuel.reconcile import reconcile
 from app.fuel.saved_profiles import keep_profile, list_profiles, remove_profile
 from app.fuel.tanks import add_tank, bind_sensor, list_sensors, list_tanks, remove_sensor, replace_sensor
+from app.fuel.three_way import three_way_check
 from app.fuel.worker import AGAIN_S, LIVE_MS, FuelWorker
 from app.security.audit import verify_acts
 from app.store.retention import Retention, set_retention, sweep
@@ -304,14 +305,13 @@ def test_receipts_are_compared_with_what_the_sensor_saw(site: Site) -> None:
     first = site.write(lambda c: add_receipt(c, "kan-1", at_ms, 61, reference="A 1", who="D"))
     site.write(lambda c: add_receipt(c, site.vehicle, START_MS + 305 * MINUTE_MS, 140))
     site.write(lambda c: add_receipt(c, site.vehicle, START_MS + 900 * MINUTE_MS, 20))
-    checks = site.read(lambda c: check_receipts(c, site.vehicle, START_MS, START_MS + DAY_MS))
+    checks = site.read(lambda c: three_way_check(c, site.vehicle, START_MS, START_MS + DAY_MS)).refuels
     assert sorted((one.verdict, round(one.difference_l)) for one in checks) == [
         ("agrees", 1), ("differs", 40), ("no_receipt", -60), ("no_refuel", 20),
     ]  # fmt: skip
-    last = next(one.event for one in checks if one.verdict == "no_receipt")
-    assert last is not None
+    ((last,),) = [one.events for one in checks if one.verdict == "no_receipt"]
     site.write(lambda c: decide(c, last.id, "false", "a slope"))
-    checks = site.read(lambda c: check_receipts(c, site.vehicle, START_MS, START_MS + DAY_MS))
+    checks = site.read(lambda c: three_way_check(c, site.vehicle, START_MS, START_MS + DAY_MS)).refuels
     assert "no_receipt" not in {one.verdict for one in checks}
     site.write(lambda c: remove_receipt(c, first, who="D"))
     assert len(site.read(lambda c: list_receipts(c, vehicle_id=site.vehicle))) == 2
