@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.detect.events import FuelEvent
 from app.fuel.distance import driven_steps_km
 from app.fuel.parameters import Parameters
 from app.fuel.series import Samples
 
-Floats = NDArray[np.float64]
 LEAST_KM = 50.0
 LEAST_SHARE = 0.05
 

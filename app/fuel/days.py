@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from app.clock import from_ms, to_ms
 from app.fuel.analyse import Analysis
-from app.fuel.columns import Floats
+from app.fuel.arrays import Floats
 from app.fuel.consumption import by_counter, driven_km
 from app.fuel.detect.states import is_moving
 from app.fuel.events import StoredEvent

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.errors import FuelError
 from app.fuel.table import TankTable, make_table
 
-Floats = NDArray[np.float64]
 Shape = Literal["box", "upright_cylinder", "lying_cylinder", "lying_oval", "rounded_box", "stepped_box"]
 Ends = Literal["flat", "dished", "elliptical", "hemispherical"]
 SLICES = 200

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Text, case, cast, func, select
 
 from app.fleet.plausibility import NOT_IN_TOTALS
 from app.fleet.tracks import assignments_of, filled
-from app.fuel.columns import TEN_MILLIONTHS, THOUSANDTHS, WHOLE, Floats, read_columns
+from app.fuel.arrays import Floats
+from app.fuel.columns import TEN_MILLIONTHS, THOUSANDTHS, WHOLE, read_columns
 from app.store.tables import EngineReadingRow, PositionRow
 
 WITHIN_S = 600.0

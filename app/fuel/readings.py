@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from app.fuel.arrays import Floats
 from app.fuel.calibrations import CalibrationVersion, list_calibrations
-from app.fuel.columns import MILLIONTHS, THOUSANDTHS, WHOLE, Floats, read_columns
+from app.fuel.columns import MILLIONTHS, THOUSANDTHS, WHOLE, read_columns
 from app.fuel.motion import Motion, engine_motion, vehicle_motion
 from app.fuel.series import Samples, make_samples
 from app.fuel.spells import Spell, sensor_keys_of, spells_of

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.errors import FuelError
 
-Floats = NDArray[np.float64]
 LARGEST_STEP = 0.10
 LARGEST_SLOPE_RATIO = 3.0
 MOST_ROWS = 2_000

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, func, select
 from app.clock import from_ms
 from app.fuel.agenda import Work, cross_out, learn, open_work
 from app.fuel.analyse import analyse
-from app.fuel.columns import MILLIONTHS, WHOLE, Floats, read_columns
+from app.fuel.arrays import Floats
+from app.fuel.columns import MILLIONTHS, WHOLE, read_columns
 from app.fuel.days import Computed, first_standing_ms, write_days
 from app.fuel.events import list_events
 from app.fuel.motion import vehicle_motion

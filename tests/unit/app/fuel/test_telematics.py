@@ -14,7 +14,7 @@ from app.fleet import devices
 from app.fleet.devices import list_devices
 from app.fleet.errors import NotFound
 from app.fuel import mappings, telematics
-from app.fuel.columns import Floats
+from app.fuel.arrays import Floats
 from app.fuel.errors import FuelError
 from app.fuel.mappings import Reading, add_mapping, change_mapping, number_in, suggest_mappings, trailing_medians
 from app.fuel.motion import vehicle_motion
