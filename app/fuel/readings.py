@@ -105,6 +105,14 @@ def together(parts: list[TankReadings]) -> tuple[Floats, Floats]:
     return time_s, litres
 
 
+def vehicle_samples(connection: Connection, vehicle_id: str, parts: list[TankReadings], motion: Motion) -> Samples:
+    """All tanks of a vehicle as one series, with its motion."""
+    if len(parts) == 1:
+        return parts[0].samples
+    time_s, litres = together(parts)
+    return _with_motion(connection, vehicle_id, motion, time_s, litres, np.full(len(time_s), np.nan))
+
+
 def capacity_of(tank: TankListing, calibrations: Sequence[CalibrationVersion]) -> float:
     """Litres of a full tank by which readings are judged."""
     return known_capacity_l(tank, calibrations) or LEAST_CAPACITY_L
