@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from app.fuel.arrays import Floats
@@ -23,6 +24,7 @@ TOGETHER_S = 900.0
 """A sensor's reading stands for so long when several sensors or tanks are taken together."""
 MOST_READINGS = 700_000
 """More of one sensor than this are averaged over short whiles; no chart and no analysis sees the difference."""
+FEW = 15
 LEAST_CAPACITY_L = 100.0
 DEAD_AT_TOP = 65_535
 """No reading of any table: a probe or a line that is dead tells it, or 0."""
@@ -192,8 +194,24 @@ def _combined(parts: list[_Series], how: str) -> tuple[Floats, Floats, Floats]:
     litres = np.where(wanted, np.stack([_held(moments, part.time_s, part.litres) for part in parts]), np.nan)
     warm = np.where(wanted, np.stack([_held(moments, part.time_s, part.temperature_c) for part in parts]), np.nan)
     is_whole = (np.isfinite(litres) == wanted).all(axis=0)
-    total = np.where(is_whole, np.nansum(litres, axis=0), np.nan)
-    return moments, total if how == "sum" else _mean(litres), _mean(warm)
+    if how == "average":
+        return moments, _average_of(litres, is_whole), _mean(warm)
+    return moments, np.where(is_whole, np.nansum(litres, axis=0), np.nan), _mean(warm)
+
+
+def _average_of(litres: Floats, is_whole: NDArray[np.bool_]) -> Floats:
+    """The average of several sensors. One that falls silent takes no step out of it: while some are missing, the others
+    count less how far they stood from the average when all told, over the last few moments."""
+    average = _mean(litres)
+    apart = np.nan_to_num(litres - average)[:, is_whole]
+    if apart.shape[1] in (0, len(average)):
+        return average
+    sums = np.cumsum(apart, axis=1)
+    sums[:, FEW:] -= sums[:, :-FEW]
+    usual = sums / np.minimum(np.arange(1, apart.shape[1] + 1), FEW)
+    newest = np.cumsum(is_whole) - 1
+    without = litres - np.where(newest >= 0, usual[:, np.maximum(newest, 0)], 0.0)
+    return np.where(is_whole, average, _mean(without))
 
 
 def _mean(held: Floats) -> Floats:

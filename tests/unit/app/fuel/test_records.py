@@ -116,6 +116,26 @@ def test_dead_readings_take_no_part_in_an_average(site: Site) -> None:
     assert got.samples.raw.tolist() == pytest.approx([6010 / 30, 0, float("nan"), 0], nan_ok=True)
 
 
+def test_a_sensor_that_falls_silent_takes_no_step_out_of_the_average(site: Site) -> None:
+    silent_from = 40
+    site.levels(*[300.0 - at / 100 for at in range(200)])
+    site.levels(*[240.0 - at / 100 for at in range(silent_from)], sensor="b")
+    site.levels(*[240.0 - at / 100 for at in range(150, 200)], sensor="b", first_ms=START_MS + 150 * 5 * MINUTE_MS)
+    for name in ("a", "b"):
+        site.sensor(name, tank_id=site.tank_id)
+    assert site.raw() == pytest.approx([270 - at / 100 for at in range(200)], abs=0.05)
+    site.run()
+    assert site.read(list_events) == []
+
+
+def test_two_sensors_that_never_told_together_are_each_taken_as_they_are(site: Site) -> None:
+    site.levels(300, 300)
+    site.levels(200, 200, sensor="b", first_ms=START_MS + DAY_MS)
+    for name in ("a", "b"):
+        site.sensor(name, tank_id=site.tank_id)
+    assert site.raw() == [300, 300, 200, 200]
+
+
 def told_in(unit: FuelUnit) -> FuelSensorInfo:
     return FuelSensorInfo("a", "rs485", unit, "A")
 
