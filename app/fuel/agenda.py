@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -157,7 +157,10 @@ class _Agenda:
         return list(list_tanks(self._connection))
 
     def _how(self, vehicle_id: str, tank_id: str, capacity_l: float | None, combine: str) -> str:
-        spells = [asdict(spell) for spell in spells_of(self._connection, tank_id)]
+        spells = [
+            (spell.sensor_key, spell.unit, spell.from_ms, spell.to_ms)  # a label changes no litres
+            for spell in spells_of(self._connection, tank_id)
+        ]
         parts = (to_values(parameters_of(self._connection, vehicle_id)), capacity_l, combine, spells)
         return sha256(repr(parts).encode()).hexdigest()[:16]
 

@@ -49,6 +49,14 @@ def move_sensor(
         connection.execute(insert(spell).values(**row))
 
 
+def came_ms(connection: Connection, sensor_key: int) -> int:
+    """When a sensor came into the tank that it is in."""
+    query = select(FuelSensorSpell.from_ms).where(
+        FuelSensorSpell.sensor_key == sensor_key, FuelSensorSpell.to_ms.is_(None)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 def spells_of(connection: Connection, tank_id: str) -> Sequence[Spell]:
     """The sensors that were in a tank, in the order of their coming; removed ones have their past there as well."""
     query = (
