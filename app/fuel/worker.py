@@ -147,8 +147,9 @@ def _computed(connection: Connection, tank: TankListing, since_ms: int, until_ms
 
 
 def _first_needed(connection: Connection, tank_id: str, since_ms: int) -> int:
-    first_ms = since_ms - LOOKBACK_MS
+    """A sensor that told nothing for a month while others of its tank did is not waited for."""
     row = FuelReadingRow
+    spans: list[tuple[int, int]] = []
     for key in {spell.sensor_key for spell in spells_of(connection, tank_id)}:
         before = (
             select(row.measured_at_ms)
@@ -157,10 +158,13 @@ def _first_needed(connection: Connection, tank_id: str, since_ms: int) -> int:
             .limit(LOOKBACK_READINGS)
             .subquery()
         )
-        oldest = connection.execute(select(func.min(before.c.measured_at_ms))).scalar_one()
+        times = before.c.measured_at_ms
+        oldest, newest = connection.execute(select(func.min(times), func.max(times))).one()
         if oldest is not None:
-            first_ms = min(first_ms, oldest)
-    return first_ms
+            spans.append((oldest, newest))
+    last_ms = max((newest for _oldest, newest in spans), default=since_ms)
+    needed = (oldest for oldest, newest in spans if newest > last_ms - LONGEST_MS)
+    return min([since_ms - LOOKBACK_MS, *needed])
 
 
 def _next_known(connection: Connection, tank_id: str, from_ms_: int) -> int | None:

@@ -27,7 +27,7 @@ from app.fuel.reconcile import reconcile
 from app.fuel.saved_profiles import keep_profile, list_profiles, remove_profile
 from app.fuel.tanks import add_tank, bind_sensor, list_sensors, list_tanks, remove_sensor, replace_sensor
 from app.fuel.three_way import three_way_check
-from app.fuel.worker import AGAIN_S, LIVE_MS, FuelWorker
+from app.fuel.worker import AGAIN_S, LIVE_MS, LOOKBACK_READINGS, FuelWorker, _first_needed
 from app.security.audit import verify_acts
 from app.store.retention import Retention, set_retention, sweep
 from app.store.store import Store
@@ -134,6 +134,17 @@ def test_two_sensors_that_never_told_together_are_each_taken_as_they_are(site: S
     for name in ("a", "b"):
         site.sensor(name, tank_id=site.tank_id)
     assert site.raw() == [300, 300, 200, 200]
+
+
+def test_a_sensor_that_was_replaced_long_ago_is_not_read_for_ever(site: Site) -> None:
+    site.levels(100, 101)
+    site.levels(*[100.0] * 400, sensor="b", first_ms=START_MS + 90 * DAY_MS, step_ms=HOUR_MS)
+    for name in ("a", "b"):
+        site.sensor(name, tank_id=site.tank_id)
+    now_ms = START_MS + 100 * DAY_MS
+    assert now_ms - site.read(lambda c: _first_needed(c, site.tank_id, now_ms)) <= LOOKBACK_READINGS * HOUR_MS
+    after_gap_ms = START_MS + 90 * DAY_MS
+    assert site.read(lambda c: _first_needed(c, site.tank_id, after_gap_ms)) == START_MS
 
 
 def told_in(unit: FuelUnit) -> FuelSensorInfo:
