@@ -431,6 +431,7 @@ class CalibrationDialog(QDialog):
             valid_from_ms=self._context.services.clock.now_ms(),
             origin=self._origin,
             note=self.note.text(),
+            unit=self._subject.unit,
         )
 
         def save(connection: Connection) -> str:

@@ -50,10 +50,12 @@ def add_calibration(
     origin: str = "pouring",
     note: str = "",
     temperature_c: float | None = None,
+    unit: str = "counts",
     who: str | None = None,
 ) -> str:
     """A new version that holds from a time on; the one before ends there. Returns its id.
 
+    It is for readings in the sensor's present unit; ``unit`` is that of a table of the tank, without a sensor.
     Raises FuelError for a table that cannot be, for a time before the newest version's, for another tank's sensor.
     """
     table = make_table(rows)
@@ -86,7 +88,7 @@ def add_calibration(
         "version": number,
         "valid_from_ms": valid_from_ms,
         "rows": table.rows(),
-        "unit": "counts" if sensor is None else sensor.unit,
+        "unit": unit if sensor is None else sensor.unit,
         "origin": origin,
         "sensor_serial": "" if sensor is None else sensor.serial,
         "temperature_c": temperature_c,

@@ -18,6 +18,7 @@ from app.fleet.errors import NotFound
 from app.fleet.text import storable
 from app.fuel.errors import FuelError
 from app.fuel.tanks import bind_sensor
+from app.fuel.units import forget_former_units
 from app.security.audit import record_act
 from app.store.changes import raise_topic
 from app.store.facts import get_fact, set_fact
@@ -229,6 +230,8 @@ def _middle(values: list[float]) -> float:
 
 def _replay(connection: Connection, sensor_key: int, *, clear: bool) -> None:
     """Have the stored messages worked through, after what was made of them before is gone."""
+    if clear:
+        forget_former_units(connection, sensor_key)
     state: Mapping[str, Any] = get_fact(connection, FACT) or {}
     newest = select(func.coalesce(func.max(PositionRow.id), 0))
     position_id = state["position_id"] if "position_id" in state else connection.execute(newest).scalar_one()

@@ -7,6 +7,7 @@ and a bounded piece per step; both may meet, because a reading is stored once. C
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
@@ -35,11 +36,10 @@ class TelematicsFollower:
 
     def step(self, store: Store, now_ms: int) -> float | None:
         """A piece of what is new, a piece of each history. Returns soon while something is left."""
-        del now_ms
         with store.read() as connection:
             if not list_mappings(connection):
                 return None
-        return BUSY_S if store.write(_advance, rows=POSITIONS_AT_ONCE).result() else None
+        return BUSY_S if store.write(partial(_advance, now_ms=now_ms), rows=POSITIONS_AT_ONCE).result() else None
 
 
 def readings_of_statuses(connection: Connection, integration_id: str, records: Iterable[Record]) -> list[FuelReading]:
@@ -67,7 +67,7 @@ def readings_of_statuses(connection: Connection, integration_id: str, records: I
     return found
 
 
-def _advance(connection: Connection) -> bool:
+def _advance(connection: Connection, now_ms: int) -> bool:
     """One piece of work in one transaction; returns whether something is left."""
     mappings = list_mappings(connection)
     state = get_fact(connection, FACT) or {}
@@ -78,11 +78,11 @@ def _advance(connection: Connection) -> bool:
     if history or _is_any(connection, mappings, position_id, until):
         raise_topic(connection, "fuel_readings")
         version = raise_topic(connection, "fuel_sensors")
-        _take_new(connection, mappings, position_id, until, version)
+        _take_new(connection, mappings, position_id, until, version, now_ms)
         by_key = {str(one.sensor_key): one for one in mappings}
         left: dict[str, list[Any]] = {}
         for key, (after_ms, clear) in history.items():
-            rest = _take_old(connection, by_key[key], after_ms, clear, version) if key in by_key else None
+            rest = _take_old(connection, by_key[key], after_ms, clear, version, now_ms) if key in by_key else None
             if rest is not None:
                 left[key] = rest
         history = left
@@ -108,7 +108,7 @@ _USABLE = (PositionRow.attributes.is_not(None), PositionRow.marks.bitwise_and(_N
 
 
 def _take_new(
-    connection: Connection, mappings: Sequence[MappingRow], after_id: int, until_id: int, version: int
+    connection: Connection, mappings: Sequence[MappingRow], after_id: int, until_id: int, version: int, now_ms: int
 ) -> None:
     devices = {one.device_key for one in mappings}
     query = (
@@ -120,11 +120,11 @@ def _take_new(
     for row in connection.execute(query):
         by_device.setdefault(row.device_key, []).append(row)
     for mapping in mappings:
-        _store(connection, mapping, by_device.get(mapping.device_key, []), version)
+        _store(connection, mapping, by_device.get(mapping.device_key, []), version, now_ms)
 
 
 def _take_old(
-    connection: Connection, mapping: MappingRow, after_ms: int, clear: bool, version: int
+    connection: Connection, mapping: MappingRow, after_ms: int, clear: bool, version: int, now_ms: int
 ) -> list[Any] | None:
     """A piece of the stored history of a mapping; where to go on, None at its end."""
     if clear:
@@ -139,7 +139,7 @@ def _take_old(
         .limit(POSITIONS_AT_ONCE)
     )
     rows = connection.execute(query).all()
-    _store(connection, mapping, rows, version)
+    _store(connection, mapping, rows, version, now_ms)
     if len(rows) < POSITIONS_AT_ONCE:
         return None
     last_ms = rows[-1].fixed_at_ms
@@ -147,7 +147,7 @@ def _take_old(
     return [last_ms - 1 if last_ms > rows[0].fixed_at_ms else last_ms, False]
 
 
-def _store(connection: Connection, mapping: MappingRow, rows: Sequence[Any], version: int) -> None:
+def _store(connection: Connection, mapping: MappingRow, rows: Sequence[Any], version: int, now_ms: int) -> None:
     told = [(row, value) for row in rows if (value := _value(mapping.reading, row.attributes or {})) is not None]
     if not told:
         return
@@ -172,7 +172,7 @@ def _store(connection: Connection, mapping: MappingRow, rows: Sequence[Any], ver
             for (row, number), value in zip(told, smooth, strict=True)
         ],
     )
-    note_newest(connection, mapping.sensor_key, told[-1][0].fixed_at_ms, smooth[-1], "ok", version)
+    note_newest(connection, mapping.sensor_key, told[-1][0].fixed_at_ms, smooth[-1], "ok", version, now_ms)
 
 
 def _before(connection: Connection, sensor_key: int, at_ms: int, count: int) -> list[float]:

@@ -1,4 +1,4 @@
 """The revision of this program's tables, alone, so that ``--version`` tells it without loading the database library."""
 
-HEAD = "0003"
+HEAD = "0004"
 """Revisions are counted, so that older and newer can be told apart."""

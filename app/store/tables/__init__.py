@@ -41,6 +41,7 @@ from app.store.tables.fuel import (
     FuelReceipt,
     FuelSensor,
     FuelSensorSpell,
+    FuelSensorUnit,
     SensorProfile,
     Tank,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "FuelReceipt",
     "FuelSensor",
     "FuelSensorSpell",
+    "FuelSensorUnit",
     "GeofenceRow",
     "Integration",
     "IntegrationDay",

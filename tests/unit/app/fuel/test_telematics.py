@@ -13,8 +13,8 @@ from adapters.records import DeviceStatus
 from app.fleet import devices
 from app.fleet.devices import list_devices
 from app.fleet.errors import NotFound
-from app.fuel import mappings, motion, telematics
-from app.fuel.columns import Floats
+from app.fuel import mappings, telematics
+from app.fuel.arrays import Floats
 from app.fuel.errors import FuelError
 from app.fuel.mappings import Reading, add_mapping, change_mapping, number_in, suggest_mappings, trailing_medians
 from app.fuel.motion import vehicle_motion
@@ -107,15 +107,12 @@ def test_a_mapped_value_is_litres_of_a_vehicle(site: Site) -> None:
     assert len(site.read(list_tanks)[0].sensors) == 1
 
 
-def test_very_many_fixes_are_thinned_out_and_every_reading_still_has_one(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_very_many_fixes_are_thinned_out_where_asked_and_every_reading_still_has_one(site: Site) -> None:
     site.feed(*(a_position(IMEI, T0_MS + at * 10_000, speed_km_h=float(at)) for at in range(180)))
     vehicle = site.write(lambda c: devices.adopt(c, IMEI, "KAN-1", now_ms=T0_MS))
     everything = site.read(lambda c: vehicle_motion(c, vehicle, T0_MS, T0_MS + 1_800_000))
     assert everything.speed_km_h.tolist() == list(range(180))
-    monkeypatch.setattr(motion, "MOST_FIXES", 60)
-    some = site.read(lambda c: vehicle_motion(c, vehicle, T0_MS, T0_MS + 1_800_000))
+    some = site.read(lambda c: vehicle_motion(c, vehicle, T0_MS, T0_MS + 1_800_000, enough=60))
     assert len(some.time_s) == 60
     minutes: Floats = np.arange(30, dtype=np.float64) * 60 + T0_MS / 1000
     assert not np.isnan(some.at(minutes).speed_km_h).any()
