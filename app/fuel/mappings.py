@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from adapters.records import Attributes
 from app.clock import SystemClock
 from app.fleet.errors import NotFound
 from app.fleet.text import storable
@@ -32,7 +33,10 @@ MOST_MEDIAN: Final = 15
 LOOKED_AT: Final = 200
 """Newest positions of a tracker that suggestions are made from."""
 
-_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?")
+LARGEST: Final = 1e9
+"""No sensor of any unit tells more."""
+
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?")
 _ANALOGUE = re.compile(r"^(adc|ain|analog)", re.IGNORECASE)
 _LIKELY: Final = (
     (re.compile(r"^fuelLevel$", re.IGNORECASE), "percent", 90, "the usual name of a level in percent"),
@@ -85,13 +89,27 @@ class Suggestion:
 
 
 def number_in(value: object) -> float | None:
-    """The number that an attribute holds: itself, or the first one in a text."""
-    if isinstance(value, bool):
+    """The number that an attribute holds: itself, or the first one in a text; None for what no sensor tells."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, int | float):
-        return float(value) if abs(value) < 1e9 else None
-    found = _NUMBER.search(value) if isinstance(value, str) else None
-    return None if found is None else float(found.group().replace(",", "."))
+    if isinstance(value, str):
+        found = _NUMBER.search(value)
+        if found is None:
+            return None
+        value = float(found.group().replace(",", "."))  # "1e999" is infinite
+    return float(value) if abs(value) < LARGEST else None  # NaN compares with nothing
+
+
+def value_of(reading: Reading, attributes: Attributes) -> float | None:
+    """What a reading makes of a message's attributes; None where it has nothing to say."""
+    if reading.ignition_only and attributes.get("ignition") is not True:
+        return None
+    number = number_in(attributes.get(reading.attribute))
+    return None if number is None else scaled(reading, number)
+
+
+def scaled(reading: Reading, number: float) -> float:
+    return number * reading.scale + reading.offset
 
 
 def suggest_mappings(connection: Connection, device_id: str) -> list[Suggestion]:
@@ -179,7 +197,11 @@ def add_mapping(
 def change_mapping(
     connection: Connection, sensor_id: str, reading: Reading, *, unit: str, who: str | None = None
 ) -> None:
-    """Read the attribute otherwise, from the beginning: its readings are made anew. Raises NotFound, FuelError."""
+    """Read the attribute otherwise, from the beginning: its readings are made anew. Raises NotFound, FuelError.
+
+    Those that came with a position out of the position; those of messages without one out of the number that they
+    keep (:mod:`app.fuel.telematics`), so that none is lost.
+    """
     query = select(FuelSensor.__table__).where(FuelSensor.id == sensor_id, FuelSensor.removed_at.is_(None))
     row = connection.execute(query).first()
     if row is None or "device_key" not in row.settings:
