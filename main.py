@@ -474,6 +474,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
             ("dialogs.diagnostics", "diagnostics"),
             ("dialogs.settings_transfer", "import_settings"),
             ("dialogs.fuel_tanks", "fuel_tanks"),
+            ("dialogs.fuel_mappings", "fuel_mappings"),
             ("dialogs.fuel_parameters", "fuel_parameters"),
             ("dialogs.fuel_receipt", "fuel_receipt"),
             ("dialogs.fuel_report", "fuel_report"),

@@ -1,4 +1,4 @@
-"""``fuel``: the analysis of recorded samples, without a store."""
+"""``fuel``: the analysis of recorded samples, without a store; what is kept in one has groups of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.clock import from_ms
+from app.commands.fuel_mappings import mappings
 from app.commands.output import Refused, iso, json_option, print_json
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.group()
 def fuel() -> None:
     """Fuel: refuels, drains and consumption."""
+
+
+fuel.add_command(mappings)
 
 
 @fuel.command()

@@ -16,7 +16,15 @@ from app.fleet.errors import NotFound
 from app.fuel import mappings, motion, telematics
 from app.fuel.columns import Floats
 from app.fuel.errors import FuelError
-from app.fuel.mappings import Reading, add_mapping, change_mapping, number_in, suggest_mappings, trailing_medians
+from app.fuel.mappings import (
+    Reading,
+    add_mapping,
+    change_mapping,
+    describe_mappings,
+    number_in,
+    suggest_mappings,
+    trailing_medians,
+)
 from app.fuel.motion import vehicle_motion
 from app.fuel.readings import vehicle_readings
 from app.fuel.tanks import add_tank, list_sensors, list_tanks, remove_sensor
@@ -105,6 +113,8 @@ def test_a_mapped_value_is_litres_of_a_vehicle(site: Site) -> None:
     query = select(FuelReadingRow.position_id, FuelReadingRow.raw_frame_id)
     assert all(None not in row for row in site.read(lambda c: c.execute(query).all()))
     assert len(site.read(list_tanks)[0].sensors) == 1
+    (told,) = site.read(describe_mappings)
+    assert (told.device, told.vehicle, told.plate, told.last_value) == (IMEI, "KAN-1", "KAN-1", 40)
 
 
 def test_very_many_fixes_are_thinned_out_and_every_reading_still_has_one(
