@@ -479,6 +479,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
             ("dialogs.fuel_receipt", "fuel_receipt"),
             ("dialogs.fuel_report", "fuel_report"),
             ("dialogs.calibration", "calibrate"),
+            ("dialogs.fuel_calibrations", "calibration_history"),
             ("dialogs.alarm_shelve", "shelve_alarms"),
             ("dialogs.alarm_rules", "alarm_rules"),
             ("dialogs.alarm_fences", "own_fences"),

@@ -10,6 +10,7 @@ import click
 
 from app.clock import from_ms
 from app.commands.fuel_mappings import mappings
+from app.commands.fuel_tanks import calibrations, sensors, tanks
 from app.commands.output import Refused, iso, json_option, print_json
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def fuel() -> None:
     """Fuel: refuels, drains and consumption."""
 
 
-fuel.add_command(mappings)
+for group in (tanks, sensors, calibrations, mappings):
+    fuel.add_command(group)
 
 
 @fuel.command()
