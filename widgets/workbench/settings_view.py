@@ -131,12 +131,14 @@ class SettingsView(QWidget):
 
     def show_differences(self, differences: Sequence[Difference]) -> None:
         """What a profile says otherwise, and what of it cannot be written."""
-        other = [one for one in differences if not one.is_same]
+        other = [one for one in differences if not one.is_same and one.profile is not None]
         if not other:
             self._say(tr("The sensor is as the profile says."))
             return
         lines = [
-            f"{one.label}: {one.sensor} → {one.profile}" + (f" ({one.why_not})" if one.why_not else "") for one in other
+            f"{one.label}: {'–' if one.sensor is None else one.sensor} → {one.profile}"
+            + (f" ({one.why_not})" if one.why_not else "")
+            for one in other
         ]
         self._say("\n".join([tr("The profile says otherwise:"), *lines]))
 
