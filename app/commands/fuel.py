@@ -10,6 +10,7 @@ import click
 
 from app.clock import from_ms
 from app.commands.fuel_mappings import mappings
+from app.commands.fuel_parameters import parameters
 from app.commands.fuel_tanks import calibrations, sensors, tanks
 from app.commands.output import Refused, iso, json_option, print_json
 
@@ -27,7 +28,7 @@ def fuel() -> None:
     """Fuel: refuels, drains and consumption."""
 
 
-for group in (tanks, sensors, calibrations, mappings):
+for group in (tanks, sensors, calibrations, mappings, parameters):
     fuel.add_command(group)
 
 
