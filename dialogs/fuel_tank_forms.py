@@ -175,7 +175,9 @@ def tank_for(
 ) -> str:
     """The id of a vehicle's tank; both are made where they do not exist. Raises OperatorError."""
     vehicle_id = find_vehicle(connection, plate) or add_vehicle(connection, plate)
-    set_vehicle_class(connection, vehicle_id, vehicle_class)
+    standing = connection.execute(select(Vehicle.vehicle_class).where(Vehicle.id == vehicle_id)).scalar_one()
+    if (standing or CLASSES[0]) != vehicle_class:
+        set_vehicle_class(connection, vehicle_id, vehicle_class)
     known = [tank for tank in list_tanks(connection, vehicle_id) if tank.name.casefold() == tank_name.casefold()]
     if known:
         set_tank(connection, known[0].id, fuel=fuel, capacity_l=capacity_l)

@@ -244,7 +244,7 @@ class TanksDialog(QDialog):
 
     def _on_changed(self, topics: frozenset[str]) -> None:
         if topics & _TOPICS:
-            self._context.tasks.start(self.reload(), name="tanks", owner=self)
+            self._context.tasks.start(self._reload_or_tell(), name="tanks", owner=self)
 
     def _start(self, act: Callable[[], Awaitable[Any]], *_checked: object) -> None:
         show_problem(self.problem, "")
@@ -255,7 +255,13 @@ class TanksDialog(QDialog):
             await act()
         except OperatorError as err:
             show_problem(self.problem, err.why)
-        await self.reload()
+        await self._reload_or_tell()
+
+    async def _reload_or_tell(self) -> None:
+        try:
+            await self.reload()
+        except OperatorError as err:
+            show_problem(self.problem, err.why)
 
     # Acts on a sensor
 
