@@ -28,7 +28,7 @@ Field = QSpinBox | QComboBox | QLineEdit
 
 
 class SettingsView(QWidget):
-    """``write_wanted`` carries the changed values by name; the others ask for a file or for the sensor."""
+    """``write_wanted`` carries the changed values by name; the others ask for a profile or for the sensor."""
 
     write_wanted = Signal(object)
     reload_wanted = Signal()
@@ -44,7 +44,7 @@ class SettingsView(QWidget):
         self.marks: dict[str, object] = {}
         self.reload = outline_button(theme, tr("Read again"), "refresh-cw", small=True)
         self.save = outline_button(theme, tr("Save profile…"), "save", small=True)
-        self.load = outline_button(theme, tr("Compare with profile…"), "folder-open", small=True)
+        self.load = outline_button(theme, tr("Load profile…"), "folder-open", small=True)
         self.history = outline_button(theme, tr("History of changes…"), "history", small=True)
         self.write = primary_button(theme, tr("Write what changed…"), "arrow-down-to-line")
         self.banner = Banner(theme, "info", "")
@@ -131,12 +131,14 @@ class SettingsView(QWidget):
 
     def show_differences(self, differences: Sequence[Difference]) -> None:
         """What a profile says otherwise, and what of it cannot be written."""
-        other = [one for one in differences if not one.is_same]
+        other = [one for one in differences if not one.is_same and one.profile is not None]
         if not other:
             self._say(tr("The sensor is as the profile says."))
             return
         lines = [
-            f"{one.label}: {one.sensor} → {one.profile}" + (f" ({one.why_not})" if one.why_not else "") for one in other
+            f"{one.label}: {'–' if one.sensor is None else one.sensor} → {one.profile}"
+            + (f" ({one.why_not})" if one.why_not else "")
+            for one in other
         ]
         self._say("\n".join([tr("The profile says otherwise:"), *lines]))
 

@@ -19,6 +19,7 @@ from app.clock import SystemClock
 from app.commands.bench_session import addresses_of
 from app.engine.commands import finish_command, take_commands
 from app.engine.facts import ENGINE_FACT
+from app.fuel.profiles import Profile, load_profile, save_profile
 from app.paths import Paths
 from app.store.facts import set_fact
 from app.store.store import Store
@@ -237,3 +238,19 @@ def test_a_running_engine_is_asked_for_the_port(cli: CommandLine, bus: SensorBus
         ("port.lend", bus.port),
         ("port.return", bus.port),
     ]
+
+
+def test_profiles_are_kept_in_the_store(cli: CommandLine, tmp_path: Path) -> None:
+    file, again = tmp_path / "a.json", tmp_path / "b.json"
+    save_profile(file, Profile("lls", "LLS 5", "77", "1.2", 3, {"filter_length": 5}))
+    (row,) = cli("sensors", "profile", "keep", file, "--name", "Lorry", "--note", "as poured", "--json").json
+    assert (row["name"], row["dialect"], row["settings"], row["note"]) == (
+        "Lorry", "lls", {"filter_length": 5}, "as poured",
+    )  # fmt: skip
+    assert cli("sensors", "profile", "list", "--dialect", "slcan", "--json").json == []
+    assert cli("sensors", "profile", "list", "--json").json == [row]
+    assert cli("sensors", "profile", "export", "lorry", again, "--json").json["file"] == str(again)
+    assert load_profile(again) == load_profile(file)
+    assert_refused(cli("sensors", "profile", "export", "van", again), "van")
+    assert cli("sensors", "profile", "remove", row["id"][-8:], "--json").json == [row]
+    assert_refused(cli("sensors", "profile", "remove", "Lorry"), "Lorry")

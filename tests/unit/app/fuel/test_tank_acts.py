@@ -1,32 +1,31 @@
-"""What an operator does with tanks and sensors: it holds against the settings of a source, and is recorded."""
+"""Replacing sensors, ending and removing tables, and what a tank has behind it."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from functools import partial
 
 import pytest
 from sqlalchemy import select
 
 from adapters.records import FuelSensorInfo
-from app.fuel.agenda import learn, open_work
-from app.fuel.calibrations import add_calibration
-from app.fuel.errors import FuelError
-from app.fuel.tanks import (
-    bind_by_settings,
-    list_sensors,
-    list_tanks,
-    remove_sensor,
-    remove_tank,
-    rename_sensor,
-    replace_sensor,
-    set_tank,
+from app.fleet.errors import NotFound
+from app.fuel.calibrations import (
+    add_calibration,
+    end_calibrations,
+    find_calibration,
+    list_calibrations,
+    remove_calibration,
 )
-from app.fuel.vehicle_days import vehicle_span
-from app.security.audit import verify_acts
+from app.fuel.errors import FuelError
+from app.fuel.readings import tank_readings
+from app.fuel.tank_acts import change_tank, find_tank, make_tank, replace_in_tank, sensor_history, tank_history
+from app.fuel.tanks import list_sensors, list_tanks, remove_tank
 from app.store.store import Store
 from app.store.tables import Act
-from tests.helpers.fuel_site import HOUR_MS, MINUTE_MS, START_MS, Site
+from tests.unit.app.fuel.test_store import HOUR_MS, START_MS, TABLE, Site, calibrated, readings
+
+CHANGE_MS = START_MS + 10 * HOUR_MS
+END_MS = START_MS + 20 * HOUR_MS
 
 
 @pytest.fixture
@@ -34,85 +33,92 @@ def site(store: Store) -> Site:
     return Site(store)
 
 
-def acts(site: Site, what: str) -> list[Any]:
-    return list(site.read(lambda c: c.execute(select(Act.__table__).where(Act.what == what)).all()))
+def with_two_sensors(site: Site) -> tuple[str, str, str]:
+    """A calibrated tank that was read for ten hours, and a sensor that reads since; ids of tank, old, new."""
+    tank_id = calibrated(site, (10, 2000))
+    later = [one for one in readings((20, 1000), sensor="lls:2") if one.measured_at_ms > CHANGE_MS]
+    site.arrive(FuelSensorInfo("lls:2", "rs485", "counts", "New"), *later)
+    ids = {one.unique_id: one.id for one in site.read(list_sensors)}
+    return tank_id, ids["lls:1"], ids["lls:2"]
 
 
-def told(name: str, vehicle: str = "KAN-1", tank: str = "Main") -> FuelSensorInfo:
-    return FuelSensorInfo(name, "rs485", "litres", name, vehicle=vehicle, tank=tank)
+def test_a_replaced_sensor_keeps_its_past_and_its_table_ends(site: Site) -> None:
+    tank_id, old, new = with_two_sensors(site)
+    site.write(lambda c: replace_in_tank(c, old, new, at_ms=CHANGE_MS + 1, who="F"))
+    tank = site.read(lambda c: find_tank(c, tank_id))
+    assert (tank.sensors, tank.capacity_l) == ((new,), 400)  # as large as the old table said
+    (version,) = site.read(lambda c: list_calibrations(c, tank_id))
+    assert version.valid_to_ms == CHANGE_MS + 1
+    got = site.read(lambda c: tank_readings(c, tank, START_MS, END_MS))
+    assert got.samples.raw[-1] == pytest.approx(200)  # what was measured before
+    assert got.uncalibrated == ("New",)
+    site.write(lambda c: add_calibration(c, tank_id, new, TABLE, valid_from_ms=CHANGE_MS + 2))
+    got = site.read(lambda c: tank_readings(c, tank, START_MS, END_MS))
+    assert (got.samples.raw[0], got.samples.raw[-1]) == (pytest.approx(200), pytest.approx(100))
+    acts = site.read(lambda c: c.execute(select(Act.what)).scalars().all())
+    assert {"calibration.end", "tank.set", "fuel_sensor.bind"} <= set(acts)
 
 
-def where(site: Site) -> dict[str, str | None]:
-    return {sensor.unique_id: sensor.tank_id for sensor in site.read(list_sensors)}
+def test_the_tanks_own_table_ends_with_its_only_sensor(site: Site) -> None:
+    tank_id, old, new = with_two_sensors(site)
+    site.write(lambda c: add_calibration(c, tank_id, None, TABLE, valid_from_ms=START_MS))
+    site.write(lambda c: replace_in_tank(c, old, new, at_ms=CHANGE_MS))
+    assert [one.valid_to_ms for one in site.read(lambda c: list_calibrations(c, tank_id))] == [CHANGE_MS] * 2
 
 
-def capacity_l(site: Site) -> float:
-    return site.read(lambda c: vehicle_span(c, site.vehicle, START_MS, START_MS)).capacity_l
+def test_a_replacement_that_cannot_be_changes_nothing(site: Site) -> None:
+    tank_id, old, new = with_two_sensors(site)
+    with pytest.raises(FuelError, match="after that time"):
+        site.write(lambda c: replace_in_tank(c, old, new, at_ms=START_MS))
+    with pytest.raises(NotFound, match="in no tank"):
+        site.write(lambda c: replace_in_tank(c, new, old, at_ms=CHANGE_MS))
+    with pytest.raises(FuelError, match="does not take its own place"):
+        site.write(lambda c: replace_in_tank(c, old, old, at_ms=CHANGE_MS))
+    tank = site.read(lambda c: find_tank(c, tank_id))
+    assert (tank.sensors, tank.capacity_l) == ((old,), None)
+    assert site.read(lambda c: list_calibrations(c, tank_id))[-1].valid_to_ms is None
 
 
-def test_a_sensor_that_was_replaced_stays_out_though_its_settings_name_the_tank(site: Site) -> None:
-    site.levels(100, 101)
-    site.levels(200, 201, sensor="b")
-    old, new = site.sensor(tank_id=site.tank_id), site.sensor("b")
-    site.arrive(told("a"))  # named only after it was put there by hand
-    site.write(lambda c: replace_sensor(c, old, new, at_ms=START_MS + MINUTE_MS, who="F"))
-    site.write(bind_by_settings)
-    assert where(site) == {"a": None, "b": site.tank_id}
-    assert len(acts(site, "fuel_sensor.bind")) == 3
-    site.arrive(told("a", "KAN-2"))  # a new wish is met
-    site.write(bind_by_settings)
-    assert where(site)["a"] not in (None, site.tank_id)
+def test_an_ended_table_is_removed_and_the_one_before_ends_where_it_did(site: Site) -> None:
+    tank_id, old, _new = with_two_sensors(site)
+    site.write(lambda c: add_calibration(c, tank_id, old, [(0, 0), (4000, 200)], valid_from_ms=START_MS + HOUR_MS))
+    site.write(lambda c: end_calibrations(c, tank_id, old, CHANGE_MS))
+    site.write(lambda c: end_calibrations(c, tank_id, old, CHANGE_MS + 1))  # none holds: nothing to do
+    first, second = site.read(lambda c: list_calibrations(c, tank_id))
+    with pytest.raises(FuelError, match="Only the newest"):
+        site.write(lambda c: remove_calibration(c, first.id, "x"))
+    assert site.read(lambda c: find_calibration(c, second.id[-8:])) == (second.id, tank_id)
+    site.write(lambda c: remove_calibration(c, second.id, "poured with the wrong can"))
+    (left,) = site.read(lambda c: list_calibrations(c, tank_id))
+    assert (left.id, left.valid_to_ms) == (first.id, CHANGE_MS)
+    with pytest.raises(FuelError, match="no single"):
+        site.read(lambda c: find_calibration(c, second.id))
 
 
-def test_a_removed_tank_or_sensor_leaves_nothing_that_comes_back_by_itself(site: Site) -> None:
-    site.levels(100)
-    sensor = site.sensor(tank_id=site.tank_id)
-    site.arrive(told("a"))
-    site.write(lambda c: remove_tank(c, site.tank_id, who="F"))
-    site.write(bind_by_settings)
-    assert where(site) == {"a": None}
-    assert site.read(list_tanks) == []
-    (act,) = acts(site, "tank.remove")
-    assert sensor in json.dumps(act.before)
-    site.write(lambda c: remove_sensor(c, sensor, who="F"))
-    site.levels(99, first_ms=START_MS + HOUR_MS)
-    site.write(bind_by_settings)
-    assert where(site) == {"a": None}
-    assert site.read(verify_acts).ok
+def test_what_a_tank_and_a_sensor_have_behind_them_is_counted(site: Site) -> None:
+    tank_id = calibrated(site, (3, 2000), (0.5, 1900), (4, 1900))
+    (sensor,) = site.read(list_sensors)
+    history = site.read(lambda c: tank_history(c, tank_id))
+    assert (history.readings, history.events, history.calibrations) == (90, 1, 1)
+    assert (history.first_ms, history.last_ms) == (START_MS + 300_000, START_MS + 90 * 300_000)
+    assert site.read(lambda c: sensor_history(c, sensor)).readings == 90
+    site.write(lambda c: remove_tank(c, tank_id, now_ms=START_MS + 40 * HOUR_MS))
+    assert site.read(lambda c: tank_history(c, tank_id)).readings == 90
+    empty = site.write(lambda c: make_tank(c, "KAN-552XA", name="Right", combine="sum"))
+    history = site.read(lambda c: tank_history(c, empty))
+    assert (history.readings, history.first_ms, history.events, history.calibrations) == (0, None, 0, 0)
 
 
-def test_a_replacement_that_cannot_be_is_refused(site: Site) -> None:
-    site.levels(100)
-    site.levels(200, sensor="b")
-    first = site.sensor(tank_id=site.tank_id)
-    second = site.sensor("b")
-    site.write(lambda c: replace_sensor(c, first, second, at_ms=START_MS + HOUR_MS))
-    with pytest.raises(FuelError, match="not in its tank yet"):
-        site.write(lambda c: replace_sensor(c, second, first, at_ms=START_MS))
-    with pytest.raises(FuelError, match="its own place"):
-        site.write(lambda c: replace_sensor(c, second, second))
-    assert where(site) == {"a": None, "b": site.tank_id}
-
-
-def test_a_name_is_recorded_when_it_changes_and_computes_nothing_anew(site: Site) -> None:
-    site.levels(100, 101)
-    sensor = site.sensor(tank_id=site.tank_id)
-    site.run()
-    site.write(lambda c: rename_sensor(c, sensor, " Left  tank ", who="F"))
-    site.write(lambda c: rename_sensor(c, sensor, "Left tank", who="F"))
-    (act,) = acts(site, "fuel_sensor.set")
-    assert (act.before, act.after) == ({"name": ""}, {"name": "Left tank"})
-    site.write(lambda c: set_tank(c, site.tank_id, name="Main tank"))
-    site.write(lambda c: learn(c, site.now_ms))
-    assert site.read(open_work) == {}
-
-
-def test_tables_of_a_replaced_sensor_take_no_part_in_the_size_of_a_sum(site: Site) -> None:
-    site.levels(100)
-    site.levels(100, sensor="b")
-    old, new = site.sensor(tank_id=site.tank_id), site.sensor("b")
-    site.write(lambda c: set_tank(c, site.tank_id, capacity_l=None, combine="sum"))
-    site.write(lambda c: replace_sensor(c, old, new, at_ms=START_MS + HOUR_MS))
-    rows = [(0, 0), (400, 300)]
-    site.write(lambda c: add_calibration(c, site.tank_id, new, rows, valid_from_ms=START_MS + HOUR_MS))
-    assert capacity_l(site) == 300
+def test_two_tanks_of_a_vehicle_have_two_names(site: Site) -> None:
+    left = site.write(lambda c: make_tank(c, "NEW-1", name="Left", capacity_l=100))
+    site.write(lambda c: make_tank(c, "NEW-1"))
+    site.write(lambda c: make_tank(c, "NEW-2", name="Left"))
+    for name in (" left ", ""):
+        with pytest.raises(FuelError, match="already"):
+            site.write(partial(make_tank, vehicle="NEW-1", name=name))
+    with pytest.raises(FuelError, match="without a name"):
+        site.write(lambda c: change_tank(c, left, name=""))
+    site.write(lambda c: change_tank(c, left, name="LEFT", combine="sum", capacity_l=None))
+    tank = site.read(lambda c: find_tank(c, left))
+    assert (tank.name, tank.combine, tank.capacity_l) == ("LEFT", "sum", None)
+    assert len(site.read(list_tanks)) == 3
