@@ -464,26 +464,22 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
     async def opened(target: str, *arguments: Any, **named: Any) -> Any:
         return await _load(target)(*arguments, **named)
 
-    return {
-        name: partial(opened, f"{module}:{name}")
-        for module, name in (
-            ("dialogs.adopt_tracker", "adopt_tracker"),
-            ("dialogs.tracker_settings", "tracker_settings"),
-            ("dialogs.map_layers", "map_layers"),
-            ("dialogs.integration_settings", "integration_settings"),
-            ("dialogs.diagnostics", "diagnostics"),
-            ("dialogs.settings_transfer", "import_settings"),
-            ("dialogs.fuel_tanks", "fuel_tanks"),
-            ("dialogs.fuel_parameters", "fuel_parameters"),
-            ("dialogs.fuel_receipt", "fuel_receipt"),
-            ("dialogs.fuel_report", "fuel_report"),
-            ("dialogs.calibration", "calibrate"),
-            ("dialogs.alarm_shelve", "shelve_alarms"),
-            ("dialogs.alarm_rules", "alarm_rules"),
-            ("dialogs.alarm_fences", "own_fences"),
-            ("dialogs.calibration", "calibrate_at_bench"),
-        )
+    own_module = (
+        "adopt_tracker", "tracker_settings", "map_layers", "integration_settings", "diagnostics", "alarm_rules",
+        "fuel_tanks", "fuel_mappings", "fuel_parameters", "fuel_class_parameters", "fuel_receipt", "fuel_report",
+    )  # fmt: skip
+    elsewhere = {
+        "import_settings": "settings_transfer",
+        "calibrate": "calibration",
+        "calibrate_at_bench": "calibration",
+        "calibration_history": "fuel_calibrations",
+        "keep_profile": "sensor_profiles",
+        "choose_profile": "sensor_profiles",
+        "shelve_alarms": "alarm_shelve",
+        "own_fences": "alarm_fences",
     }
+    modules = {**{name: name for name in own_module}, **elsewhere}
+    return {name: partial(opened, f"dialogs.{module}:{name}") for name, module in modules.items()}
 
 
 def _load(target: str) -> Any:

@@ -117,7 +117,10 @@ class SensorSetting:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One setting after a write: what it was, what was asked for, and what was read back."""
+    """One setting after a write: what it was, what was asked for, and what was read back.
+
+    ``read_back`` is None when the sensor could not be asked any more: whether the write holds is not known.
+    """
 
     name: str
     before: int | str | None
@@ -163,8 +166,9 @@ class BenchSession(Protocol):
     async def settings(self, address: int) -> Sequence[SensorSetting]: ...
 
     async def write(self, address: int, changes: Mapping[str, int | str]) -> Sequence[Written]:
-        """Write one after the other, reading each back; stops at the first that did not hold.
+        """Write one after the other, reading each back; stops at the first that did not hold or could not be read back.
 
+        An error once something was sent ends it too, and what was written until then is returned, never lost.
         Raises Unsupported for a setting that may not be written, SettingsInvalid for a value out of range.
         """
         ...

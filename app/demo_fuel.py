@@ -101,18 +101,18 @@ async def write_history(
     await simulate(options, told.update)
     for integration_id, records in zip(ports, told["history"], strict=True):
         for at in range(0, len(records), _CHUNK):
-            job = partial(_take, integration_id=integration_id, records=records[at : at + _CHUNK])
+            job = partial(_take, integration_id=integration_id, records=records[at : at + _CHUNK], now_ms=until_ms)
             await asyncio.wrap_future(store.write(job))
     from_ms = until_ms - round(HISTORY_DAYS * _DAY_S * 1000)
     tanks = dict(zip(PLATES, told["tanks"], strict=True))
     await asyncio.wrap_future(store.write(partial(_fit_out, from_ms=from_ms, tanks=tanks)))
 
 
-def _take(connection: Connection, integration_id: str, records: Sequence[Record]) -> None:
+def _take(connection: Connection, integration_id: str, records: Sequence[Record], now_ms: int) -> None:
     from app.fuel.intake import take_fuel
 
     version = raise_topic(connection, "fuel_sensors")
-    take_fuel(connection, integration_id, records, version, lambda _frame: None)
+    take_fuel(connection, integration_id, records, version, lambda _frame: None, now_ms)
     raise_topic(connection, "fuel_readings")
 
 

@@ -26,7 +26,6 @@ from sqlalchemy import Connection, select
 
 from adapters.bench import Level
 from app.errors import OperatorError
-from app.fleet.vehicles import list_vehicles
 from app.fuel.calibrations import add_calibration, list_calibrations
 from app.fuel.errors import FuelError
 from app.fuel.geometry import Geometry
@@ -35,7 +34,7 @@ from app.fuel.table_files import read_table, to_csv, to_json, to_wialon
 from app.fuel.tanks import SensorListing, TankListing, list_tanks
 from app.store.tables import FuelSensor
 from dialogs.calibration_fields import ENDS, SHAPES, choice, cm_field, count_field, litres_field
-from dialogs.fuel_tanks import TankForm, tank_for
+from dialogs.fuel_tank_forms import TankForm, tank_for, vehicle_classes
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -75,8 +74,8 @@ class LiveLine(Protocol):
 
 async def calibrate_at_bench(context: ConsoleContext, parent: QWidget, label: str, line: LiveLine) -> bool:
     """Ask for vehicle and tank, then open the wizard beside the cable's readings; True when a version was saved."""
-    plates = [one.plate for one in await context.bridge.read(list_vehicles)]
-    form = TankForm(context, parent, label, plates)
+    classes, tanks = await context.bridge.read(vehicle_classes), await context.bridge.read(list_tanks)
+    form = TankForm(context, parent, label, classes, tanks)
     if not await ask.run(form):
         return False
     tank_id = await context.bridge.write(partial(tank_for, **form.values()))
@@ -431,6 +430,7 @@ class CalibrationDialog(QDialog):
             valid_from_ms=self._context.services.clock.now_ms(),
             origin=self._origin,
             note=self.note.text(),
+            unit=self._subject.unit,
         )
 
         def save(connection: Connection) -> str:

@@ -1,9 +1,9 @@
-"""The rows of the parameters' form: what holds stands in the empty field, what is the vehicle's own is marked."""
+"""The rows of the parameters' forms: what holds stands in the empty field, what was set is marked."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -27,7 +27,7 @@ CHOICES: dict[str, tuple[str, str, tuple[tuple[Any, str], ...]]] = {
         "Correct by temperature", "Litres as they would be at 15 °C.",
         (("off", "Off"), ("linear", "Linear"), ("density", "By density")),
     ),
-    "volume_from_raw": ("Litres of an event", "", ((True, "Unfiltered levels"), (False, "Smoothed levels"))),
+    "volume_from_raw": ("Litres of an event, from levels", "", ((True, "Unfiltered"), (False, "Smoothed"))),
 }  # fmt: skip
 GROUPS = {
     "minimum_refuel_l": "Refuels and drains",
@@ -44,18 +44,34 @@ _FOLLOW = {
 """Where the choices stand among the numbers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What holds where a field is empty, in the words of the form: behind a choice, on the badge, at the way back."""
+
+    word: str
+    own: str
+    back: str
+
+
+OF_CLASS = Base("class", "Own", "{label}: back to the class' value")
+BUILT_IN = Base("default", "Changed", "{label}: back to the default")
+
+
 class ParameterField(QWidget):
-    """One parameter. ``changed`` on every edit; :meth:`value` is None where the class' value holds."""
+    """One parameter. ``changed`` on every edit; :meth:`value` is None where the value beneath it holds."""
 
     changed = Signal()
 
-    def __init__(self, theme: Theme, name: str, label: str, unit: str, help_text: str, control: QWidget) -> None:
+    def __init__(
+        self, theme: Theme, base: Base, name: str, label: str, unit: str, help_text: str, control: QWidget
+    ) -> None:
         super().__init__()
         self.name = name
         self.label = label
+        self.base = base
         self.control = control
-        self.own = Badge(tr("Own"), "info")
-        self.reset = IconButton(theme, "rotate-ccw", tr("{label}: back to the class' value", label=label), size=14)
+        self.own = Badge(tr(base.own), "info")
+        self.reset = IconButton(theme, "rotate-ccw", tr(base.back, label=label), size=14)
         words = QVBoxLayout()
         words.setSpacing(1)
         head = QHBoxLayout()
@@ -96,7 +112,7 @@ class ParameterField(QWidget):
         raise NotImplementedError
 
     def inherit(self, value: Any) -> None:
-        """Show the class' value as what holds while this is empty."""
+        """Show the value beneath as what holds while this is empty."""
         raise NotImplementedError
 
     def mark(self, is_own: bool) -> None:
@@ -110,7 +126,7 @@ class ParameterField(QWidget):
 class NumberField(ParameterField):
     """A number with its limits; shares of a tank are written in percent."""
 
-    def __init__(self, theme: Theme, described: Described, is_whole: bool) -> None:
+    def __init__(self, theme: Theme, base: Base, described: Described, is_whole: bool) -> None:
         self._described = described
         self._is_whole = is_whole
         self._scale = 100.0 if described.name.endswith("_share") else 1.0
@@ -119,7 +135,7 @@ class NumberField(ParameterField):
         unit = tr("%") if self._scale > 1 else tr(described.unit) if described.unit else ""
         limits = tr("{least} to {most}", least=self._shown(described.least), most=self._shown(described.most))
         help_text = f"{tr(described.help)} {limits}." if described.help else f"{limits}."
-        super().__init__(theme, described.name, tr(described.label), unit, help_text, self.line)
+        super().__init__(theme, base, described.name, tr(described.label), unit, help_text, self.line)
         self.line.textChanged.connect(self.changed)
 
     def value(self) -> float | int | None:
@@ -155,15 +171,15 @@ class NumberField(ParameterField):
 
 
 class ChoiceField(ParameterField):
-    """One of a few; the first entry is what the class has."""
+    """One of a few; the first entry is what holds without one."""
 
-    def __init__(self, theme: Theme, name: str) -> None:
+    def __init__(self, theme: Theme, base: Base, name: str) -> None:
         label, help_text, self._choices = CHOICES[name]
         self.box = QComboBox()
         self.box.addItem("", None)
         for value, word in self._choices:
             self.box.addItem(tr(word), value)
-        super().__init__(theme, name, tr(label), "", tr(help_text) if help_text else "", calm_wheel(self.box))
+        super().__init__(theme, base, name, tr(label), "", tr(help_text) if help_text else "", calm_wheel(self.box))
         self.box.currentIndexChanged.connect(self.changed)
 
     def value(self) -> Any:
@@ -174,16 +190,16 @@ class ChoiceField(ParameterField):
 
     def inherit(self, value: Any) -> None:
         word = next(word for choice, word in self._choices if choice == value)
-        self.box.setItemText(0, tr("{value} (class)", value=tr(word)))
+        self.box.setItemText(0, tr("{value} ({base})", value=tr(word), base=tr(self.base.word)))
 
 
-def make_fields(theme: Theme) -> dict[str, ParameterField]:
+def make_fields(theme: Theme, base: Base = OF_CLASS) -> dict[str, ParameterField]:
     """A field for every parameter that there is, in the order of the form."""
     kinds = {field.name: field.type for field in fields(Parameters)}
     made: dict[str, ParameterField] = {}
     for described in DESCRIBED:
-        made[described.name] = NumberField(theme, described, kinds[described.name] == "int")
+        made[described.name] = NumberField(theme, base, described, kinds[described.name] == "int")
         for name in _FOLLOW.get(described.name, ()):
             if name in kinds:
-                made[name] = ChoiceField(theme, name)
+                made[name] = ChoiceField(theme, base, name)
     return made

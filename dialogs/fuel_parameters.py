@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -70,6 +70,7 @@ class ParametersDialog(QDialog):
             self.vehicle_class.addItem(tr(name.capitalize()), name)
         self.vehicle_class.setCurrentIndex(self.vehicle_class.findData(standing.vehicle_class))
         labelled(calm_wheel(self.vehicle_class), tr("Vehicle class"))
+        self.of_class = link_button(theme, tr("Values of the class…"), small=True)
         self.reset_all = link_button(theme, tr("Reset all to class"), "rotate-ccw", small=True)
         self.fields = make_fields(theme)
         self.problem = text_label("", "error", wrap=True, selectable=True)
@@ -87,6 +88,7 @@ class ParametersDialog(QDialog):
             field.changed.connect(self._on_edited)
         self.vehicle_class.currentIndexChanged.connect(self._on_class)
         self.reset_all.clicked.connect(self._reset)
+        self.of_class.clicked.connect(lambda: self._start(self._change_class))
         self.attempt.clicked.connect(lambda: self._start(self._try))
         self.untried.clicked.connect(lambda: self._start(self._save))
         self.save.clicked.connect(lambda: self._start(self._save))
@@ -140,6 +142,7 @@ class ParametersDialog(QDialog):
         head.setSpacing(10)
         head.addWidget(text_label(tr("Vehicle class"), "strong"))
         head.addWidget(self.vehicle_class)
+        head.addWidget(self.of_class)
         head.addStretch(1)
         head.addWidget(self.reset_all)
         column.addLayout(head)
@@ -162,6 +165,14 @@ class ParametersDialog(QDialog):
     def _on_class(self) -> None:
         self._inherit()
         self._on_edited()
+
+    async def _change_class(self) -> None:
+        """What the class has may be others after that; a trial does not hold any more then."""
+        if await self._context.doors.dialogs["fuel_class_parameters"](self._context, self, self.chosen_class()):
+            read = partial(read_standing, vehicle_id=self.standing.vehicle_id)
+            self.standing = replace(self.standing, classes=(await self._context.bridge.read(read)).classes)
+            self._days = self._tried = None
+            self._on_class()
 
     def _reset(self) -> None:
         for field in self.fields.values():

@@ -42,7 +42,7 @@ class FuelMonitoringAdapter(Adapter[FuelSettings]):
         from adapters.fuel_monitoring import ports
 
         port, source = self.settings.port, self._source
-        listed = [] if ports.is_url(port) else await asyncio.to_thread(ports.list_ports, ports.system_ports, _nobody)
+        listed = await asyncio.to_thread(ports.listed_for, port)
         path = ports.locate(port, listed)
         step(CheckStep(Layer.NAME, ok=True, detail=f"The port is {path}."))
         try:
@@ -85,7 +85,3 @@ class FuelMonitoringAdapter(Adapter[FuelSettings]):
         with contextlib.suppress(AdapterError):
             await source.leave()
         await source.line.close()
-
-
-def _nobody(_path: str) -> str:
-    return ""

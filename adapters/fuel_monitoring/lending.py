@@ -110,9 +110,5 @@ class LentPorts:
         return loan.until_s - self._clock.monotonic() if loan is not None else 0.0
 
     async def _name_of(self, port: str) -> str:
-        listed = [] if ports.is_url(port) else await asyncio.to_thread(ports.list_ports, self._find, _nobody)
+        listed = await asyncio.to_thread(ports.listed_for, port, self._find)
         return ports.canonical(port, listed)
-
-
-def _nobody(_path: str) -> str:
-    return ""

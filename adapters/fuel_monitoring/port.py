@@ -124,7 +124,7 @@ class SerialLine:
         except asyncio.CancelledError:
             await self.close()
             raise
-        except AdapterError:
+        except Exception:
             self._thread = None
             raise
         self._take_news()
@@ -228,7 +228,12 @@ class SerialLine:
     # -- on the thread --------------------------------------------------------------------------------------------
 
     def _serve(self, opened: asyncio.Future[None]) -> None:
-        device, error = self._try_open(), None
+        device: Any = None
+        error: Exception | None = None
+        try:
+            device = self._try_open()
+        except Exception as err:  # noqa: BLE001 - a fault of ours: told to who opens, who would wait for ever
+            error = err
         if isinstance(device, AdapterError):
             device, error = None, device
         if device is not None:
@@ -246,7 +251,7 @@ class SerialLine:
             if device is not None:
                 self._release(device)
 
-    def _answer(self, opened: asyncio.Future[None], error: AdapterError | None) -> None:
+    def _answer(self, opened: asyncio.Future[None], error: Exception | None) -> None:
         def answer() -> None:
             if opened.done():
                 return
@@ -263,7 +268,7 @@ class SerialLine:
         """An open device, or the error that says why there is none."""
         import serial
 
-        listed = [] if ports.is_url(self.port) else ports.list_ports(self._find, lambda _path: "")
+        listed = ports.listed_for(self.port, self._find)
         try:
             path = ports.locate(self._hardware_id or self.port, listed)
         except AdapterError as err:
@@ -376,7 +381,7 @@ class SerialLine:
                 raise NotReady(self._why)
             try:
                 self._device.baudrate = speed
-            except (OSError, ValueError) as err:
+            except (OSError, ValueError, OverflowError) as err:
                 refused = explain_speed(self._path, speed)
                 with contextlib.suppress(OSError, ValueError):
                     self._device.baudrate = self._speed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Sequence
 
 from adapters.bench import PortInfo
@@ -28,13 +29,23 @@ def explain_speed(path: str, speed: int) -> SettingsInvalid:
 def _explain_url(path: str, error: Exception) -> AdapterError:
     if isinstance(error, ValueError):
         return SettingsInvalid("port", f"{path} is no address of a serial server: {error}.")
-    why = "it refused the connection" if "refused" in str(error).lower() else "it does not answer"
+    if "RFC2217" in str(error):  # connected, and not understood
+        plain = path.lower().replace("rfc2217://", "socket://", 1)
+        return NotReady(
+            f"What answers at {path} does not speak RFC 2217. Set the serial server to it, or write {plain} and set "
+            "the speed in the server."
+        )
+    cause = error.__context__  # pyserial keeps the system's own error there
+    if isinstance(cause, socket.gaierror):
+        why = "its name is not known"
+    else:
+        why = "it refused the connection" if isinstance(cause, ConnectionRefusedError) else "it does not answer"
     return NotReady(f"The serial server {path} cannot be reached: {why}. Check its address and that it is switched on.")
 
 
 def _explain_device(path: str, speed: int, error: Exception, listed: Sequence[PortInfo]) -> AdapterError:
     number, text = getattr(error, "errno", None), str(error)
-    if isinstance(error, ValueError) and not isinstance(error, OSError):
+    if isinstance(error, ValueError | OverflowError) and not isinstance(error, OSError):
         return explain_speed(path, speed)
     if number in _ABSENT or "FileNotFoundError" in text:
         return NotReady(f"There is no port {path}. {spoken(listed)}")

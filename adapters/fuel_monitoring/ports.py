@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,6 @@ from urllib.parse import urlsplit
 
 from adapters.bench import PortInfo
 from adapters.errors import NotReady, SettingsInvalid
-from adapters.fuel_monitoring.system import holder_of
 
 Find = Callable[[], Iterable[Any]]
 """What lists the ports: entries as pyserial's ``ListPortInfo`` has them (``device``, ``vid``, ``serial_number`` …)."""
@@ -27,8 +27,11 @@ def system_ports() -> Iterable[Any]:
     return found
 
 
-def list_ports(find: Find = system_ports, holder: Callable[[str], str] = holder_of) -> list[PortInfo]:
-    """The ports that are plugged in now, USB adapters first, each with who has it open."""
+def list_ports(find: Find = system_ports, holder: Callable[[str], str] | None = None) -> list[PortInfo]:
+    """The ports that are plugged in now, USB adapters first; each with who has it open where ``holder`` tells it.
+
+    Finding out looks at every process: only who shows it to people asks for it.
+    """
     entries = sorted(find(), key=lambda entry: (not hardware_id(entry), str(entry.device)))
     times = Counter(hardware_id(entry) for entry in entries)
     found = []
@@ -36,8 +39,13 @@ def list_ports(find: Find = system_ports, holder: Callable[[str], str] = holder_
         path, known_by = str(entry.device), hardware_id(entry)
         if times[known_by] > 1 and known_by:  # makers who print one serial number on all of them
             known_by = hardware_id(entry, by_socket=True) or path
-        found.append(PortInfo(path, description(entry), known_by, holder(path)))
+        found.append(PortInfo(path, description(entry), known_by, holder(path) if holder else ""))
     return found
+
+
+def listed_for(port: str, find: Find = system_ports) -> list[PortInfo]:
+    """The ports among which ``port`` is looked for; a serial server on the network is among none."""
+    return [] if is_url(port) else list_ports(find)
 
 
 def hardware_id(entry: Any, *, by_socket: bool = False) -> str:
@@ -72,9 +80,11 @@ def is_url(port: str) -> bool:
 def locate(port: str, ports: Sequence[PortInfo]) -> str:
     """The path behind a path, a URL or a hardware id.
 
-    Raises NotReady for an id that is not plugged in, SettingsInvalid for a URL that is none.
+    Raises NotReady for an id that is not plugged in, SettingsInvalid for no port at all and for other URLs.
     """
-    if is_url(port):
+    if not port:
+        raise SettingsInvalid("port", f"No port is named. {spoken(ports)}")
+    if "://" in port:
         _check_url(port)
     if not port.startswith("usb:"):
         return port
@@ -85,13 +95,13 @@ def locate(port: str, ports: Sequence[PortInfo]) -> str:
 
 
 def _check_url(port: str) -> None:
-    try:
+    """pyserial knows further schemes; some of them write files, none of them is a port of a sensor."""
+    with contextlib.suppress(ValueError):
         parts = urlsplit(port)
-        if parts.hostname and parts.port:
+        if is_url(port) and parts.hostname and parts.port:
             return
-    except ValueError:
-        pass
-    raise SettingsInvalid("port", f"{port} is no address of a serial server: write it as socket://host:port.")
+    scheme = next((one for one in URL_SCHEMES if port.lower().startswith(one)), URL_SCHEMES[0])
+    raise SettingsInvalid("port", f"{port} is no address of a serial server: write it as {scheme}host:4001.")
 
 
 def id_of(path: str, ports: Sequence[PortInfo]) -> str:

@@ -36,7 +36,9 @@ USUAL_SPEEDS: Final[Mapping[str, int]] = {
     "slcan": 115_200, "gvret": 115_200, "elm327": 38_400,
 }  # fmt: skip
 _MOST_SENSORS: Final = 32
-_LONGEST_NAME: Final = 100
+_LONGEST_PLATE: Final = 40
+"""As long as a vehicle's plate may be."""
+_LONGEST_TANK: Final = 100
 _PART = re.compile(r"\s*(\d{1,3})\s*(?:=\s*(.*\S))?\s*")
 
 
@@ -85,7 +87,7 @@ class FuelSettings(Settings):
         default="",
         help="Its plate. Left empty, the sensors wait on the Fuel page until they are given to a tank.",
         example="KAN-101-XA",
-        max_length=_LONGEST_NAME,
+        max_length=_LONGEST_PLATE,
     )
     sensors: str = setting(
         "Sensors and tanks",
@@ -230,8 +232,10 @@ def read_sensors(text: str, protocol: str, vehicle: str) -> tuple[Target, ...]:
             raise ValueError(f"Sensor {number} is named twice.")
         plate, slash, tank = (match[2] or "").partition("/")
         found[number] = Target(number, plate.strip(), tank.strip()) if slash else Target(number, vehicle, plate.strip())
-        if max(len(found[number].vehicle), len(found[number].tank)) > _LONGEST_NAME:
-            raise ValueError(f"The names behind sensor {number} are longer than {_LONGEST_NAME} characters.")
+        if len(found[number].vehicle) > _LONGEST_PLATE:
+            raise ValueError(f"The plate behind sensor {number} is longer than {_LONGEST_PLATE} characters.")
+        if len(found[number].tank) > _LONGEST_TANK:
+            raise ValueError(f"The tank behind sensor {number} is longer than {_LONGEST_TANK} characters.")
     if len(found) > _MOST_SENSORS:
         raise ValueError(f"More than {_MOST_SENSORS} sensors do not fit on one line.")
     return tuple(found.values())

@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+_GROUP_RW = 0o060
 _VIRTUAL = "/dev/pts/"
 """Whoever made a pseudo terminal may hold both of its ends."""
 
@@ -75,14 +76,20 @@ def _name_of(process: Path) -> str:
 
 
 def group_of(path: str) -> str:
-    """The group that owns the port, by which users get the right to open it; "" where there are no groups."""
+    """The group by which users get the right to open the port.
+
+    "" where there are no groups, where the group has no right itself, and for root's own, which is for nobody else.
+    """
     if sys.platform == "win32":
         return ""
     import grp
 
     try:
-        number = os.stat(path).st_gid  # noqa: PTH116 - follows links
+        told = os.stat(path)  # noqa: PTH116 - follows links
     except OSError:
+        return ""
+    number = told.st_gid
+    if number == 0 or told.st_mode & _GROUP_RW != _GROUP_RW:
         return ""
     try:
         return grp.getgrgid(number).gr_name

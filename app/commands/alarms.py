@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ from app.commands.words import read_pair
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from app.alarms.rules import Rule
 
 _TABLE = ("id", "group", "priority", "title", "raised_at", "repeats", "acknowledged_by", "assigned_to")
 _RULE_TABLE = ("id", "kind", "name", "enabled", "priority", "settings")
@@ -173,20 +175,16 @@ def set_rule(
     session: Session, rule: str, name: str | None, priority: str | None, pairs: tuple[str, ...], as_json: bool
 ) -> None:
     """Change a rule, named by its id or its name."""
-    from app.alarms.rule_book import change_rule, find_rule
-
-    def job(connection: Connection) -> str:
-        found = find_rule(connection, rule)
-        change_rule(
-            connection,
-            found.id,
-            name=name,
-            priority=Priority(priority) if priority else None,
-            values=_values(found.kind, pairs),
-        )
-        return found.id
-
-    _print_rules(session, session.write(job), as_json=as_json)
+    _change(
+        session,
+        rule,
+        lambda found: {
+            "name": name,
+            "priority": Priority(priority) if priority else None,
+            "values": _values(found.kind, pairs),
+        },
+        as_json=as_json,
+    )
 
 
 @rules.command()
@@ -195,7 +193,7 @@ def set_rule(
 @click.pass_obj
 def enable(session: Session, rule: str, as_json: bool) -> None:
     """Switch a rule on."""
-    _switch(session, rule, on=True, as_json=as_json)
+    _change(session, rule, lambda _found: {"enabled": True}, as_json=as_json)
 
 
 @rules.command()
@@ -204,7 +202,7 @@ def enable(session: Session, rule: str, as_json: bool) -> None:
 @click.pass_obj
 def disable(session: Session, rule: str, as_json: bool) -> None:
     """Switch a rule off; what it raised about motion ends."""
-    _switch(session, rule, on=False, as_json=as_json)
+    _change(session, rule, lambda _found: {"enabled": False}, as_json=as_json)
 
 
 @rules.command()
@@ -219,12 +217,13 @@ def remove(session: Session, rule: str, as_json: bool) -> None:
     _print_rules(session, None, as_json=as_json)
 
 
-def _switch(session: Session, rule: str, *, on: bool, as_json: bool) -> None:
+def _change(session: Session, rule: str, changes: Callable[[Rule], Mapping[str, Any]], *, as_json: bool) -> None:
+    """What ``changes`` says for the rule as it is, in one transaction; prints the rule that it became."""
     from app.alarms.rule_book import change_rule, find_rule
 
     def job(connection: Connection) -> str:
         found = find_rule(connection, rule)
-        change_rule(connection, found.id, enabled=on)
+        change_rule(connection, found.id, **changes(found))
         return found.id
 
     _print_rules(session, session.write(job), as_json=as_json)

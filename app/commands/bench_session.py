@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from app import platform
-from app.commands.output import Refused
+from app.commands.output import Refused, print_rows
 from app.commands.session import Session
 from app.commands.words import read_pair
 
 if TYPE_CHECKING:
-    from adapters.bench import Bench, BenchSession, SensorFacts, Written
+    from adapters.bench import Bench, BenchSession, Dialect, SensorFacts, Written
     from app.store.store import Store
 
 BENCH = "fuel_monitoring"
+WRITTEN_COLUMNS = ("name", "before", "wanted", "read_back", "ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +90,46 @@ def find_bench(session: Session) -> Bench:
     return session.catalogue.bench(BENCH)
 
 
+def find_dialect(session: Session, key: str) -> Dialect:
+    """Raises Refused for a dialect that is none."""
+    found = next((one for one in find_bench(session).dialects() if one.key == key), None)
+    if found is None:
+        raise Refused(f"There is no dialect “{key}”. “sensors dialects” lists them.")
+    return found
+
+
 def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(work)
 
 
 async def until_stopped(
-    seconds: float | None, work: Callable[[], Coroutine[Any, Any, None]], *, ends_with_work: bool = False
+    seconds: float | None,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    stopped: asyncio.Event | None = None,
+    ends_with_work: bool = False,
 ) -> None:
-    """Let ``work`` go on for so long, or until Ctrl+C, which is the ordinary end of a watch."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-    platform.on_stop_signal(loop, stopped.set)
+    """Let ``work`` go on for so long, or until Ctrl+C, the ordinary end of a watch, or until ``stopped`` is set."""
+    stopped = stopped or asyncio.Event()
+    platform.on_stop_signal(asyncio.get_running_loop(), stopped.set)
 
     async def serve() -> None:
         await work()
         if ends_with_work:
             stopped.set()
 
-    async with asyncio.TaskGroup() as group:
-        working = group.create_task(serve())
-        try:
-            async with asyncio.timeout(seconds):
-                await stopped.wait()
-        except TimeoutError:
-            pass
-        finally:
-            working.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(serve())
+            try:
+                async with asyncio.timeout(seconds):
+                    await stopped.wait()
+            except TimeoutError:
+                pass
+            finally:
+                working.cancel()
+    except ExceptionGroup as failed:  # of one task: its own error says to the operator what happened
+        raise failed.exceptions[0] from failed
 
 
 async def note_writes(store: Store | None, port: str, facts: SensorFacts, written: Sequence[Written]) -> None:
@@ -146,17 +162,21 @@ def _store_of(session: Session) -> Store | None:
 
     try:
         return session.open_store()
-    except OperatorError:
+    except (OperatorError, OSError):
         return None
 
 
-def refuse_unless_ok(written: Sequence[Written], wanted: int) -> None:
-    """Raises Refused when a write did not hold, or those behind it were not tried."""
-    failed = [one for one in written if not one.ok]
-    if failed:
-        one = failed[0]
-        back = "nothing that could be read" if one.read_back is None else str(one.read_back)
-        raise Refused(
-            f"{one.name} did not hold: {one.wanted} was written and {back} came back. "
-            f"{wanted - len(written)} more were not tried. Look at the settings before going on."
-        )
+def print_written(written: Sequence[Written], wanted: int, *, as_json: bool) -> None:
+    """What became of so many ``wanted`` writes. Raises Refused when one did not hold or could not be read back."""
+    rows = [{**asdict(one), "ok": one.ok} for one in written]
+    print_rows(rows, WRITTEN_COLUMNS, as_json=as_json)
+    one = next((one for one in written if not one.ok), None)
+    if one is None:
+        return
+    if one.read_back is None:
+        fate = f"{one.name} was written as {one.wanted} and could not be read back: whether it holds is not known."
+    else:
+        fate = f"{one.name} did not hold: {one.wanted} was written and {one.read_back} came back."
+    left = wanted - len(written)
+    untried = f" {left} more {'was' if left == 1 else 'were'} not tried." if left else ""
+    raise Refused(f"{fate}{untried} Look at the settings before going on.")

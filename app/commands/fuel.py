@@ -1,4 +1,4 @@
-"""``fuel``: the analysis of recorded samples, without a store."""
+"""``fuel``: the analysis of recorded samples, without a store; what is kept in one has groups of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.clock import from_ms
+from app.commands.fuel_mappings import mappings
+from app.commands.fuel_parameters import parameters
+from app.commands.fuel_tanks import calibrations, sensors, tanks
 from app.commands.output import Refused, iso, json_option, print_json
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.group()
 def fuel() -> None:
     """Fuel: refuels, drains and consumption."""
+
+
+for group in (tanks, sensors, calibrations, mappings, parameters):
+    fuel.add_command(group)
 
 
 @fuel.command()

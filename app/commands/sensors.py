@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +17,10 @@ from app.commands.bench_session import (
     addresses_of,
     at_bench,
     find_bench,
+    find_dialect,
     line_options,
     note_writes,
-    refuse_unless_ok,
+    print_written,
     run,
     until_stopped,
 )
@@ -34,6 +35,17 @@ if TYPE_CHECKING:
 FOUND_COLUMNS = ("address", "speed", "dialect", "title", "talks_unasked")
 LEVEL_COLUMNS = ("time", "address", "value", "unit", "temperature_c", "raw", "why")
 SETTING_COLUMNS = ("name", "label", "value", "unit", "minimum", "maximum", "read_only_why")
+
+
+_poll_option = click.option("--poll", type=int, multiple=True, help="Read this address once a second meanwhile.")
+_seconds_option = click.option(
+    "--seconds", type=click.FloatRange(min=0), help="End after so long, not only with Ctrl+C."
+)
+
+
+def _watch_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--poll`` and ``--seconds`` of the commands that watch a line."""
+    return _poll_option(_seconds_option(command))
 
 
 @click.group()
@@ -79,9 +91,7 @@ def scan(
     as_json: bool,
 ) -> None:
     """Search for sensors: addresses 1 to 8 first. Ctrl+C stops and shows what was found."""
-    spoken = next((one for one in find_bench(session).dialects() if one.key == line.dialect), None)
-    if spoken is None:
-        raise Refused(f"There is no dialect “{line.dialect}”. “sensors dialects” lists them.")
+    spoken = find_dialect(session, line.dialect)
     wanted = addresses_of(addresses, spoken.addresses) if addresses else list(spoken.addresses)
     tried = spoken.speeds if all_speeds else line.speeds or (spoken.default_speed,)
     found: list[Found] = []
@@ -216,17 +226,14 @@ def write(
             facts = await bench.identify(address)
             written = await bench.write(address, wanted)
             await note_writes(store, line.port, facts, written)
-        rows = [{**asdict(one), "ok": one.ok} for one in written]
-        print_rows(rows, ["name", "before", "wanted", "read_back", "ok"], as_json=as_json)
-        refuse_unless_ok(written, len(wanted))
+        print_written(written, len(wanted), as_json=as_json)
 
     run(set_up())
 
 
 @sensors.command()
 @line_options
-@click.option("--poll", type=int, multiple=True, help="Read this address once a second meanwhile.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="End after so long, not only with Ctrl+C.")
+@_watch_options
 @json_option
 @click.pass_obj
 def monitor(
@@ -249,8 +256,7 @@ def monitor(
 @sensors.command()
 @line_options
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--poll", type=int, multiple=True, help="Read this address once a second meanwhile.")
-@click.option("--seconds", type=click.FloatRange(min=0), help="End after so long, not only with Ctrl+C.")
+@_watch_options
 @json_option
 @click.pass_obj
 def capture(
@@ -261,18 +267,22 @@ def capture(
     seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Keep everything that passes over the line in a new file, through any loss of the adapter."""
+    """Keep everything that passes over the line in a new file, through any loss of the adapter; a full disk ends it."""
     from app.fuel.captures import CaptureWriter
 
+    speed = line.speed or find_dialect(session, line.dialect).default_speed
     writers: list[CaptureWriter] = []
 
     async def look() -> None:
         async with at_bench(session, line) as (bench, _store):
-            writer = CaptureWriter(file, dialect=line.dialect, port=line.port, speed=line.speed)
+            ended = asyncio.Event()
+            writer = CaptureWriter(
+                file, dialect=line.dialect, port=line.port, speed=speed, on_fault=lambda _why: ended.set()
+            )
             writers.append(writer)
             bench.watch(writer.write)
             try:
-                await until_stopped(seconds, lambda: _read_along(bench, poll, 1.0, as_json=None))
+                await until_stopped(seconds, lambda: _read_along(bench, poll, 1.0, as_json=None), stopped=ended)
             finally:
                 writer.close()
 

@@ -61,8 +61,10 @@ class Engine:
         self._store = store
         self._clock = clock
         self.scribe = Scribe(store)
-        self._ports = Ports(store, catalogue, vault, clock, sink, tasks, self.scribe, make_kit, rng or Random())
-        self._followers = Followers(store, clock, tasks, load_followers if followers is None else lambda: followers)
+        rng = rng or Random()
+        self._ports = Ports(store, catalogue, vault, clock, sink, tasks, self.scribe, make_kit, rng)
+        load = load_followers if followers is None else lambda: followers
+        self._followers = Followers(store, clock, tasks, load, rng)
         self._loop = asyncio.get_running_loop()
         self._coordinators: dict[str, Coordinator] = {}
         self._moved: set[str] = set()

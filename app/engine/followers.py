@@ -11,9 +11,11 @@ import importlib
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from random import Random
 from typing import Protocol
 
 from adapters.base import Clock
+from app.engine.delays import retry_delay_s
 from app.engine.ports import rings_within
 from app.errors import OperatorError
 from app.store.store import Store
@@ -22,8 +24,6 @@ from app.tasks import Tasks
 START_S = 1.0
 REST_S = 0.5
 """Between two steps of one: batches come fifty times a second, and what follows from them need not."""
-FIRST_DELAY_S = 2.0
-LONGEST_DELAY_S = 300.0
 PATIENCE_S = 3_600.0
 """After which a follower is called although nothing moved and it did not ask for it."""
 
@@ -63,11 +63,14 @@ def load_followers(targets: Sequence[str] = FOLLOWERS) -> list[Follower]:
 class Followers:
     """Runs followers on an engine's loop, from :meth:`start` to :meth:`stop`."""
 
-    def __init__(self, store: Store, clock: Clock, tasks: Tasks, load: Callable[[], Sequence[Follower]]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, tasks: Tasks, load: Callable[[], Sequence[Follower]], rng: Random
+    ) -> None:
         self._store = store
         self._clock = clock
         self._tasks = tasks
         self._load = load
+        self._rng = rng
         self._wakes: dict[Follower, asyncio.Event] = {}
 
     def start(self) -> None:
@@ -94,21 +97,18 @@ class Followers:
         wake, failures = self._wakes[follower], 0
         while True:
             wake.clear()
-            wait_s: float | None
             try:
                 wait_s = await self._step(follower)
-                failures = 0
-            except OperatorError as err:
+            except Exception as err:  # noqa: BLE001 - a defect in one must not end the others
                 failures += 1
-                wait_s = min(FIRST_DELAY_S * 2**failures, LONGEST_DELAY_S)
-                _log.warning("%s: %s Trying again in %.0f s.", follower.name, err.why, wait_s)
-                await self._clock.sleep(wait_s)
-            except Exception:  # noqa: BLE001 - a defect in one must not end the others
-                failures += 1
-                wait_s = min(FIRST_DELAY_S * 2**failures, LONGEST_DELAY_S)
-                _log.exception("%s failed; trying again in %.0f s", follower.name, wait_s)
-                await self._clock.sleep(wait_s)
+                delay_s = retry_delay_s(failures, None, self._rng)
+                if isinstance(err, OperatorError):
+                    _log.warning("%s: %s Trying again in %.0f s.", follower.name, err.why, delay_s)
+                else:
+                    _log.exception("%s failed; trying again in %.0f s", follower.name, delay_s)
+                await self._clock.sleep(delay_s)
             else:
+                failures = 0
                 await self._clock.sleep(REST_S)
                 await rings_within(wake, PATIENCE_S if wait_s is None else wait_s, self._clock)
 

@@ -9,6 +9,7 @@ from sqlalchemy import and_, or_, select
 
 from app.fleet.export_pages import Wanted, by_time
 from app.fleet.times import iso, iso_ms
+from app.fuel.units import former_units, unit_at
 from app.store.store import Store
 from app.store.tables import FuelEventRow, FuelReadingRow, FuelSensor, FuelSensorSpell, Tank, Vehicle
 
@@ -36,6 +37,7 @@ def fuel_readings(store: Store, wanted: Wanted) -> Iterator[Row]:
         sensors = sensors.where(FuelSensor.integration_id == wanted.where["integration_id"])
     with store.read() as connection:
         chosen = connection.execute(sensors).all()
+        former = former_units(connection, (sensor.key for sensor in chosen))
     was_in = and_(
         spell.sensor_key == reading.sensor_key,
         spell.from_ms <= reading.measured_at_ms,
@@ -61,7 +63,7 @@ def fuel_readings(store: Store, wanted: Wanted) -> Iterator[Row]:
                 "measured_at": iso_ms(row.measured_at_ms),
                 "received_at": iso_ms(row.received_at_ms),
                 "value": row.value,
-                "unit": sensor.unit,
+                "unit": unit_at(former.get(sensor.key, ()), sensor.unit, row.measured_at_ms),
                 "status": row.status,
                 "temperature_c": row.temperature_c,
                 "attributes": row.attributes,

@@ -170,7 +170,7 @@ class TelemetrySink:
         intake.take(records)
         fuel = None
         if kinds & FUEL_KINDS:
-            fuel = take_fuel(connection, integration_id, records, versions["fuel_sensors"], intake.keep_frame)
+            fuel = take_fuel(connection, integration_id, records, versions["fuel_sensors"], intake.keep_frame, now_ms)
             intake.newest_data_ms = max(intake.newest_data_ms, min(fuel.newest_ms, now_ms))
         done = self._write(connection, integration_id, intake, now_ms)
         write_fences(connection, changed, versions.get("geofences", 0))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select
 
+from app.fuel.days import first_standing_ms
 from app.fuel.parameters import to_values
 from app.fuel.settings import parameters_of
 from app.fuel.spells import spells_of
@@ -61,9 +62,8 @@ def cross_out(connection: Connection, work: Work, next_ms: int | None) -> None:
 
 def learn(connection: Connection, now_ms: int) -> None:
     """Note what has to be computed, from everything that moved since the last look."""
-    del now_ms
     state = get_fact(connection, FACT) or {}
-    bind_by_settings(connection)
+    bind_by_settings(connection, now_ms)
     current = topic_versions(connection)
     versions = {topic: current.get(topic, 0) for topic in _WATCHED}
     seen: Mapping[str, int] = state.get("versions", {})
@@ -124,22 +124,22 @@ class _Agenda:
         how = {tank.id: self._how(tank.vehicle_id, tank.id, tank.capacity_l, tank.combine) for tank in self._tanks()}
         for tank_id, digest in how.items():
             if known.get(tank_id) != digest:
-                self._mark(tank_id, self._first_reading(tank_id), BINDING)
+                self._mark(tank_id, self._beginning(tank_id), BINDING)
         if how != known:
             set_fact(self._connection, TANKS_FACT, how)
 
     def take_calibrations(self, version: int) -> None:
         """Mark the tanks whose tables changed; the first table of a sensor holds for everything before as well."""
         row = Calibration
-        query = select(row.tank_id, row.sensor_id, row.valid_from_ms).where(row.changed_version > version)
+        query = select(row.tank_id, row.sensor_id, row.unit, row.valid_from_ms).where(row.changed_version > version)
         for changed in self._connection.execute(query).all():
             of_this = row.sensor_id.is_(None) if changed.sensor_id is None else row.sensor_id == changed.sensor_id
             earlier = select(func.count()).where(
-                row.tank_id == changed.tank_id, of_this, row.removed_at.is_(None),
+                row.tank_id == changed.tank_id, of_this, row.unit == changed.unit, row.removed_at.is_(None),
                 row.valid_from_ms < changed.valid_from_ms,
             )  # fmt: skip
             is_first = not self._connection.execute(earlier).scalar_one()
-            since_ms = self._first_reading(changed.tank_id) if is_first else changed.valid_from_ms
+            since_ms = self._beginning(changed.tank_id) if is_first else changed.valid_from_ms
             self._mark(changed.tank_id, since_ms, TABLE)
 
     def take_decisions(self, version: int) -> None:
@@ -157,13 +157,17 @@ class _Agenda:
         return list(list_tanks(self._connection))
 
     def _how(self, vehicle_id: str, tank_id: str, capacity_l: float | None, combine: str) -> str:
-        spells = [asdict(spell) for spell in spells_of(self._connection, tank_id)]
+        spells = [
+            (spell.sensor_key, spell.unit, spell.from_ms, spell.to_ms)  # a label changes no litres
+            for spell in spells_of(self._connection, tank_id)
+        ]
         parts = (to_values(parameters_of(self._connection, vehicle_id)), capacity_l, combine, spells)
         return sha256(repr(parts).encode()).hexdigest()[:16]
 
-    def _first_reading(self, tank_id: str) -> int | None:
+    def _beginning(self, tank_id: str) -> int | None:
+        """Of its readings, and of what was found in readings that are another tank's now."""
         row = FuelReadingRow
-        firsts: list[int | None] = []
+        firsts = [first_standing_ms(self._connection, tank_id)]
         for spell in spells_of(self._connection, tank_id):
             query = select(func.min(row.measured_at_ms)).where(
                 row.sensor_key == spell.sensor_key, row.measured_at_ms >= spell.from_ms

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.consumption import Consumption, by_level
 from app.fuel.detect.events import FuelEvent
 from app.fuel.detect.filters import is_spike, sliding_median
@@ -22,7 +23,6 @@ from app.fuel.series import Samples
 from app.fuel.table import TankTable
 from app.fuel.warmth import at_15_c, steady_temperature
 
-Floats = NDArray[np.float64]
 DEAD_SHARE = 0.15
 CALM_ROUGHNESS, USUAL_ROUGHNESS = 0.003, 0.015
 """Of the highest level: up to the first the adaptive filter takes the parked window, beyond the second a threefold."""

@@ -50,10 +50,12 @@ def add_calibration(
     origin: str = "pouring",
     note: str = "",
     temperature_c: float | None = None,
+    unit: str = "counts",
     who: str | None = None,
 ) -> str:
     """A new version that holds from a time on; the one before ends there. Returns its id.
 
+    It is for readings in the sensor's present unit; ``unit`` is that of a table of the tank, without a sensor.
     Raises FuelError for a table that cannot be, for a time before the newest version's, for another tank's sensor.
     """
     table = make_table(rows)
@@ -86,7 +88,7 @@ def add_calibration(
         "version": number,
         "valid_from_ms": valid_from_ms,
         "rows": table.rows(),
-        "unit": "counts" if sensor is None else sensor.unit,
+        "unit": unit if sensor is None else sensor.unit,
         "origin": origin,
         "sensor_serial": "" if sensor is None else sensor.serial,
         "temperature_c": temperature_c,
@@ -109,7 +111,13 @@ def remove_calibration(connection: Connection, calibration_id: str, reason: str,
         raise FuelError("This calibration does not exist any more. Load the list again.")
     if not reason.strip():
         raise FuelError("Say why this calibration is removed; it is kept with it.")
-    if row.valid_to_ms is not None:
+    of_this = and_(
+        Calibration.tank_id == row.tank_id,
+        Calibration.sensor_id == row.sensor_id if row.sensor_id else Calibration.sensor_id.is_(None),
+        Calibration.removed_at.is_(None),
+    )
+    newer = select(Calibration.id).where(of_this, Calibration.valid_from_ms > row.valid_from_ms).limit(1)
+    if connection.execute(newer).first() is not None:
         raise FuelError("Only the newest version can be removed; the later ones stand on it.")
     version = raise_topic(connection, "calibrations")
     connection.execute(
@@ -117,27 +125,53 @@ def remove_calibration(connection: Connection, calibration_id: str, reason: str,
         .where(Calibration.id == calibration_id)
         .values(removed_at=utc_now(), changed_version=version)
     )
-    before = (
-        select(Calibration.id)
-        .where(
-            Calibration.tank_id == row.tank_id,
-            Calibration.sensor_id == row.sensor_id if row.sensor_id else Calibration.sensor_id.is_(None),
-            Calibration.removed_at.is_(None),
-        )
-        .order_by(Calibration.valid_from_ms.desc())
-        .limit(1)
-    )
+    before = select(Calibration.id).where(of_this).order_by(Calibration.valid_from_ms.desc()).limit(1)
     previous = connection.execute(before).scalar_one_or_none()
-    if previous is not None:
-        connection.execute(
-            update(Calibration).where(Calibration.id == previous).values(valid_to_ms=None, changed_version=version)
-        )
+    if previous is not None:  # it holds on as long as the removed one did
+        values = {"valid_to_ms": row.valid_to_ms, "changed_version": version}
+        connection.execute(update(Calibration).where(Calibration.id == previous).values(**values))
     tank = connection.execute(select(Tank.id, Tank.vehicle_id, Tank.name).where(Tank.id == row.tank_id)).one()
     facts = {"version": row.version, "rows": row.rows}
     after = {"reason": reason.strip()}
     record_act(
         connection, what="calibration.remove", subject=_label(connection, tank), before=facts, after=after, who=who
     )
+
+
+def end_calibrations(
+    connection: Connection, tank_id: str, sensor_id: str | None, at_ms: int, *, who: str | None = None
+) -> None:
+    """A sensor's table in a tank (None: the tank's own) holds no longer than a time. Nothing to do where none holds.
+
+    Raises FuelError for a time at which it did not hold yet.
+    """
+    whose = Calibration.sensor_id.is_(None) if sensor_id is None else Calibration.sensor_id == sensor_id
+    standing = and_(
+        Calibration.tank_id == tank_id, whose, Calibration.removed_at.is_(None), Calibration.valid_to_ms.is_(None)
+    )
+    row = connection.execute(select(Calibration.__table__).where(standing)).first()
+    if row is None:
+        return
+    if row.valid_from_ms >= at_ms:
+        raise FuelError(
+            f"Version {row.version} of the calibration was made after that time. Choose a later time, or remove it."
+        )
+    version = raise_topic(connection, "calibrations")
+    connection.execute(update(Calibration).where(standing).values(valid_to_ms=at_ms, changed_version=version))
+    tank = connection.execute(select(Tank.id, Tank.vehicle_id, Tank.name).where(Tank.id == tank_id)).one()
+    record_act(
+        connection, what="calibration.end", subject=_label(connection, tank), before={"version": row.version},
+        after={"version": row.version, "valid_to_ms": at_ms}, who=who,
+    )  # fmt: skip
+
+
+def find_calibration(connection: Connection, wanted: str) -> tuple[str, str]:
+    """Ids of the calibration and of its tank, by an id or by the end of one that no other has. Raises FuelError."""
+    query = select(Calibration.id, Calibration.tank_id).where(Calibration.removed_at.is_(None))
+    found = [row for row in connection.execute(query) if wanted and row.id.endswith(wanted)]
+    if len(found) != 1:
+        raise FuelError(f"There is no single calibration “{wanted}”. List them to see their ids.")
+    return found[0].id, found[0].tank_id
 
 
 def list_calibrations(connection: Connection, tank_id: str) -> list[CalibrationVersion]:

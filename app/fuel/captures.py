@@ -76,8 +76,10 @@ class CaptureWriter:
     def _line(self, content: dict[str, Any]) -> None:
         if self._file is None:
             return
+        line = json.dumps(content, ensure_ascii=False).encode() + b"\n"
         try:
-            self._file.write(json.dumps(content, ensure_ascii=False).encode() + b"\n")
+            while line:  # a disk that is nearly full takes a part of it, and says why not more at the next try
+                line = line[self._file.write(line) :]
         except OSError as err:
             self.fault = f"The capture {self.path.name} ended: {err.strerror}. What was written before is kept."
             self.close()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Connection, Select, Text, cast, func, select
 
-Floats = NDArray[np.float64]
+from app.fuel.arrays import Floats
 
 MILLIONTHS = 1_000_000
 TEN_MILLIONTHS = 10_000_000

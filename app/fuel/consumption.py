@@ -9,15 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.detect.events import FuelEvent
 from app.fuel.distance import driven_steps_km
 from app.fuel.parameters import Parameters
 from app.fuel.series import Samples
 
-Floats = NDArray[np.float64]
 LEAST_KM = 50.0
 LEAST_SHARE = 0.05
-RATE_GAP_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +85,6 @@ def by_counter(total_l: Floats) -> float | None:
         return None
     steps = np.diff(known)
     return float(steps[steps > 0].sum())
-
-
-def by_rate(time_s: Floats, rate_l_h: Floats) -> float | None:
-    """Litres from a rate, by the trapezoid rule; gaps of over 30 s are left out. None without two values."""
-    known = np.isfinite(rate_l_h)
-    if known.sum() < 2:
-        return None
-    at, rate = time_s[known], rate_l_h[known]
-    steps = np.diff(at)
-    return float((steps * (rate[1:] + rate[:-1]) / 2)[steps <= RATE_GAP_S].sum()) / 3600
 
 
 Verdict = Literal["agrees", "differs", "no_receipt", "no_refuel"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from app.clock import from_ms
+from app.clock import from_ms, to_ms
 from app.fuel.analyse import Analysis
-from app.fuel.columns import Floats
+from app.fuel.arrays import Floats
 from app.fuel.consumption import by_counter, driven_km
 from app.fuel.detect.states import is_moving
 from app.fuel.events import StoredEvent
@@ -24,7 +24,7 @@ from app.fuel.readings import TankReadings
 from app.fuel.series import make_samples
 from app.fuel.tanks import TankListing
 from app.store.changes import raise_topic
-from app.store.tables import FuelDay
+from app.store.tables import FuelDay, FuelEventRow, Tank
 
 COMPARED = (
     "start_l", "end_l", "refuelled_l", "drained_l", "used_l", "distance_km", "engine_h", "norm_l", "counter_l",
@@ -90,19 +90,21 @@ def write_days(
     computed: Computed,
     events: Sequence[StoredEvent],
     first_day: date,
+    until_ms: int,
     now_ms: int,
     why: str,
-) -> int:
-    """Totals from ``first_day`` on; rows that are as they were stay. Returns how many were written.
+) -> None:
+    """Totals from ``first_day`` on, up to ``until_ms``; rows that are as they were stay.
 
-    A row of a day that still ran when it was computed is written over: nobody took it for the day's total.
+    A row of a day that still ran when it was computed is written over: nobody took it for the day's total. A day that
+    has no readings any more, because its sensor was in another tank, is marked like one that was computed anew.
     """
     totals = _totals(computed, events, first_day)
-    if not totals:
-        return 0
     standing = _standing(connection, tank.id, first_day)
     base = {"computed_at": from_ms(now_ms), "why": why}
-    new, replaced, renewed = [], [], []
+    new, renewed = [], []
+    told = {total["day"] for total in totals}
+    replaced = [row.id for day, row in standing.items() if day not in told and _end_of(day) <= from_ms(until_ms)]
     for total in totals:
         old = standing.get(total["day"])
         if old is not None:
@@ -115,8 +117,8 @@ def write_days(
                 continue
             replaced.append(old.id)
         new.append({"tank_id": tank.id, **base, **total})
-    if not (new or renewed):
-        return 0
+    if not (new or renewed or replaced):
+        return
     version = raise_topic(connection, "fuel_days")
     superseded = {"superseded_at": from_ms(now_ms), "changed_version": version}
     connection.execute(update(FuelDay).where(FuelDay.id.in_(replaced)).values(**superseded))
@@ -124,7 +126,24 @@ def write_days(
         connection.execute(update(FuelDay).where(FuelDay.id == row_id).values(**values, changed_version=version))
     if new:
         connection.execute(insert(FuelDay), [{**row, "changed_version": version} for row in new])
-    return len(new) + len(renewed)
+
+
+def first_standing_ms(connection: Connection, tank_id: str, from_ms_: int = 0) -> int | None:
+    """When the first day or event of a tank that stands begins, of those that reach beyond a time."""
+    day, event = FuelDay, FuelEventRow
+    first_day = from_ms(from_ms_).date().isoformat()
+    days = select(func.min(day.day)).where(day.tank_id == tank_id, day.superseded_at.is_(None), day.day >= first_day)
+    vehicle_id = select(Tank.vehicle_id).where(Tank.id == tank_id).scalar_subquery()  # the index begins with it
+    events = select(func.min(event.start_ms)).where(
+        event.vehicle_id == vehicle_id,
+        event.tank_id == tank_id,
+        event.withdrawn_at.is_(None),
+        event.start_ms >= from_ms_,
+    )
+    begins: str | None = connection.execute(days).scalar()
+    starts_ms: int | None = connection.execute(events).scalar()
+    day_ms = None if begins is None else max(to_ms(_end_of(begins) - timedelta(days=1)), from_ms_)
+    return min((at_ms for at_ms in (day_ms, starts_ms) if at_ms is not None), default=None)
 
 
 def _standing(connection: Connection, tank_id: str, first_day: date) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from app.fuel.arrays import Floats
+
 EARTH_KM = 6371.0088
 FASTEST_KM_H = 160.0
 DRIFT_KM = 0.1

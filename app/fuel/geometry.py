@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.errors import FuelError
 from app.fuel.table import TankTable, make_table
 
-Floats = NDArray[np.float64]
 Shape = Literal["box", "upright_cylinder", "lying_cylinder", "lying_oval", "rounded_box", "stepped_box"]
 Ends = Literal["flat", "dished", "elliptical", "hemispherical"]
 SLICES = 200
@@ -67,12 +66,6 @@ class Geometry:
         heights = np.linspace(0.0, self.height_m, rows)
         raw = np.linspace(raw_empty, raw_full, rows)
         return make_table(np.stack((raw, self.volume_l(heights)), axis=1).tolist())
-
-
-def largest_difference_l(table: TankTable, geometry: Geometry) -> float:
-    """How far a poured table departs from the geometry at most, both taken over the table's span of readings."""
-    share = (table.raw - table.raw[0]) / (table.raw[-1] - table.raw[0])
-    return float(np.abs(geometry.volume_l(share * geometry.height_m) - table.litres).max())
 
 
 def _box(one: Geometry, h: Floats) -> Floats:

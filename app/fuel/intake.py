@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from adapters.records import EngineReading, FuelReading, FuelSensorInfo, RawFrame, Record
+from app.fleet.freshness import CLOCKS_APART_MS
 from app.fleet.text import storable, storable_json
+from app.fuel.units import note_former_unit
+from app.store.changes import raise_topic
 from app.store.ids import new_id
 from app.store.tables import EngineReadingRow, FuelReadingRow, FuelSensor
 from app.store.upsert import insert_or
@@ -40,6 +43,7 @@ def take_fuel(
     records: Sequence[Record],
     version: int,
     keep_frame: Callable[[RawFrame], int | None],
+    now_ms: int,
 ) -> TakenFuel:
     """Store the fuel records among ``records``. ``version`` is that of the topic ``fuel_sensors``."""
     infos = [record for record in records if isinstance(record, FuelSensorInfo)]
@@ -53,11 +57,11 @@ def take_fuel(
         keys[name] = _add_sensor(connection, integration_id, name, first_ms, version)
     keys |= {one.sensor: keys[storable(one.sensor, LONGEST_NAME)] for one in (*infos, *measured)}
     for info in infos:
-        _describe(connection, keys[info.sensor], info, version)
+        _describe(connection, keys[info.sensor], info, version, now_ms)
     stored = _write_readings(connection, keys, readings, keep_frame)
     stored_engines = _write_engines(connection, keys, engines)
-    _note_newest(connection, keys, readings, version)
-    told = [one.measured_at_ms for one in measured if not isinstance(one, FuelReading) or one.status == "ok"]
+    _note_newest(connection, keys, readings, version, now_ms)
+    told = [one.measured_at_ms for one in measured if not isinstance(one, FuelReading) or _told(one)[1] == "ok"]
     new_rows = stored + stored_engines
     return TakenFuel(new_rows, len(measured) - new_rows, len(infos), max(told, default=0))
 
@@ -89,7 +93,7 @@ def _add_sensor(connection: Connection, integration_id: str, name: str, first_ms
     return key
 
 
-def _describe(connection: Connection, key: int, info: FuelSensorInfo, version: int) -> None:
+def _describe(connection: Connection, key: int, info: FuelSensorInfo, version: int, now_ms: int) -> None:
     """What a source says of its sensor; what an operator named stays."""
     row = connection.execute(select(FuelSensor.__table__).where(FuelSensor.key == key)).one()._mapping
     facts = {
@@ -100,6 +104,9 @@ def _describe(connection: Connection, key: int, info: FuelSensorInfo, version: i
         "name": row["name"] or storable(info.name, 200),
         "settings": {**row["settings"], **{name: storable(getattr(info, name)) for name in _SOURCE_SETTINGS}},
     }
+    if row["unit"] != info.unit and row["last_ms"] is not None:
+        note_former_unit(connection, key, row["unit"], min(row["last_ms"], now_ms) + 1)
+        raise_topic(connection, "tanks")  # what comes is read otherwise
     if any(row[name] != value for name, value in facts.items()):
         connection.execute(update(FuelSensor).where(FuelSensor.key == key).values(**facts, changed_version=version))
 
@@ -115,8 +122,7 @@ def _write_readings(
             "sensor_key": keys[reading.sensor],
             "measured_at_ms": reading.measured_at_ms,
             "received_at_ms": reading.received_at_ms,
-            "value": reading.value if _is_number(reading.value) else None,
-            "status": reading.status if reading.value is None or _is_number(reading.value) else "out_of_range",
+            **dict(zip(("value", "status"), _told(reading), strict=True)),
             "temperature_c": reading.temperature_c,
             "attributes": None if reading.attributes is None else storable_json(reading.attributes),
             "position_id": None,
@@ -127,8 +133,10 @@ def _write_readings(
     return insert_readings(connection, rows)
 
 
-def _is_number(value: float | None) -> bool:
-    return value is not None and abs(value) <= LARGEST  # NaN compares with nothing
+def _told(reading: FuelReading) -> tuple[float | None, str]:
+    """Value and status as they are kept."""
+    is_number = reading.value is None or abs(reading.value) <= LARGEST  # NaN compares with nothing
+    return (reading.value, reading.status) if is_number else (None, "out_of_range")
 
 
 def insert_readings(connection: Connection, rows: list[dict[str, Any]]) -> int:
@@ -152,22 +160,28 @@ def _insert_new(connection: Connection, table: type[FuelReadingRow] | type[Engin
     return len(connection.execute(statement.returning(table.id), rows).all())
 
 
-def _note_newest(connection: Connection, keys: dict[str, int], readings: Sequence[FuelReading], version: int) -> None:
+def _note_newest(
+    connection: Connection, keys: dict[str, int], readings: Sequence[FuelReading], version: int, now_ms: int
+) -> None:
     newest: dict[str, FuelReading] = {}
     for reading in readings:
         if reading.sensor not in newest or reading.measured_at_ms >= newest[reading.sensor].measured_at_ms:
             newest[reading.sensor] = reading
     for name, reading in newest.items():
-        value = reading.value if _is_number(reading.value) else None
-        note_newest(connection, keys[name], reading.measured_at_ms, value, reading.status, version)
+        note_newest(connection, keys[name], reading.measured_at_ms, *_told(reading), version, now_ms)
 
 
 def note_newest(
-    connection: Connection, sensor_key: int, at_ms: int, value: float | None, status: str, version: int
+    connection: Connection, sensor_key: int, at_ms: int, value: float | None, status: str, version: int, now_ms: int
 ) -> None:
-    """Keep a reading as the newest of its sensor unless a newer one is kept already."""
+    """Keep a reading as the newest of its sensor unless a newer one is kept already.
+
+    What stands there from a clock that was ahead and was set right is none: nothing is measured tomorrow.
+    """
+    last_ms = FuelSensor.last_ms
+    is_newest = or_(last_ms.is_(None), last_ms <= at_ms, last_ms > now_ms + CLOCKS_APART_MS)
     connection.execute(
         update(FuelSensor)
-        .where(FuelSensor.key == sensor_key, (FuelSensor.last_ms.is_(None)) | (FuelSensor.last_ms <= at_ms))
+        .where(FuelSensor.key == sensor_key, is_newest)
         .values(last_ms=at_ms, last_value=value, last_status=status, changed_version=version)
     )

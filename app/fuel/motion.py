@@ -11,13 +11,14 @@ from sqlalchemy import Connection, Text, case, cast, func, select
 
 from app.fleet.plausibility import NOT_IN_TOTALS
 from app.fleet.tracks import assignments_of, filled
-from app.fuel.columns import TEN_MILLIONTHS, THOUSANDTHS, WHOLE, Floats, read_columns
+from app.fuel.arrays import Floats
+from app.fuel.columns import TEN_MILLIONTHS, THOUSANDTHS, WHOLE, read_columns
 from app.store.tables import EngineReadingRow, PositionRow
 
 WITHIN_S = 600.0
 """A fix says something about a reading that came so much later at most."""
-MOST_FIXES = 150_000
-"""Of more of them in a range only the first part of every ten minutes is read: a chart has far fewer points."""
+ENOUGH_FIXES = 150_000
+"""A chart has far fewer points."""
 
 _WHILE_MS = 600_000
 _FIX: np.dtype[np.void] = np.dtype(
@@ -61,14 +62,17 @@ def no_motion(moments_s: Floats) -> Motion:
     return Motion(moments_s, unknown, unknown, unknown, unknown)
 
 
-def vehicle_motion(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int) -> Motion:
+def vehicle_motion(
+    connection: Connection, vehicle_id: str, from_ms: int, to_ms: int, *, enough: int | None = None
+) -> Motion:
     """Fixes that totals count, of the trackers of a vehicle while they were on it, ``from_ms <= time < to_ms``.
 
-    Where two sources tell of one time, the direct one is taken, as in :func:`app.fleet.tracks.vehicle_track`.
+    Where two sources tell of one time, the direct one is taken, as in :func:`app.fleet.tracks.vehicle_track`. Of more
+    fixes than ``enough`` of a tracker only the first part of every ten minutes is read: for the eye, not for distances.
     """
     parts: dict[bool, list[NDArray[np.void]]] = {False: [], True: []}
     for device_key, through_server, start_ms, end_ms in assignments_of(connection, vehicle_id, from_ms, to_ms):
-        fixes = _fixes(connection, device_key, max(from_ms, start_ms), min(to_ms, end_ms))
+        fixes = _fixes(connection, device_key, max(from_ms, start_ms), min(to_ms, end_ms), enough)
         parts[through_server].append(fixes)
     merged = np.zeros(0, _FIX)
     for part in (*parts[False], *parts[True]):
@@ -94,19 +98,19 @@ def engine_motion(connection: Connection, sensor_keys: Sequence[int], from_ms: i
     return Motion(time_ms / 1000, speed, unknown, unknown, running)
 
 
-def _fixes(connection: Connection, device_key: int, from_ms: int, to_ms: int) -> NDArray[np.void]:
+def _fixes(connection: Connection, device_key: int, from_ms: int, to_ms: int, enough: int | None) -> NDArray[np.void]:
     position = PositionRow
     mine = (position.device_key == device_key, position.fixed_at_ms >= from_ms, position.fixed_at_ms < to_ms)
-    count = connection.execute(select(func.count()).select_from(position).where(*mine)).scalar_one()
     text = cast(position.attributes, Text)
     ignition = case((text.contains('"ignition":true'), 1), (text.contains('"ignition":false'), 0), else_=None)
     columns = (position.fixed_at_ms, position.speed_km_h, position.lat, position.lon, ignition)
     names = _FIX.names or ()
     query = select(*(column.label(name) for name, column in zip(names, columns, strict=True)))
     query = query.where(*mine, position.marks.bitwise_and(int(NOT_IN_TOTALS)) == 0)
-    if count > MOST_FIXES:
+    if enough is not None:
         # By the index alone, before a row is looked up.
-        query = query.where(position.fixed_at_ms % _WHILE_MS < _WHILE_MS * MOST_FIXES // count)
+        count = connection.execute(select(func.count()).select_from(position).where(*mine)).scalar_one()
+        query = query.where(position.fixed_at_ms % _WHILE_MS < _WHILE_MS * enough // max(count, enough))
     scales = (WHOLE, THOUSANDTHS, TEN_MILLIONTHS, TEN_MILLIONTHS, WHOLE)
     arrays = read_columns(connection, query.order_by(position.fixed_at_ms), scales)
     fixes = np.empty(len(arrays[0]), _FIX)

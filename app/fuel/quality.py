@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.detect.filters import beside, scatter_of
 from app.fuel.table import TankTable
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 STUCK_S = 3_600.0
 NOISY_SHARE = 0.015

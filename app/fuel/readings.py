@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
+from app.fuel.arrays import Floats
 from app.fuel.calibrations import CalibrationVersion, list_calibrations
-from app.fuel.columns import MILLIONTHS, THOUSANDTHS, WHOLE, Floats, read_columns
+from app.fuel.columns import MILLIONTHS, THOUSANDTHS, WHOLE, read_columns
 from app.fuel.motion import Motion, engine_motion, vehicle_motion
 from app.fuel.series import Samples, make_samples
 from app.fuel.spells import Spell, sensor_keys_of, spells_of
@@ -22,7 +24,11 @@ TOGETHER_S = 900.0
 """A sensor's reading stands for so long when several sensors or tanks are taken together."""
 MOST_READINGS = 700_000
 """More of one sensor than this are averaged over short whiles; no chart and no analysis sees the difference."""
+FEW = 15
 LEAST_CAPACITY_L = 100.0
+DEAD_AT_TOP = 65_535
+"""No reading of any table: a probe or a line that is dead tells it, or 0."""
+_NOTHING = (np.zeros(0), np.zeros(0), np.zeros(0))
 
 
 class _Series(NamedTuple):
@@ -72,16 +78,15 @@ def tank_readings(
         end_ms = to_ms if spell.to_ms is None else min(to_ms, spell.to_ms)
         if start_ms >= end_ms:
             continue
-        tables = [one for one in calibrations if one.sensor_id in (None, spell.sensor_id)]
-        if not tables and not _tells_litres(spell.unit, tank.capacity_l):
+        tables = [one for one in calibrations if one.sensor_id in (None, spell.sensor_id) and one.unit == spell.unit]
+        if not tables and not tells_litres(spell.unit, tank.capacity_l):
             uncalibrated[spell.label] = None
+            parts.append(_Series(*_NOTHING, start_ms / 1000, end_ms / 1000))
             continue
         time_s, values, warm = _values(connection, spell.sensor_key, start_ms, end_ms, every_ms)
         litres = _litres(spell, tables, tank.capacity_l, time_s, values)
         parts.append(_Series(time_s, litres, warm, start_ms / 1000, end_ms / 1000))
     time_s, litres, warm = _combined(parts, tank.combine)
-    if uncalibrated and tank.combine == "sum":
-        litres = np.full(len(litres), np.nan)  # a part of the sum is not known
     if motion is None:
         motion = vehicle_motion(connection, tank.vehicle_id, from_ms - 600_000, to_ms)
     samples = _with_motion(connection, tank.vehicle_id, motion, time_s, litres, warm)
@@ -102,11 +107,28 @@ def together(parts: list[TankReadings]) -> tuple[Floats, Floats]:
     return time_s, litres
 
 
+def vehicle_samples(connection: Connection, vehicle_id: str, parts: list[TankReadings], motion: Motion) -> Samples:
+    """All tanks of a vehicle as one series, with its motion."""
+    if len(parts) == 1:
+        return parts[0].samples
+    time_s, litres = together(parts)
+    return _with_motion(connection, vehicle_id, motion, time_s, litres, np.full(len(time_s), np.nan))
+
+
 def capacity_of(tank: TankListing, calibrations: Sequence[CalibrationVersion]) -> float:
-    """Litres of a full tank: as it was told, else by its tables."""
-    tops = [one.table.capacity_l for one in calibrations if one.valid_to_ms is None]
-    by_tables = sum(tops) if tank.combine == "sum" else max(tops, default=0.0)
-    return tank.capacity_l or by_tables or LEAST_CAPACITY_L
+    """Litres of a full tank by which readings are judged."""
+    return known_capacity_l(tank, calibrations) or LEAST_CAPACITY_L
+
+
+def known_capacity_l(tank: TankListing, calibrations: Sequence[CalibrationVersion]) -> float | None:
+    """Litres of a full tank: as it was told, else by its tables; None where nothing tells."""
+    if tank.capacity_l:
+        return tank.capacity_l
+    standing = [one for one in calibrations if one.valid_to_ms is None]
+    # Tables of sensors that were replaced stand for their past.
+    present = [one for one in standing if one.sensor_id is None or one.sensor_id in tank.sensors]
+    tops = [one.table.capacity_l for one in present or standing]
+    return sum(tops) if tops and tank.combine == "sum" else max(tops, default=None)
 
 
 def _values(
@@ -121,7 +143,7 @@ def _values(
     if every_ms is not None:
         first_ms = func.min(row.measured_at_ms).label("first_ms")
         query = (
-            select(first_ms, func.avg(row.value).label("value"), func.avg(row.temperature_c).label("warm"))
+            select(first_ms, _average(row.value).label("value"), func.avg(row.temperature_c).label("warm"))
             .where(*mine)
             .group_by(row.measured_at_ms.op("/")(every_ms))
             .order_by(first_ms)
@@ -130,7 +152,14 @@ def _values(
     return time_ms / 1000, values, warm
 
 
-def _tells_litres(unit: str, capacity_l: float | None) -> bool:
+def _average(value: Any) -> Any:
+    """Of readings that lie close together: a dead one among them is left out, nothing but 0 stays to be judged."""
+    told = func.nullif(value, DEAD_AT_TOP)
+    return func.coalesce(func.avg(func.nullif(told, 0)), func.min(told))
+
+
+def tells_litres(unit: str, capacity_l: float | None) -> bool:
+    """Whether a sensor of that unit needs no table in a tank of that capacity."""
     return unit == "litres" or (unit == "percent" and capacity_l is not None)
 
 
@@ -150,14 +179,14 @@ def _litres(
 
 
 def _without_dead(values: Floats) -> Floats:
-    """65535 is no reading of any table; 0 is judged with its neighbours later."""
-    return np.where(values == 65_535, np.nan, values)
+    """0 is judged with its neighbours later."""
+    return np.where(values == DEAD_AT_TOP, np.nan, values)
 
 
 def _combined(parts: list[_Series], how: str) -> tuple[Floats, Floats, Floats]:
     """Several series as one: at every moment of any of them, the newest value of each that is not too old."""
     if not parts:
-        return np.zeros(0), np.zeros(0), np.zeros(0)
+        return _NOTHING
     if len(parts) == 1:
         return parts[0][:3]
     moments = np.unique(np.concatenate([part.time_s for part in parts]))
@@ -165,8 +194,24 @@ def _combined(parts: list[_Series], how: str) -> tuple[Floats, Floats, Floats]:
     litres = np.where(wanted, np.stack([_held(moments, part.time_s, part.litres) for part in parts]), np.nan)
     warm = np.where(wanted, np.stack([_held(moments, part.time_s, part.temperature_c) for part in parts]), np.nan)
     is_whole = (np.isfinite(litres) == wanted).all(axis=0)
-    total = np.where(is_whole, np.nansum(litres, axis=0), np.nan)
-    return moments, total if how == "sum" else _mean(litres), _mean(warm)
+    if how == "average":
+        return moments, _average_of(litres, is_whole), _mean(warm)
+    return moments, np.where(is_whole, np.nansum(litres, axis=0), np.nan), _mean(warm)
+
+
+def _average_of(litres: Floats, is_whole: NDArray[np.bool_]) -> Floats:
+    """The average of several sensors. One that falls silent takes no step out of it: while some are missing, the others
+    count less how far they stood from the average when all told, over the last few moments."""
+    average = _mean(litres)
+    apart = np.nan_to_num(litres - average)[:, is_whole]
+    if apart.shape[1] in (0, len(average)):
+        return average
+    sums = np.cumsum(apart, axis=1)
+    sums[:, FEW:] -= sums[:, :-FEW]
+    usual = sums / np.minimum(np.arange(1, apart.shape[1] + 1), FEW)
+    newest = np.cumsum(is_whole) - 1
+    without = litres - np.where(newest >= 0, usual[:, np.maximum(newest, 0)], 0.0)
+    return np.where(is_whole, average, _mean(without))
 
 
 def _mean(held: Floats) -> Floats:

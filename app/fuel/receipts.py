@@ -1,4 +1,4 @@
-"""What receipts and fuel cards say was filled, and how it agrees with what the sensors saw."""
+"""What receipts and fuel cards say was filled."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ from app.clock import from_ms, utc_now
 from app.fleet.errors import NotFound
 from app.fleet.text import storable
 from app.fleet.vehicles import need_vehicle
-from app.fuel.calibrations import list_calibrations
-from app.fuel.consumption import Receipt, Verdict, compare
-from app.fuel.detect.events import FuelEvent
 from app.fuel.errors import FuelError
-from app.fuel.events import StoredEvent, list_events
-from app.fuel.readings import capacity_of
-from app.fuel.settings import parameters_of
-from app.fuel.tanks import list_tanks
 from app.security.audit import record_act
 from app.store.changes import raise_topic
 from app.store.ids import new_id
@@ -37,16 +30,6 @@ class StoredReceipt:
     at_ms: int
     litres: float
     reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptCheck:
-    """A refuel beside its receipt, or one of both alone. ``difference_l`` is receipt minus sensor."""
-
-    verdict: Verdict
-    event: StoredEvent | None
-    receipt: StoredReceipt | None
-    difference_l: float
 
 
 def add_receipt(
@@ -107,51 +90,6 @@ def list_receipts(
     if until_ms is not None:
         query = query.where(row.at_ms < until_ms)
     return [StoredReceipt(*tuple(found)) for found in connection.execute(query)]
-
-
-def check_receipts(connection: Connection, vehicle_id: str, from_ms_: int, to_ms: int) -> list[ReceiptCheck]:
-    """Refuels and receipts of a range side by side, by the vehicle's tolerances; false events do not count."""
-    parameters = parameters_of(connection, vehicle_id)
-    around_ms = round(parameters.receipt_window_min * 60_000)
-    stored = list_events(connection, vehicle_id=vehicle_id, since_ms=from_ms_, until_ms=to_ms, kind="refuel")
-    counted = {_found(event): event for event in reversed(stored) if event.counts}
-    receipts = {
-        one.id: one
-        for one in list_receipts(
-            connection, vehicle_id=vehicle_id, since_ms=from_ms_ - around_ms, until_ms=to_ms + around_ms
-        )
-    }
-    capacity_l = sum(
-        capacity_of(tank, list_calibrations(connection, tank.id)) for tank in list_tanks(connection, vehicle_id)
-    )
-    said = [Receipt(one.at_ms / 1000, one.litres, one.id) for one in receipts.values()]
-    checks = [
-        ReceiptCheck(
-            one.verdict,
-            None if one.event is None else counted[one.event],
-            None if one.receipt is None else receipts[one.receipt.key],
-            one.difference_l,
-        )
-        for one in compare(list(counted), said, capacity_l, parameters)
-    ]
-    # A receipt just outside the range is there for the refuel at its end, and is no finding of its own.
-    return [
-        one
-        for one in checks
-        if one.event is not None or (one.receipt is not None and from_ms_ <= one.receipt.at_ms < to_ms)
-    ]
-
-
-def _found(event: StoredEvent) -> FuelEvent:
-    return FuelEvent(
-        "refuel",
-        event.start_ms / 1000,
-        event.end_ms / 1000,
-        event.litres,
-        event.level_before_l,
-        event.level_after_l,
-        event.confidence,
-    )
 
 
 def _subject(connection: Connection, values: dict[str, Any]) -> str:

@@ -66,6 +66,16 @@ def list_profiles(connection: Connection, dialect: str | None = None) -> list[Sa
     ]
 
 
+def find_profile(connection: Connection, wanted: str) -> SavedProfile:
+    """The profile of an id, or of the end of one, or of a name, that no other has. Raises NotFound."""
+    known = list_profiles(connection)
+    found = [one for one in known if wanted and wanted.casefold() == one.name.casefold()]
+    found = found or [one for one in known if wanted and one.id.endswith(wanted)]
+    if len(found) != 1:
+        raise NotFound(f"There is no single profile “{wanted}”. List them to see their ids.")
+    return found[0]
+
+
 def remove_profile(connection: Connection, profile_id: str, *, who: str | None = None) -> None:
     """Take a profile out of the list; the record of acts keeps it. Raises NotFound."""
     row = SensorProfile

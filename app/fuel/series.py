@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.errors import FuelError
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.int8]
 
 _COLUMNS = {

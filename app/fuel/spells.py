@@ -6,11 +6,13 @@ mistake names an earlier moment, and what was noted from there on is forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
+from app.fuel.units import FormerUnit, former_units
 from app.store.tables import FuelSensor, FuelSensorSpell, Tank
 
 FROM_THE_BEGINNING_MS = -(2**62)
@@ -18,7 +20,7 @@ FROM_THE_BEGINNING_MS = -(2**62)
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A sensor in a tank; ``to_ms`` exclusive, None: still."""
+    """A sensor in a tank while it told in one unit; ``to_ms`` exclusive, None: still."""
 
     sensor_key: int
     sensor_id: str
@@ -47,6 +49,14 @@ def move_sensor(
         connection.execute(insert(spell).values(**row))
 
 
+def came_ms(connection: Connection, sensor_key: int) -> int:
+    """When a sensor came into the tank that it is in."""
+    query = select(FuelSensorSpell.from_ms).where(
+        FuelSensorSpell.sensor_key == sensor_key, FuelSensorSpell.to_ms.is_(None)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 def spells_of(connection: Connection, tank_id: str) -> Sequence[Spell]:
     """The sensors that were in a tank, in the order of their coming; removed ones have their past there as well."""
     query = (
@@ -58,10 +68,19 @@ def spells_of(connection: Connection, tank_id: str) -> Sequence[Spell]:
         .where(FuelSensorSpell.tank_id == tank_id)
         .order_by(FuelSensorSpell.from_ms, FuelSensorSpell.id)
     )  # fmt: skip
-    return [
-        Spell(row.key, row.id, row.name or row.unique_id, row.unit, row.from_ms, row.to_ms)
-        for row in connection.execute(query)
-    ]
+    rows = connection.execute(query).all()
+    former = former_units(connection, (row.key for row in rows))
+    return [spell for row in rows for spell in _by_unit(row, former.get(row.key, ()))]
+
+
+def _by_unit(row: Any, former: Sequence[FormerUnit]) -> Iterator[Spell]:
+    from_ms = row.from_ms
+    for until_ms, unit in (*former, (None, row.unit)):
+        ends = [end for end in (until_ms, row.to_ms) if end is not None]
+        to_ms = min(ends, default=None)
+        if to_ms is None or from_ms < to_ms:
+            yield Spell(row.key, row.id, row.name or row.unique_id, unit, from_ms, to_ms)
+            from_ms = to_ms
 
 
 def sensor_keys_of(connection: Connection, vehicle_id: str) -> list[int]:

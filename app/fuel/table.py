@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.errors import FuelError
 
-Floats = NDArray[np.float64]
 LARGEST_STEP = 0.10
 LARGEST_SLOPE_RATIO = 3.0
 MOST_ROWS = 2_000
@@ -46,10 +45,6 @@ class TankTable:
         with np.errstate(invalid="ignore"):
             litres[~((readings >= low - slack) & (readings <= high + slack))] = np.nan
         return litres
-
-    def is_at_top(self, litres: float) -> bool:
-        """Whether a level may be higher than it can be measured."""
-        return litres >= self.capacity_l * 0.985
 
     def rows(self) -> list[list[float]]:
         return [[float(a), float(b)] for a, b in zip(self.raw, self.litres, strict=True)]

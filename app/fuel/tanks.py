@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from app.clock import SystemClock, utc_now
+from app.errors import OperatorError
 from app.fleet.errors import NotFound
 from app.fleet.text import storable
 from app.fleet.vehicles import add_vehicle, find_vehicle, need_vehicle
 from app.fuel.errors import FuelError
-from app.fuel.spells import move_sensor
+from app.fuel.spells import came_ms, move_sensor
+from app.problems import Issue, clear_problems, raise_problem
 from app.security.audit import record_act
 from app.store.changes import raise_topic
 from app.store.ids import new_id
-from app.store.tables import Calibration, FuelSensor, Tank, Vehicle
+from app.store.tables import FuelSensor, Tank, Vehicle
 
 FUELS = ("diesel", "petrol", "other")
 COMBINE = ("average", "sum")
 LARGEST_L = 100_000.0
+_UNBOUND = "fuel_binding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +151,14 @@ def remove_tank(connection: Connection, tank_id: str, *, now_ms: int | None = No
     row = _tank(connection, tank_id)
     sensors = raise_topic(connection, "fuel_sensors")
     version = raise_topic(connection, "tanks")
-    for key in connection.execute(select(FuelSensor.key).where(FuelSensor.tank_id == tank_id)).scalars().all():
-        move_sensor(connection, key, None, _moment(now_ms))
-    connection.execute(
-        update(FuelSensor).where(FuelSensor.tank_id == tank_id).values(tank_id=None, changed_version=sensors)
-    )
+    inside = connection.execute(select(FuelSensor.__table__).where(FuelSensor.tank_id == tank_id)).all()
+    for sensor in inside:
+        move_sensor(connection, sensor.key, None, _moment(now_ms))
+        _put(connection, sensor, None, sensors)
     connection.execute(update(Tank).where(Tank.id == tank_id).values(removed_at=utc_now(), changed_version=version))
     subject = _plate(connection, row.vehicle_id)
-    record_act(connection, what="tank.remove", subject=subject, before={"id": tank_id, "name": row.name}, who=who)
+    before = {"id": tank_id, "name": row.name, "sensors": [sensor.id for sensor in inside]}
+    record_act(connection, what="tank.remove", subject=subject, before=before, who=who)
 
 
 def bind_sensor(
@@ -177,9 +181,7 @@ def bind_sensor(
     if row.tank_id == tank_id and since_ms is None:
         return
     version = raise_topic(connection, "fuel_sensors")
-    connection.execute(
-        update(FuelSensor).where(FuelSensor.id == sensor_id).values(tank_id=tank_id, changed_version=version)
-    )
+    _put(connection, row, tank_id, version)
     raise_topic(connection, "tanks")  # its readings are others now
     move_sensor(connection, row.key, tank_id, _moment(now_ms), since_ms)
     record_act(
@@ -200,12 +202,16 @@ def replace_sensor(
     The old one keeps its past there, and the new one needs a calibration of its own.
     """
     old, new = _sensor(connection, old_id), _sensor(connection, new_id)
+    if old.key == new.key:
+        raise FuelError("A sensor does not take its own place. Choose the one that was built in instead of it.")
     if old.tank_id is None:
         raise FuelError("The sensor that is replaced is in no tank. Put the new one into its tank instead.")
-    if old.key == new.key or new.tank_id is not None:
+    if new.tank_id is not None:
         raise FuelError("The new sensor is in a tank already. Take it out there first.")
     moment_ms = _moment(at_ms)
     tank_id = old.tank_id
+    if moment_ms <= came_ms(connection, old.key):
+        raise FuelError("The old sensor was not in its tank yet at that time. Name the moment when it was replaced.")
     bind_sensor(connection, old_id, None, since_ms=moment_ms, who=who)
     bind_sensor(connection, new_id, tank_id, since_ms=moment_ms, who=who)
 
@@ -214,8 +220,8 @@ def remove_sensor(connection: Connection, sensor_id: str, *, now_ms: int | None 
     """Take a sensor out of the lists; its past stays in its tank. When it reports again it waits. Raises NotFound."""
     row = _sensor(connection, sensor_id)
     version = raise_topic(connection, "fuel_sensors")
-    values = {"tank_id": None, "removed_at": utc_now(), "changed_version": version}
-    connection.execute(update(FuelSensor).where(FuelSensor.id == sensor_id).values(**values))
+    _put(connection, row, None, version)
+    connection.execute(update(FuelSensor).where(FuelSensor.id == sensor_id).values(removed_at=utc_now()))
     raise_topic(connection, "tanks")
     move_sensor(connection, row.key, None, _moment(now_ms))
     record_act(
@@ -224,43 +230,69 @@ def remove_sensor(connection: Connection, sensor_id: str, *, now_ms: int | None 
     )  # fmt: skip
 
 
-def bind_by_settings(connection: Connection) -> int:
+def bind_by_settings(connection: Connection, now_ms: int | None = None) -> int:
     """Bind waiting sensors whose settings name a vehicle; vehicle and tank are made where they do not exist.
 
-    Done once per sensor: a sensor that an operator takes out again stays out. Returns how many were bound.
+    Done once per sensor: a sensor that an operator takes out again stays out. One that cannot be bound as it wishes
+    waits, and a problem says so. Returns how many were bound.
     """
     bound = 0
+    refused: dict[str, list[str]] = {}
     for sensor in list_sensors(connection):
-        plate = str(sensor.settings.get("vehicle") or "").strip()
-        wish = f"{plate}/{sensor.settings.get('tank') or ''}"
-        if sensor.tank_id is not None or not plate or sensor.settings.get("bound_as") == wish:
+        wish = _wish(sensor.settings)
+        if sensor.tank_id is not None or wish is None or sensor.settings.get("bound_as") == "/".join(wish):
             continue
-        vehicle_id = find_vehicle(connection, plate) or add_vehicle(connection, plate, who="settings")
-        name = str(sensor.settings.get("tank") or "").strip()
-        known = [tank for tank in list_tanks(connection, vehicle_id) if tank.name.casefold() == name.casefold()]
-        tank_id = known[0].id if known else add_tank(connection, vehicle_id, name=name, who="settings")
-        bind_sensor(connection, sensor.id, tank_id, who="settings")
-        settings = {**sensor.settings, "bound_as": wish}
-        connection.execute(update(FuelSensor).where(FuelSensor.id == sensor.id).values(settings=settings))
-        bound += 1
+        try:
+            with connection.begin_nested():
+                _bind_as_wished(connection, sensor.id, *wish, now_ms)
+        except OperatorError as err:
+            refused.setdefault(err.why, []).append(sensor.label)
+        else:
+            bound += 1
+    if refused:
+        reasons = [f"{', '.join(labels)}: {why}" for why, labels in refused.items()]
+        detail = " ".join((*reasons, "Name the vehicle anew in the sensor's settings, or give it a tank yourself."))
+        issue = Issue(_UNBOUND, "A fuel sensor could not be put into the tank that its settings name", detail, "none")
+        raise_problem(connection, None, issue, _moment(now_ms))
+    else:
+        clear_problems(connection, None, frozenset({_UNBOUND}), _moment(now_ms))
     return bound
+
+
+def _bind_as_wished(connection: Connection, sensor_id: str, plate: str, name: str, now_ms: int | None) -> None:
+    """Raises Ambiguous, FleetError for a vehicle that cannot be found or made."""
+    vehicle_id = find_vehicle(connection, plate) or add_vehicle(connection, plate, who="settings")
+    known = [tank for tank in list_tanks(connection, vehicle_id) if tank.name.casefold() == name.casefold()]
+    tank_id = known[0].id if known else add_tank(connection, vehicle_id, name=name, who="settings")
+    bind_sensor(connection, sensor_id, tank_id, now_ms=now_ms, who="settings")
+
+
+def _wish(settings: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The vehicle and the tank that a sensor's source names."""
+    plate, tank = (str(settings.get(name) or "").strip() for name in ("vehicle", "tank"))
+    return (plate, tank) if plate else None
+
+
+def _put(connection: Connection, sensor: Any, tank_id: str | None, version: int) -> None:
+    """Whoever puts a sensor somewhere knows better than its settings, until they name something else."""
+    wish = _wish(sensor.settings)
+    settings = sensor.settings if wish is None else {**sensor.settings, "bound_as": "/".join(wish)}
+    values = {"tank_id": tank_id, "settings": settings, "changed_version": version}
+    connection.execute(update(FuelSensor).where(FuelSensor.key == sensor.key).values(**values))
 
 
 def rename_sensor(connection: Connection, sensor_id: str, name: str, *, who: str | None = None) -> None:
     """Raises NotFound."""
     row = _sensor(connection, sensor_id)
+    new = storable(" ".join(name.split()), 200)
+    if new == row.name:
+        return
     version = raise_topic(connection, "fuel_sensors")
-    values = {"name": storable(" ".join(name.split()), 200), "changed_version": version}
-    connection.execute(update(FuelSensor).where(FuelSensor.id == sensor_id).values(**values))
+    connection.execute(update(FuelSensor).where(FuelSensor.id == sensor_id).values(name=new, changed_version=version))
     record_act(
-        connection, what="fuel_sensor.set", subject=row.unique_id, before={"name": row.name},
-        after={"name": values["name"]}, who=who,
+        connection, what="fuel_sensor.set", subject=row.unique_id, before={"name": row.name}, after={"name": new},
+        who=who,
     )  # fmt: skip
-
-
-def is_calibrated(connection: Connection, sensor_id: str) -> bool:
-    query = select(Calibration.id).where(Calibration.sensor_id == sensor_id, Calibration.removed_at.is_(None))
-    return connection.execute(query.limit(1)).first() is not None
 
 
 def _checked(*, name: str, fuel: str, capacity_l: float | None, combine: str) -> dict[str, Any]:

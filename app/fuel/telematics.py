@@ -2,19 +2,32 @@
 
 Positions are followed by a cursor on their ids. A new mapping also gets what is stored already, in the order of time
 and a bounded piece per step; both may meet, because a reading is stored once. Cursors are saved with what they read.
+
+A message without a position is stored nowhere else: its readings keep the number as it was told, and a mapping that
+is changed is applied to that. The median is taken among readings of the same origin, live as out of the history.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from adapters.records import Attributes, DeviceStatus, FuelReading, Record
+from adapters.records import DeviceStatus, FuelReading, Record
 from app.fleet.plausibility import Mark
 from app.fuel.intake import insert_readings, note_newest
-from app.fuel.mappings import FACT, MappingRow, Reading, list_mappings, number_in, trailing_medians
+from app.fuel.mappings import (
+    FACT,
+    FROM_THE_BEGINNING_MS,
+    MappingRow,
+    list_mappings,
+    number_in,
+    scaled,
+    trailing_medians,
+    value_of,
+)
 from app.store.changes import raise_topic
 from app.store.facts import get_fact, set_fact
 from app.store.store import Store
@@ -25,6 +38,9 @@ IDS_AT_ONCE = 20_000
 BUSY_S = 0.05
 _NO_TIME = int(Mark.NO_DEVICE_TIME | Mark.AHEAD | Mark.ABSURD_DATE)
 _INFORMATION = "information"
+_NUMBER, _IGNITION = "number", "ignition"
+"""What a reading of a message without a position keeps of it."""
+_STATUSES = "statuses"
 
 
 class TelematicsFollower:
@@ -35,11 +51,10 @@ class TelematicsFollower:
 
     def step(self, store: Store, now_ms: int) -> float | None:
         """A piece of what is new, a piece of each history. Returns soon while something is left."""
-        del now_ms
         with store.read() as connection:
             if not list_mappings(connection):
                 return None
-        return BUSY_S if store.write(_advance, rows=POSITIONS_AT_ONCE).result() else None
+        return BUSY_S if store.write(partial(_advance, now_ms=now_ms), rows=POSITIONS_AT_ONCE).result() else None
 
 
 def readings_of_statuses(connection: Connection, integration_id: str, records: Iterable[Record]) -> list[FuelReading]:
@@ -56,18 +71,37 @@ def readings_of_statuses(connection: Connection, integration_id: str, records: I
     for mapping in mappings:
         if mapping.device_key in names:
             by_device.setdefault(names[mapping.device_key], []).append(mapping)
-    found = []
-    for status in told:
-        for mapping in by_device.get(status.device, ()):
-            values = {**(status.attributes or {}), "external_v": status.external_v, "battery_v": status.battery_v}
-            value = _value(mapping.reading, {**values, "ignition": status.ignition})
-            if value is not None:
-                at_ms = status.received_at_ms
-                found.append(FuelReading(mapping.unique_id, at_ms, at_ms, value, raw=status.raw))
+    found: list[FuelReading] = []
+    for device, own in by_device.items():
+        statuses = sorted((one for one in told if one.device == device), key=lambda one: one.received_at_ms)
+        for mapping in own:
+            found += _readings_of(connection, mapping, statuses)
     return found
 
 
-def _advance(connection: Connection) -> bool:
+def _readings_of(connection: Connection, mapping: MappingRow, statuses: Sequence[DeviceStatus]) -> list[FuelReading]:
+    """The readings that one mapping makes of one device's messages, which are in the order of time."""
+    reading = mapping.reading
+    values = []
+    for status in statuses:
+        told = {**(status.attributes or {}), "external_v": status.external_v, "battery_v": status.battery_v}
+        value = value_of(reading, {**told, "ignition": status.ignition})
+        if value is not None:
+            kept = {_NUMBER: number_in(told.get(reading.attribute)), _IGNITION: status.ignition}
+            values.append((status, value, kept))
+    if not values:
+        return []
+    before = _statuses_before(connection, mapping, values[0][0].received_at_ms)
+    smooth = trailing_medians([value for _status, value, _kept in values], before, reading.median)
+    return [
+        FuelReading(
+            mapping.unique_id, status.received_at_ms, status.received_at_ms, value, attributes=kept, raw=status.raw
+        )
+        for (status, _value, kept), value in zip(values, smooth, strict=True)
+    ]
+
+
+def _advance(connection: Connection, now_ms: int) -> bool:
     """One piece of work in one transaction; returns whether something is left."""
     mappings = list_mappings(connection)
     state = get_fact(connection, FACT) or {}
@@ -78,11 +112,11 @@ def _advance(connection: Connection) -> bool:
     if history or _is_any(connection, mappings, position_id, until):
         raise_topic(connection, "fuel_readings")
         version = raise_topic(connection, "fuel_sensors")
-        _take_new(connection, mappings, position_id, until, version)
+        _take_new(connection, mappings, position_id, until, version, now_ms)
         by_key = {str(one.sensor_key): one for one in mappings}
         left: dict[str, list[Any]] = {}
         for key, (after_ms, clear) in history.items():
-            rest = _take_old(connection, by_key[key], after_ms, clear, version) if key in by_key else None
+            rest = _take_old(connection, by_key[key], after_ms, clear, version, now_ms) if key in by_key else None
             if rest is not None:
                 left[key] = rest
         history = left
@@ -108,7 +142,7 @@ _USABLE = (PositionRow.attributes.is_not(None), PositionRow.marks.bitwise_and(_N
 
 
 def _take_new(
-    connection: Connection, mappings: Sequence[MappingRow], after_id: int, until_id: int, version: int
+    connection: Connection, mappings: Sequence[MappingRow], after_id: int, until_id: int, version: int, now_ms: int
 ) -> None:
     devices = {one.device_key for one in mappings}
     query = (
@@ -120,18 +154,26 @@ def _take_new(
     for row in connection.execute(query):
         by_device.setdefault(row.device_key, []).append(row)
     for mapping in mappings:
-        _store(connection, mapping, by_device.get(mapping.device_key, []), version)
+        _store(connection, mapping, by_device.get(mapping.device_key, []), version, now_ms)
 
 
 def _take_old(
-    connection: Connection, mapping: MappingRow, after_ms: int, clear: bool, version: int
+    connection: Connection, mapping: MappingRow, after_ms: int, phase: bool | str, version: int, now_ms: int
 ) -> list[Any] | None:
-    """A piece of the stored history of a mapping; where to go on, None at its end."""
-    if clear:
+    """A piece of the stored history of a mapping; where to go on, None at its end.
+
+    ``phase``: True while what was made of positions is cleared away, then ``_STATUSES`` while the readings of messages
+    without a position are made anew, then False.
+    """
+    if phase is True:
         row = FuelReadingRow
-        some = select(row.id).where(row.sensor_key == mapping.sensor_key).limit(POSITIONS_AT_ONCE)
-        if connection.execute(delete(row).where(row.id.in_(some))).rowcount:
+        some = select(row.id).where(row.sensor_key == mapping.sensor_key, row.position_id.is_not(None))
+        if connection.execute(delete(row).where(row.id.in_(some.limit(POSITIONS_AT_ONCE)))).rowcount:
             return [after_ms, True]
+        phase = _STATUSES
+    if phase == _STATUSES:
+        last_ms = _retake_statuses(connection, mapping, after_ms, version, now_ms)
+        return [FROM_THE_BEGINNING_MS, False] if last_ms is None else [last_ms, _STATUSES]
     query = (
         select(*_COLUMNS)
         .where(PositionRow.device_key == mapping.device_key, PositionRow.fixed_at_ms > after_ms, *_USABLE)
@@ -139,7 +181,7 @@ def _take_old(
         .limit(POSITIONS_AT_ONCE)
     )
     rows = connection.execute(query).all()
-    _store(connection, mapping, rows, version)
+    _store(connection, mapping, rows, version, now_ms)
     if len(rows) < POSITIONS_AT_ONCE:
         return None
     last_ms = rows[-1].fixed_at_ms
@@ -147,8 +189,45 @@ def _take_old(
     return [last_ms - 1 if last_ms > rows[0].fixed_at_ms else last_ms, False]
 
 
-def _store(connection: Connection, mapping: MappingRow, rows: Sequence[Any], version: int) -> None:
-    told = [(row, value) for row in rows if (value := _value(mapping.reading, row.attributes or {})) is not None]
+def _retake_statuses(
+    connection: Connection, mapping: MappingRow, after_ms: int, version: int, now_ms: int
+) -> int | None:
+    """Apply a mapping to a piece of the readings that came without a position; the last one's time, None at the end.
+
+    They are rows of a new id, as everything is that has to be computed anew. What the mapping leaves out (the ignition
+    was off) stays without a value, because the next change may want it.
+    """
+    row, reading = FuelReadingRow, mapping.reading
+    query = (
+        select(row.__table__)
+        .where(row.sensor_key == mapping.sensor_key, row.position_id.is_(None), row.measured_at_ms > after_ms)
+        .order_by(row.measured_at_ms)
+        .limit(POSITIONS_AT_ONCE)
+    )
+    rows = connection.execute(query).all()
+    kept = [one for one in rows if _NUMBER in (one.attributes or {})]
+    told = [one for one in kept if not reading.ignition_only or one.attributes.get(_IGNITION) is True]
+    values: dict[int, float] = {}
+    if told:
+        numbers = [scaled(reading, one.attributes[_NUMBER]) for one in told]
+        before = _statuses_before(connection, mapping, told[0].measured_at_ms)
+        smooth = trailing_medians(numbers, before, reading.median)
+        values = {one.id: value for one, value in zip(told, smooth, strict=True)}
+    if kept:
+        connection.execute(delete(row).where(row.id.in_([one.id for one in kept])))
+        again = []
+        for one in kept:
+            value = values.get(one.id)
+            new = {"value": value, "status": "not_available" if value is None else "ok"}
+            again.append({name: found for name, found in one._mapping.items() if name != "id"} | new)
+        insert_readings(connection, again)
+    if told:
+        note_newest(connection, mapping.sensor_key, told[-1].measured_at_ms, values[told[-1].id], "ok", version, now_ms)
+    return rows[-1].measured_at_ms if len(rows) == POSITIONS_AT_ONCE else None
+
+
+def _store(connection: Connection, mapping: MappingRow, rows: Sequence[Any], version: int, now_ms: int) -> None:
+    told = [(row, value) for row in rows if (value := value_of(mapping.reading, row.attributes or {})) is not None]
     if not told:
         return
     numbers = [value for _row, value in told]
@@ -172,21 +251,29 @@ def _store(connection: Connection, mapping: MappingRow, rows: Sequence[Any], ver
             for (row, number), value in zip(told, smooth, strict=True)
         ],
     )
-    note_newest(connection, mapping.sensor_key, told[-1][0].fixed_at_ms, smooth[-1], "ok", version)
+    note_newest(connection, mapping.sensor_key, told[-1][0].fixed_at_ms, smooth[-1], "ok", version, now_ms)
 
 
 def _before(connection: Connection, sensor_key: int, at_ms: int, count: int) -> list[float]:
-    """The values before a moment as they were sent."""
+    """The values before a moment as they were sent with positions."""
     if count < 1:
         return []
     row = FuelReadingRow
-    query = select(row.value, row.attributes).where(row.sensor_key == sensor_key, row.measured_at_ms < at_ms)
+    query = select(row.value, row.attributes).where(
+        row.sensor_key == sensor_key, row.measured_at_ms < at_ms, row.position_id.is_not(None)
+    )
     newest = connection.execute(query.order_by(row.measured_at_ms.desc()).limit(count)).all()
     return [(one.attributes or {}).get("as_sent", one.value) for one in reversed(newest)]
 
 
-def _value(reading: Reading, attributes: Attributes) -> float | None:
-    if reading.ignition_only and attributes.get("ignition") is not True:
-        return None
-    number = number_in(attributes.get(reading.attribute))
-    return None if number is None else number * reading.scale + reading.offset
+def _statuses_before(connection: Connection, mapping: MappingRow, at_ms: int) -> list[float]:
+    """The same of messages without a position, by the mapping as it is now."""
+    reading, row = mapping.reading, FuelReadingRow
+    if reading.median <= 1:
+        return []
+    query = select(row.attributes).where(
+        row.sensor_key == mapping.sensor_key, row.measured_at_ms < at_ms, row.position_id.is_(None),
+        row.value.is_not(None), row.attributes.is_not(None),
+    )  # fmt: skip
+    newest = connection.execute(query.order_by(row.measured_at_ms.desc()).limit(reading.median - 1)).scalars().all()
+    return [scaled(reading, kept[_NUMBER]) for kept in reversed(newest) if _NUMBER in kept]

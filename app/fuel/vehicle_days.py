@@ -70,11 +70,16 @@ def vehicle_span(connection: Connection, vehicle_id: str, from_ms_: int, to_ms: 
     tanks = list_tanks(connection, vehicle_id)
     first, last = (from_ms(moment).date().isoformat() for moment in (from_ms_, to_ms))
     rows = list_days(connection, [tank.id for tank in tanks], first, last)
+    capacity_l = sum(capacity_of(tank, list_calibrations(connection, tank.id)) for tank in tanks)
+    return span_of(rows, len(tanks), capacity_l)
+
+
+def span_of(rows: Sequence[DayTotal], tanks: int, capacity_l: float) -> VehicleSpan:
+    """The days of all of a vehicle's tanks, which are ``tanks`` in number and hold ``capacity_l`` together."""
     by_day: dict[str, list[DayTotal]] = {}
     for row in rows:
         by_day.setdefault(row.day, []).append(row)
-    days = tuple(_together(day, own, len(tanks)) for day, own in sorted(by_day.items()))
-    capacity_l = sum(capacity_of(tank, list_calibrations(connection, tank.id)) for tank in tanks)
+    days = tuple(_together(day, own, tanks) for day, own in sorted(by_day.items()))
     return VehicleSpan(days, _totals(days), capacity_l)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.parameters import Parameters
 
-Floats = NDArray[np.float64]
 STANDARD_C = 15.0
 STEADY_S = 7_200.0
 """A sensor tells the temperature of its head: over so long a time it follows the fuel."""

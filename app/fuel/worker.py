@@ -7,6 +7,7 @@ begins again where it was.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC
 from functools import partial
 
@@ -15,8 +16,9 @@ from sqlalchemy import Connection, func, select
 from app.clock import from_ms
 from app.fuel.agenda import Work, cross_out, learn, open_work
 from app.fuel.analyse import analyse
-from app.fuel.columns import MILLIONTHS, WHOLE, Floats, read_columns
-from app.fuel.days import Computed, write_days
+from app.fuel.arrays import Floats
+from app.fuel.columns import MILLIONTHS, WHOLE, read_columns
+from app.fuel.days import Computed, first_standing_ms, write_days
 from app.fuel.events import list_events
 from app.fuel.motion import vehicle_motion
 from app.fuel.readings import tank_readings
@@ -25,6 +27,7 @@ from app.fuel.reconcile import reconcile
 from app.fuel.settings import parameters_of
 from app.fuel.spells import sensor_keys_of, spells_of
 from app.fuel.tanks import TankListing, list_tanks
+from app.store.errors import StoreError
 from app.store.retention import get_retention
 from app.store.store import Store
 from app.store.tables import EngineReadingRow, FuelReadingRow
@@ -41,9 +44,12 @@ EVERY_MS = 5_000
 """Readings that lie closer are averaged: no refuel shows better in ten of a second."""
 LIVE_MS = 30_000
 """Between two computations of one tank for what comes in; what a person did is computed at once."""
+AFTER_FAILURE_MS = 300_000
 TANKS_AT_ONCE = 4
 AGAIN_S = 30.0
 BUSY_S = 0.05
+
+_log = logging.getLogger(__name__)
 
 
 class FuelWorker:
@@ -56,6 +62,7 @@ class FuelWorker:
 
     def __init__(self) -> None:
         self._computed_ms: dict[str, int] = {}
+        self._failed_ms: dict[str, int] = {}
 
     def step(self, store: Store, now_ms: int) -> float | None:
         """Learn what moved, compute a few tanks. Returns soon for more, later while live data wait for their turn."""
@@ -64,15 +71,32 @@ class FuelWorker:
             waiting = {tank_id: self._due_ms(work) for tank_id, work in open_work(connection).items()}
         due = sorted((due_ms, tank_id) for tank_id, due_ms in waiting.items() if due_ms <= now_ms)
         for _due_ms, tank_id in due[:TANKS_AT_ONCE]:
-            if compute(store, tank_id, now_ms):
-                self._computed_ms[tank_id] = now_ms
+            self._try(store, tank_id, now_ms)
         if len(due) > TANKS_AT_ONCE:
             return BUSY_S
         with store.read() as connection:
             left = [self._due_ms(work) for work in open_work(connection).values()]
         return max((min(left) - now_ms) / 1000, BUSY_S) if left else AGAIN_S
 
+    def _try(self, store: Store, tank_id: str, now_ms: int) -> None:
+        """Compute a tank. A defect that one of them meets costs the others nothing; what the store cannot do, all."""
+        try:
+            is_done = compute(store, tank_id, now_ms)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - a defect in one must not end the others
+            if tank_id not in self._failed_ms:
+                _log.exception("the fuel of tank %s cannot be computed; it is tried again now and then", tank_id)
+            self._failed_ms[tank_id] = now_ms
+            return
+        self._failed_ms.pop(tank_id, None)
+        if is_done:
+            self._computed_ms[tank_id] = now_ms
+
     def _due_ms(self, work: Work) -> int:
+        failed_ms = self._failed_ms.get(work.tank_id)
+        if failed_ms is not None:
+            return failed_ms + AFTER_FAILURE_MS
         last_ms = self._computed_ms.get(work.tank_id)
         return 0 if last_ms is None or not work.is_live else last_ms + LIVE_MS
 
@@ -85,10 +109,11 @@ def compute(store: Store, tank_id: str, now_ms: int) -> bool:
             return True
         tank = next((one for one in list_tanks(connection) if one.id == tank_id), None)
         if tank is not None:
-            until_ms = min(work.since_ms + LONGEST_MS, now_ms + DAY_MS)
-            computed = _computed(connection, tank, work.since_ms, until_ms)
-            next_ms = None if until_ms >= now_ms else _next_reading(connection, tank_id, until_ms - SETTLED_MS)
             forgotten_ms = now_ms - (get_retention(connection).positions_days - 1) * DAY_MS
+            since_ms = max(work.since_ms, forgotten_ms)
+            until_ms = min(since_ms + LONGEST_MS, now_ms + DAY_MS)
+            computed = _computed(connection, tank, since_ms, until_ms)
+            next_ms = None if until_ms >= now_ms else _next_known(connection, tank_id, until_ms - SETTLED_MS)
     if tank is None:
         store.write(partial(cross_out, work=work, next_ms=None)).result()
         return True
@@ -97,10 +122,15 @@ def compute(store: Store, tank_id: str, now_ms: int) -> bool:
 
     def save(connection: Connection) -> None:
         reconcile(connection, tank, computed.found.events, settled_ms, until_ms, now_ms)
-        since_ms = settled_ms - LONGEST_EVENT_MS
-        events = list_events(connection, vehicle_id=tank.vehicle_id, tank_id=tank_id, since_ms=since_ms, limit=100_000)
+        events = list_events(
+            connection,
+            vehicle_id=tank.vehicle_id,
+            tank_id=tank_id,
+            since_ms=settled_ms - LONGEST_EVENT_MS,
+            limit=100_000,
+        )
         first_day = from_ms(settled_ms).astimezone(UTC).date()
-        write_days(connection, tank, computed, events, first_day, now_ms, work.why)
+        write_days(connection, tank, computed, events, first_day, until_ms, now_ms, work.why)
         cross_out(connection, work, next_ms)
 
     store.write(save).result()
@@ -117,8 +147,9 @@ def _computed(connection: Connection, tank: TankListing, since_ms: int, until_ms
 
 
 def _first_needed(connection: Connection, tank_id: str, since_ms: int) -> int:
-    first_ms = since_ms - LOOKBACK_MS
+    """A sensor that told nothing for a month while others of its tank did is not waited for."""
     row = FuelReadingRow
+    spans: list[tuple[int, int]] = []
     for key in {spell.sensor_key for spell in spells_of(connection, tank_id)}:
         before = (
             select(row.measured_at_ms)
@@ -127,18 +158,22 @@ def _first_needed(connection: Connection, tank_id: str, since_ms: int) -> int:
             .limit(LOOKBACK_READINGS)
             .subquery()
         )
-        oldest = connection.execute(select(func.min(before.c.measured_at_ms))).scalar_one()
+        times = before.c.measured_at_ms
+        oldest, newest = connection.execute(select(func.min(times), func.max(times))).one()
         if oldest is not None:
-            first_ms = min(first_ms, oldest)
-    return first_ms
+            spans.append((oldest, newest))
+    last_ms = max((newest for _oldest, newest in spans), default=since_ms)
+    needed = (oldest for oldest, newest in spans if newest > last_ms - LONGEST_MS)
+    return min([since_ms - LOOKBACK_MS, *needed])
 
 
-def _next_reading(connection: Connection, tank_id: str, from_ms_: int) -> int | None:
-    """The first reading of a tank from a time on: stretches without any are not worked through."""
+def _next_known(connection: Connection, tank_id: str, from_ms_: int) -> int | None:
+    """The first reading of a tank from a time on, or what was found there once: the rest is not worked through."""
     row = FuelReadingRow
     keys = {spell.sensor_key for spell in spells_of(connection, tank_id)}
     query = select(func.min(row.measured_at_ms)).where(row.measured_at_ms >= from_ms_)
     firsts: list[int | None] = [connection.execute(query.where(row.sensor_key == key)).scalar_one() for key in keys]
+    firsts.append(first_standing_ms(connection, tank_id, from_ms_))
     return min((first for first in firsts if first is not None), default=None)
 
 

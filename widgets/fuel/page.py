@@ -51,6 +51,7 @@ class FuelPage(Page):
         self.drains = StatCard(theme, tr("Drains, 7 days"), "droplets", "error")
         self.waiting = StatCard(theme, tr("Sensors waiting"), "inbox", "info")
         self.tanks = outline_button(theme, tr("Tanks and sensors…"), "settings")
+        self.mappings = outline_button(theme, tr("Values from trackers…"), "satellite-dish")
         self.parameters = outline_button(theme, tr("Parameters…"), "sliders-horizontal")
         self.report = outline_button(theme, tr("Report…"), "file-text")
         self.search = SearchField(theme, tr("Plate…"))
@@ -68,7 +69,7 @@ class FuelPage(Page):
     def _lay_out(self) -> None:
         column = self.column()
         subtitle = tr("Levels, refuels and drains of each vehicle, with the evidence behind them")
-        column.addWidget(PageHeader(tr("Fuel"), subtitle, [self.report, self.parameters, self.tanks]))
+        column.addWidget(PageHeader(tr("Fuel"), subtitle, [self.report, self.parameters, self.mappings, self.tanks]))
         cards = QWidget()
         grid = CardGrid(cards, min_width=200, is_balanced=True)
         for card in (self.measured, self.on_board, self.drains, self.waiting):
@@ -121,6 +122,7 @@ class FuelPage(Page):
         self.receipts.remove_wanted.connect(lambda row: self.spawn(self._remove_receipts(row), "receipt"))
         self.receipts.table.selected.connect(self._on_checked)
         self.tanks.clicked.connect(lambda: self._open("fuel_tanks"))
+        self.mappings.clicked.connect(lambda: self._open("fuel_mappings"))
         self.report.clicked.connect(lambda: self.spawn(self._report(), "report"))
         self.parameters.clicked.connect(lambda: self._open("fuel_parameters"))
         self.context.formats.ticked.connect(self._on_ticked)

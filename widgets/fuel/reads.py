@@ -11,8 +11,8 @@ from app.fuel.analyse import smoothed
 from app.fuel.detect.filters import is_spike
 from app.fuel.detect.states import is_moving
 from app.fuel.events import StoredEvent, list_events
-from app.fuel.motion import vehicle_motion
-from app.fuel.readings import tank_readings, together
+from app.fuel.motion import ENOUGH_FIXES, vehicle_motion
+from app.fuel.readings import tank_readings, vehicle_samples
 from app.fuel.settings import parameters_of
 from app.fuel.tanks import list_tanks
 from widgets.charts.pyramid import Floats, Pyramid
@@ -38,20 +38,16 @@ class ChartData:
 
 def read_chart(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int) -> ChartData:
     """Readings as litres raw and smoothed, speed and ignition, events, calibration versions."""
-    motion = vehicle_motion(connection, vehicle_id, from_ms - MOTION_BEFORE_MS, to_ms)
+    motion = vehicle_motion(connection, vehicle_id, from_ms - MOTION_BEFORE_MS, to_ms, enough=ENOUGH_FIXES)
     tanks = list_tanks(connection, vehicle_id)
     parts = [tank_readings(connection, tank, from_ms, to_ms, motion=motion) for tank in tanks]
     parameters = parameters_of(connection, vehicle_id)
-    time_s, litres = together(parts) if parts else (np.zeros(0), np.zeros(0))
+    samples = vehicle_samples(connection, vehicle_id, parts, motion)
+    time_s, litres, ignition = samples.time_s, samples.raw, samples.ignition
+    moving = is_moving(samples.speed_km_h, ignition)
     used = np.isfinite(litres)
-    capacity = sum(part.capacity_l for part in parts) or 1.0
-    speed = parts[0].samples.speed_km_h if len(parts) == 1 else np.full(len(time_s), np.nan)
-    if len(time_s):
-        valid = used.copy()
-        used[valid] = ~is_spike(litres[valid], capacity)
-    smooth = smoothed(litres, used, is_moving(speed), parameters)
-    ignition = parts[0].samples.ignition if len(parts) == 1 else np.zeros(0)
-    ignition_s = time_s if len(parts) == 1 else np.zeros(0)
+    used[used] = ~is_spike(litres[used], sum(part.capacity_l for part in parts), moving[used])
+    smooth = smoothed(litres, used, moving, parameters)
     versions = sorted(
         {
             (one.valid_from_ms / 1000, f"{part.tank.name} v{one.version}".strip())
@@ -66,7 +62,7 @@ def read_chart(connection: Connection, vehicle_id: str, from_ms: int, to_ms: int
             "raw": Pyramid(*_broken(time_s, litres)),
             "smooth": Pyramid(*_broken(time_s, smooth)),
             "speed": Pyramid(*_broken(motion.time_s, motion.speed_km_h)),
-            "ignition": Pyramid(ignition_s, np.where(ignition < 0, 0, ignition).astype(np.float64)),
+            "ignition": Pyramid(time_s, np.where(ignition < 0, 0, ignition).astype(np.float64)),
         },
         events=tuple(list_events(connection, vehicle_id=vehicle_id, since_ms=from_ms, until_ms=to_ms)),
         versions=tuple(versions),

@@ -17,7 +17,7 @@ from adapters.errors import AdapterError
 from app.clock import utc_now
 from app.errors import OperatorError
 from app.fuel.captures import read_capture
-from app.fuel.profiles import changes_to_write, compare, load_profile, profile_of, save_profile
+from app.fuel.profiles import changes_to_write, compare, profile_of
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -261,22 +261,20 @@ class WorkbenchPage(Page):
         if all(one.ok for one in written):
             self.context.notify("ok", tr("Written and read back."))
         else:
-            self.context.notify("error", tr("A setting did not hold. Nothing behind it was written."))
+            self.context.notify(
+                "error", tr("A setting did not hold or could not be read back. Nothing behind it was written.")
+            )
 
     async def _save_profile(self) -> None:
         facts = self._need_sensor()
-        path = await ask.save_file(
-            self, tr("Save the profile"), f"{facts.model or 'sensor'}.profile.json", ["Profile (*.json)"]
-        )
-        if path is not None:
-            await asyncio.to_thread(save_profile, path, profile_of(facts, self.settings.settings))
-            self.context.notify("ok", tr("The profile is saved as {name}.", name=path.name))
+        keep = self.context.doors.dialogs["keep_profile"]
+        await keep(self.context, self, profile_of(facts, self.settings.settings))
 
     async def _load_profile(self) -> None:
-        self._need_sensor()
-        path = await ask.open_file(self, tr("Compare with a profile"), ["Profile (*.json)"])
-        if path is not None:
-            differences = compare(await asyncio.to_thread(load_profile, path), self.settings.settings)
+        facts = self._need_sensor()
+        profile = await self.context.doors.dialogs["choose_profile"](self.context, self, facts.dialect)
+        if profile is not None:
+            differences = compare(profile, self.settings.settings)
             self.settings.propose(changes_to_write(differences))
             self.settings.show_differences(differences)
 

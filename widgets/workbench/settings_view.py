@@ -28,7 +28,7 @@ Field = QSpinBox | QComboBox | QLineEdit
 
 
 class SettingsView(QWidget):
-    """``write_wanted`` carries the changed values by name; the others ask for a file or for the sensor."""
+    """``write_wanted`` carries the changed values by name; the others ask for a profile or for the sensor."""
 
     write_wanted = Signal(object)
     reload_wanted = Signal()
@@ -44,7 +44,7 @@ class SettingsView(QWidget):
         self.marks: dict[str, object] = {}
         self.reload = outline_button(theme, tr("Read again"), "refresh-cw", small=True)
         self.save = outline_button(theme, tr("Save profile…"), "save", small=True)
-        self.load = outline_button(theme, tr("Compare with profile…"), "folder-open", small=True)
+        self.load = outline_button(theme, tr("Load profile…"), "folder-open", small=True)
         self.history = outline_button(theme, tr("History of changes…"), "history", small=True)
         self.write = primary_button(theme, tr("Write what changed…"), "arrow-down-to-line")
         self.banner = Banner(theme, "info", "")
@@ -131,22 +131,19 @@ class SettingsView(QWidget):
 
     def show_differences(self, differences: Sequence[Difference]) -> None:
         """What a profile says otherwise, and what of it cannot be written."""
-        other = [one for one in differences if not one.is_same]
+        other = [one for one in differences if not one.is_same and one.profile is not None]
         if not other:
             self._say(tr("The sensor is as the profile says."))
             return
         lines = [
-            f"{one.label}: {one.sensor} → {one.profile}" + (f" ({one.why_not})" if one.why_not else "") for one in other
+            f"{one.label}: {'–' if one.sensor is None else one.sensor} → {one.profile}"
+            + (f" ({one.why_not})" if one.why_not else "")
+            for one in other
         ]
         self._say("\n".join([tr("The profile says otherwise:"), *lines]))
 
     def show_written(self, written: Sequence[Written]) -> None:
-        lines = [
-            f"{one.name}: {one.before} → {one.wanted}, "
-            + (tr("read back") if one.ok else tr("read back as {value}, it did not hold", value=one.read_back))
-            for one in written
-        ]
-        self._say("\n".join(lines))
+        self._say("\n".join(f"{one.name}: {one.before} → {one.wanted}, {_verdict(one)}" for one in written))
 
     def _say(self, text: str) -> None:
         self.banner.words.setText(text)
@@ -160,6 +157,14 @@ class SettingsView(QWidget):
         self.banner.hide()
         while self._form.rowCount():
             self._form.removeRow(0)
+
+
+def _verdict(one: Written) -> str:
+    if one.ok:
+        return tr("read back")
+    if one.read_back is None:
+        return tr("not read back: whether it holds is not known")
+    return tr("read back as {value}, it did not hold", value=one.read_back)
 
 
 def _field_of(one: SensorSetting) -> Field:

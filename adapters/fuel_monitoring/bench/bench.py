@@ -16,6 +16,7 @@ from adapters.fuel_monitoring.bench.lls_text import LlsTextSession
 from adapters.fuel_monitoring.bench.modbus import ModbusSession
 from adapters.fuel_monitoring.bench.obd import ObdSession
 from adapters.fuel_monitoring.bench.session import Session
+from adapters.fuel_monitoring.system import holder_of
 
 _KINDS: Mapping[str, Callable[..., Session]] = {
     "lls": LlsSession,
@@ -47,7 +48,7 @@ class FuelBench:
         return DIALECTS
 
     def ports(self) -> Sequence[PortInfo]:
-        return ports.list_ports(self._find)
+        return ports.list_ports(self._find, holder_of)
 
     async def open(self, port: str, dialect: str, speed: int, options: Mapping[str, str] | None = None) -> BenchSession:
         spoken = dialect_of(dialect)

@@ -10,7 +10,7 @@ from adapters.errors import BadReply, Unsupported
 from adapters.fuel_monitoring.bench.link import NoAnswer
 from adapters.fuel_monitoring.bench.lls import LlsSession
 from adapters.fuel_monitoring.bench.lls_ear import whole_answer
-from adapters.fuel_monitoring.bench.writing import checked, show_write
+from adapters.fuel_monitoring.bench.writing import checked
 from adapters.fuel_monitoring.lls import requests
 from adapters.fuel_monitoring.lls.replies import EdeIdentity, EdeVoltage, Measurement
 
@@ -67,25 +67,23 @@ class EdeSession(LlsSession):
         raise Unsupported(f"Sensor {address} is an EDE: it keeps no history of its settings.")
 
     async def write(self, address: int, changes: Mapping[str, int | str]) -> Sequence[Written]:
-        known = {one.name: one for one in await self.settings(address)}
-        wanted = [(name, checked(known, name, value)) for name, value in changes.items()]
-        written: list[Written] = []
-        for name, value in wanted:
-            one = await (self._move(address, value) if name == "address" else self._set(address, name, value))
-            written.append(one)
-            self.line.note(show_write(address, known[name].label, one))
-            if not one.ok:
-                break
-            address = value if name == "address" else address
-        return written
+        """As its kin, once it is sure that a new address is free: nothing is written before that."""
+        if "address" in changes:
+            known = {one.name: one for one in await self.settings(address)}
+            new = checked(known, "address", changes["address"])
+            if new != address and await self._is_there(new):
+                raise Unsupported(
+                    f"Another sensor answers at address {new} already; two with one address cannot be told apart. "
+                    "Choose a free address."
+                )
+        return await super().write(address, changes)
+
+    async def write_one(self, address: int, before: SensorSetting, value: int) -> Written:
+        if before.name == "address":
+            return await self._move(address, value)
+        return await self._set(address, before.name, value)
 
     async def _move(self, address: int, new: int) -> Written:
-        """A new address, unless somebody has it already."""
-        if new != address and await self._is_there(new):
-            raise Unsupported(
-                f"Another sensor answers at address {new} already; two with one address cannot be told apart. "
-                "Choose a free address."
-            )
         await self.send_write(address, requests.ede_address(address, new))
         for place in (new, address):
             if await self._is_there(place):

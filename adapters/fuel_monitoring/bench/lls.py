@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.bench import Found, Level, SensorFacts, SensorSetting, Written
-from adapters.errors import BadReply, Unsupported
+from adapters.errors import BadReply, NotReady, Unsupported
 from adapters.fuel_monitoring.bench.link import Ask, NoAnswer
 from adapters.fuel_monitoring.bench.lls_ear import LlsEar
 from adapters.fuel_monitoring.bench.session import Session, in_search_order
 from adapters.fuel_monitoring.bench.turns import ACT, POLL
 from adapters.fuel_monitoring.bench.twins import look_like_two
-from adapters.fuel_monitoring.bench.units import scaled
+from adapters.fuel_monitoring.bench.units import beyond_scale, scaled
 from adapters.fuel_monitoring.bench.writing import checked, show_write
 from adapters.fuel_monitoring.lls import replies, requests
 from adapters.fuel_monitoring.lls.frames import LlsFrame, LlsParser
@@ -142,10 +142,11 @@ class LlsSession(Session):
             raw=float(answer.frequency),
             more=(("level", str(answer.level)), *warnings),
         )
-        if (answer.level, answer.frequency) in ((0, 0), (0xFFFF, 0xFFFF)):
-            why = f"The sensor says {answer.level} everywhere: its probe is broken, or it has no data yet."
-            return replace(level, value=None, why=why)
-        return level
+        if answer.status == "ok":
+            return level
+        everywhere = f"The sensor says {answer.level} everywhere: its probe is broken, or it has no data yet."
+        why = everywhere if answer.status == "error" else beyond_scale(answer.level)
+        return replace(level, value=None, why=why)
 
     async def identify(self, address: int) -> SensorFacts:
         answer = await self._measure(address, ACT)
@@ -199,17 +200,23 @@ class LlsSession(Session):
         wanted = [(name, checked(before, name, value)) for name, value in changes.items()]
         written: list[Written] = []
         for name, value in wanted:
-            one = await self._write_one(address, name, before[name], value)
+            try:
+                one = await self.write_one(address, before[name], value)
+            except (NotReady, BadReply) as err:  # it may have been written, and an act that was done must not be lost
+                self.line.note(f"the write could not be read back: {err.why}")
+                one = Written(name, before[name].value, value, None)
             written.append(one)
             self.line.note(show_write(address, before[name].label, one))
             if not one.ok:
                 break
+            address = value if name == "address" else address
         return written
 
-    async def _write_one(self, address: int, name: str, before: SensorSetting, value: int) -> Written:
-        await self.send_write(address, WRITES[name](address, value))
+    async def write_one(self, address: int, before: SensorSetting, value: int) -> Written:
+        """Write one setting that was judged, and read it back. Raises NotReady, BadReply."""
+        await self.send_write(address, WRITES[before.name](address, value))
         after = {one.name: one.value for one in await self.settings(address)}
-        return Written(name, before.value, value, after[name])
+        return Written(before.name, before.value, value, after[before.name])
 
     async def send_write(self, address: int, request: bytes) -> None:
         """A lost answer to a write says nothing: what counts is read back."""

@@ -13,6 +13,7 @@ from adapters.errors import BadReply, SettingsInvalid
 from adapters.fuel_monitoring.bench.link import Ask, NoAnswer
 from adapters.fuel_monitoring.bench.session import Session, in_search_order
 from adapters.fuel_monitoring.bench.turns import ACT, POLL
+from adapters.fuel_monitoring.bench.units import beyond_scale
 from adapters.fuel_monitoring.modbus import rtu
 from adapters.fuel_monitoring.modbus.maps import BUILT_IN, CAP_10, TD_500, RawReply, RegisterMap, load_map
 from adapters.fuel_monitoring.modbus.registers import Register, value_of
@@ -163,7 +164,7 @@ class ModbusSession(Session):
     async def _raw(self, layout: RawReply, address: int, rank: int, **more: Any) -> ModbusReply:
         request = rtu.read_request(1, layout.function, layout.start, layout.count)
         reply = await self._ask(address, request, _FRAME_BYTES + 2 * layout.count, rank, is_any_unit=True, **more)
-        if len(reply.payload) < max(layout.level_at + 2, layout.temperature_at + 1):
+        if len(reply.payload) < layout.least_bytes:
             raise BadReply(f"Sensor {address} sent {len(reply.payload)} bytes, too few for a level.", reply.raw.hex())
         return reply
 
@@ -178,8 +179,14 @@ class ModbusSession(Session):
 
 
 def _raw_level(layout: RawReply, address: int, reply: ModbusReply) -> Level:
-    payload = reply.payload
-    level = float(int.from_bytes(payload[layout.level_at : layout.level_at + 2], "big"))
-    temperature = int.from_bytes(payload[layout.temperature_at : layout.temperature_at + 1], "big", signed=True)
-    more = (("its own address", str(reply.unit)),)
-    return Level(time.time(), address, level, "", temperature_c=float(temperature), raw=level, more=more)
+    level, count = layout.level_of(reply.payload), layout.count_of(reply.payload)
+    return Level(
+        time.time(),
+        address,
+        level,
+        "",
+        temperature_c=layout.temperature_of(reply.payload),
+        raw=float(count),
+        more=(("its own address", str(reply.unit)),),
+        why="" if level is not None else beyond_scale(count),
+    )

@@ -12,11 +12,13 @@ from adapters.errors import NotReady
 from adapters.fuel_monitoring.bench.session import Session
 from adapters.fuel_monitoring.bench.turns import ACT, POLL
 from adapters.fuel_monitoring.obd.elm327 import WORDS
+from adapters.fuel_monitoring.obd.estimates import fuel_from_air_l_h
 from adapters.fuel_monitoring.obd.pids import FUEL_TYPES, PIDS
 from adapters.fuel_monitoring.obd.talk import ElmTalk
 
 LEVEL, FUEL_TYPE = 0x2F, 0x51
-_BESIDE: Final = (0x5E, 0x0C, 0x0D)
+_RATE, _AIR, _LAMBDA = 0x5E, 0x10, 0x44
+_BESIDE: Final = (_RATE, 0x0C, 0x0D)
 _COARSE = "The gauge knows steps of 0.4 % and is damped by its maker: drains below 5 % of the tank do not show."
 
 
@@ -77,18 +79,32 @@ class ObdSession(Session):
             elm = self._talk.elm
             if elm.trouble:
                 return _nothing(address, f"The vehicle gives no data: {WORDS[elm.trouble]}.")
-            if elm.pids and LEVEL not in elm.pids:
+            if not elm.tells(LEVEL):
                 return _nothing(address, "This vehicle does not tell its fuel level over OBD.")
             result = await self._talk.value(LEVEL)
-            beside = {pid: await self._talk.value(pid) for pid in _BESIDE if pid in elm.pids}
+            beside = {pid: await self._talk.value(pid) for pid in _BESIDE if pid in elm.pids and not elm.rests(pid)}
+            estimate_l_h = None if _RATE in elm.pids else await self._estimate_l_h()
+            if elm.rests(LEVEL):
+                elm.restart()  # the vehicle lists it: the next reading searches anew, which tells what is wrong
         data = next((one.data for one in result.answers if address in (0, _unit(one.ecu))), b"")
         if result.error or len(data) < 3:
             return _nothing(address, f"The vehicle gives no level: {WORDS.get(result.error, WORDS['no_data'])}.")
         told = [(PIDS[pid], one.value) for pid, one in beside.items() if one.value is not None]
         more = [(pid.name, f"{value:.6g} {pid.unit}") for pid, value in told]
+        if estimate_l_h is not None:
+            more.append(("fuel rate, estimated from the air flow", f"{estimate_l_h:.1f} L/h"))
         more.append(("hint", _COARSE))
         value = PIDS[LEVEL].value(data[2:])
         return Level(time.time(), address, value, "%", raw=float(data[2]), more=tuple(more))
+
+    async def _estimate_l_h(self) -> float | None:
+        """The fuel rate of a vehicle that does not tell it, as far as its air flow says it."""
+        elm = self._talk.elm
+        if any(pid not in elm.pids or elm.rests(pid) for pid in (_AIR, FUEL_TYPE)):
+            return None
+        air, kind = (await self._talk.value(_AIR)).value, (await self._talk.value(FUEL_TYPE)).value
+        ratio = (await self._talk.value(_LAMBDA)).value if _LAMBDA in elm.pids else None
+        return None if air is None or kind is None else fuel_from_air_l_h(air, FUEL_TYPES.get(int(kind), ""), ratio)
 
     async def close(self) -> None:
         with contextlib.suppress(NotReady):

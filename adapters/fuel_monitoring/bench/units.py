@@ -33,3 +33,8 @@ def scaled(key: str) -> Unit:
         return UNITS[key]
     except KeyError:
         raise SettingsInvalid("unit", f"There is no unit “{key}”. Use one of: {', '.join(UNITS)}.") from None
+
+
+def beyond_scale(level: int) -> str:
+    """Why there is no level though the sensor gave a number."""
+    return f"The sensor says {level}, which is beyond every scale: its probe is broken, or it has no data yet."

@@ -42,7 +42,9 @@ def _number(setting: SensorSetting, value: int | str) -> int:
 
 def show_write(address: int, label: str, written: Written) -> str:
     """A write in one sentence, for the traffic and its capture."""
-    back = "not told by the sensor" if written.read_back is None else written.read_back
-    verdict = "" if written.ok else ": it did not hold"
     before = "unknown" if written.before is None else written.before
-    return f"sensor {address}, {label}: {before} before, {written.wanted} written, {back} read back{verdict}"
+    told = f"sensor {address}, {label}: {before} before, {written.wanted} written"
+    if written.read_back is None:
+        return f"{told}, not read back: whether it holds is not known"
+    verdict = "" if written.ok else ": it did not hold"
+    return f"{told}, {written.read_back} read back{verdict}"

@@ -32,8 +32,3 @@ def parse_line(line: str) -> tuple[CanFrame, str]:
         timestamp_s=float(match["time"]),
     )
     return frame, match["channel"]
-
-
-def format_line(frame: CanFrame, channel: str = "can0") -> str:
-    data = f"R{len(frame.data) or ''}" if frame.remote else frame.data.hex().upper()
-    return f"({frame.timestamp_s or 0.0:.6f}) {channel} {frame.shown_id}#{data}"

@@ -9,8 +9,6 @@ from adapters.fuel_monitoring.can.frame import CanFrame
 
 ENTER_BINARY: Final = b"\xe7\xe7"
 KEEP_ALIVE: Final = b"\xf1\x09"
-DEVICE_INFO: Final = b"\xf1\x07"
-BUS_SETTINGS: Final = b"\xf1\x06"
 
 MARK: Final = 0xF1
 _HEADER = 11

@@ -16,8 +16,6 @@ REQUEST: Final = 59_904
 TRANSPORT_CONTROL: Final = 60_416
 TRANSPORT_DATA: Final = 60_160
 DM1: Final = 65_226
-OWN_ADDRESS: Final = 0xF9
-"""The source address of an off-board service tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +97,10 @@ def split_id(can_id: int) -> CanId:
     return CanId(can_id >> 26 & 7, edp, dp, pf, ps, can_id & 0xFF, pgn, GLOBAL if is_broadcast else ps)
 
 
-def make_id(pgn: int, source: int, *, priority: int = 6, destination: int = GLOBAL) -> int:
-    """The identifier of a message."""
+def make_id(pgn: int, source: int, *, priority: int = 6) -> int:
+    """The identifier of a message to all."""
     pf = pgn >> 8 & 0xFF
-    ps = pgn & 0xFF if pf >= 240 else destination
+    ps = pgn & 0xFF if pf >= 240 else GLOBAL
     return priority << 26 | (pgn >> 16 & 3) << 24 | pf << 16 | ps << 8 | source
 
 
@@ -134,11 +132,6 @@ def _signal(spn: Spn, data: bytes) -> SignalValue:
     status = status_of(raw, spn.size)
     value = raw * spn.scale + spn.offset if status == "ok" else None
     return SignalValue(spn.spn, spn.name, raw, status, value, spn.unit)
-
-
-def request_frame(pgn: int, *, destination: int = GLOBAL, source: int = OWN_ADDRESS) -> CanFrame:
-    """Asks for a message. It needs transmit rights on the bus; the default everywhere is to listen only."""
-    return CanFrame(make_id(REQUEST, source, destination=destination), pgn.to_bytes(3, "little"))
 
 
 def requested_pgn(data: bytes) -> int | None:

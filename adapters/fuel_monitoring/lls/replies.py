@@ -9,9 +9,11 @@ from adapters.errors import BadReply
 from adapters.fuel_monitoring.lls import requests
 from adapters.fuel_monitoring.lls.crc import crc8
 from adapters.fuel_monitoring.lls.frames import LlsFrame
+from adapters.records import FuelStatus
 
 RECORD_BYTES: Final = 15
 _VOLT: Final = 4667.8
+_NO_DATA: Final = 0xFFFF
 HISTORY_TYPES: Final = {
     0: "address", 1: "baud rate", 2: "level minimum", 3: "level maximum", 4: "filter", 5: "output mode",
     6: "interval", 7: "CNT1 empty", 8: "CNT2 full", 10: "programmed",
@@ -25,6 +27,13 @@ class Measurement:
     temperature_c: int
     level: int
     frequency: int
+
+    @property
+    def status(self) -> FuelStatus:
+        """0 with count 0 and FFFFh everywhere are a broken probe; FFFFh alone is beyond every scale."""
+        if (self.level, self.frequency) in ((0, 0), (_NO_DATA, _NO_DATA)):
+            return "error"
+        return "out_of_range" if self.level == _NO_DATA else "ok"
 
 
 @dataclass(frozen=True, slots=True)

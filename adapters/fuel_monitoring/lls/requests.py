@@ -41,10 +41,6 @@ def read_once(address: int) -> bytes:
     return build(TO_SENSOR, address, READ)
 
 
-def start_periodic(address: int) -> bytes:
-    return build(TO_SENSOR, address, PERIODIC)
-
-
 def read_settings(address: int) -> bytes:
     return build(TO_SENSOR, address, SETTINGS)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -13,6 +13,7 @@ from adapters.fuel_monitoring.modbus.registers import Register, RegisterKind, Wo
 from adapters.fuel_monitoring.modbus.rtu import MOST_REGISTERS
 
 LAST_REGISTER = 65_535
+_NO_LEVEL = 0xFFFF
 RegisterName = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 LevelUnit = Literal["counts", "percent", "litres", "millimetres", "volts"]
 
@@ -41,6 +42,22 @@ class RawReply:
     count: int
     temperature_at: int
     level_at: int
+
+    @property
+    def least_bytes(self) -> int:
+        return max(self.level_at + 2, self.temperature_at + 1)
+
+    def count_of(self, payload: bytes) -> int:
+        """What stands where the level is, whatever it means."""
+        return int.from_bytes(payload[self.level_at : self.level_at + 2], "big")
+
+    def level_of(self, payload: bytes) -> float | None:
+        """None for FFFFh, which is beyond every scale."""
+        count = self.count_of(payload)
+        return None if count == _NO_LEVEL else float(count)
+
+    def temperature_of(self, payload: bytes) -> float:
+        return float(int.from_bytes(payload[self.temperature_at : self.temperature_at + 1], "big", signed=True))
 
 
 TD_500 = RegisterMap(
@@ -151,15 +168,3 @@ def load_map(text: str) -> RegisterMap:
     }
     raw_reply = RawReply(**model.raw_reply.model_dump()) if model.raw_reply is not None else None
     return RegisterMap(model.key, model.label, model.level_unit, registers, raw_reply)
-
-
-def save_map(one: RegisterMap) -> str:
-    """The JSON that :func:`load_map` reads."""
-    whole: dict[str, Any] = {"key": one.key, "label": one.label, "level_unit": one.level_unit}
-    if one.raw_reply is not None:
-        whole["raw_reply"] = asdict(one.raw_reply)
-    else:
-        whole["registers"] = {
-            name: {**asdict(register), "invalid": sorted(register.invalid)} for name, register in one.registers.items()
-        }
-    return json.dumps(whole, indent=2, ensure_ascii=False)

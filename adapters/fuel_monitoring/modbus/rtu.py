@@ -55,13 +55,6 @@ def read_request(unit: int, function: int, start: int, count: int) -> bytes:
     return closed(bytes((unit, function)) + start.to_bytes(2, "big") + count.to_bytes(2, "big"))
 
 
-def write_request(unit: int, address: int, value: int) -> bytes:
-    """Function 06: one holding register. Raises ValueError."""
-    if not 0 <= address <= 0xFFFF or not 0 <= value <= 0xFFFF or not 0 <= unit <= 255:
-        raise ValueError(f"register {address} cannot take {value}")
-    return closed(bytes((unit, WRITE_ONE)) + address.to_bytes(2, "big") + value.to_bytes(2, "big"))
-
-
 @dataclass(frozen=True, slots=True)
 class ModbusReply:
     """An answer with a good checksum. ``payload`` is what stands between byte count and checksum."""

@@ -12,7 +12,7 @@ FIRST_ANSWER_S: Final = 12.0
 """The first request searches the protocol; slow vehicles take ten seconds."""
 ORDINARY_S: Final = 1.5
 RESET_S: Final = 3.0
-UNSUPPORTED_AFTER: Final = 3
+RESTS_AFTER: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,9 @@ class ElmSession:
 
     Clones may refuse ATL0, ATAT1 or ATDPN: the session goes on without them. When the vehicle does not answer,
     :attr:`trouble` says why and :meth:`restart` begins again with the protocol search.
+
+    :attr:`pids` are what the vehicle's masks list. A parameter that is listed and gives no data rests until a restart
+    and is not called unsupported: with the ignition off no parameter has any data.
     """
 
     def __init__(self) -> None:
@@ -43,6 +46,14 @@ class ElmSession:
         self.trouble = ""
         self._steps = list(_SETUP)
         self._misses: dict[int, int] = {}
+
+    def tells(self, pid: int) -> bool:
+        """Whether the vehicle lists the parameter; one that lists nothing may tell any."""
+        return not self.pids or pid in self.pids
+
+    def rests(self, pid: int) -> bool:
+        """Whether it gave no data so often that asking on is in vain until a restart."""
+        return self._misses.get(pid, 0) >= RESTS_AFTER
 
     @property
     def is_ready(self) -> bool:
@@ -54,6 +65,7 @@ class ElmSession:
     def restart(self, *, reset: bool = False) -> None:
         """Begin again: with the search of the protocol, or with a reset of the adapter."""
         self.trouble = ""
+        self._misses.clear()
         self._steps = list(_SETUP if reset else _SETUP[_SETUP.index(Step("ATSP0")) :])
 
     def take(self, result: ElmResult) -> None:
@@ -78,11 +90,9 @@ class ElmSession:
             self._steps.append(Step(f"01{following:02X}"))
 
     def note(self, pid: int, result: ElmResult) -> None:
-        """After an ordinary request: a parameter that is never answered is dropped, a reset begins the set-up anew."""
+        """After an ordinary request: one that gives no data may come to rest, a reset begins the set-up anew."""
         if result.error == "no_data":
             self._misses[pid] = self._misses.get(pid, 0) + 1
-            if self._misses[pid] >= UNSUPPORTED_AFTER:
-                self.pids -= {pid}
         elif not result.error:
             self._misses.pop(pid, None)
         if result.error in ("low_voltage_reset", "internal_error"):

@@ -30,6 +30,7 @@ class ObdFaults:
     line_errors: int = 0  # of the requests that come next
     busy_for: int = 0
     without_level: bool = False
+    level_missing: bool = False  # it stands in the list, and gives no data
 
 
 class ObdAdapter(LinePeer):
@@ -161,7 +162,7 @@ class ObdAdapter(LinePeer):
         if pid in (0x00, 0x20, 0x40):
             lines = [self._line(_ECU, bytes((0x41, pid)) + self._mask(pid, known))]
             return [*lines, self._line(_GEARBOX, bytes.fromhex("410000000001"))] if pid == 0 else lines
-        if pid not in known:
+        if pid not in known or (pid == 0x2F and self.faults.level_missing):
             return ["NO DATA"]
         return [self._line(_ECU, bytes((0x41, pid)) + known[pid])]
 

@@ -20,12 +20,14 @@ LEVEL: Final = 0x2F
 _RATE, _RPM, _SPEED = 0x5E, 0x0C, 0x0D
 _REST_S: Final = 10.0
 _SILENT_AFTER: Final = 3
+_NO_LEVEL: Final = "the vehicle tells no fuel level; engine figures alone are kept."
 
 
 class ObdSource(Source):
     def make_line(self, find: ports.Find) -> SerialLine:
         line = SerialLine(self.settings.port, self.settings.line_speed, find=find, on_state=self._on_state)
         self._talk = ElmTalk(line)
+        self._is_engine_heard = False
         return line
 
     def sensor_of(self, target: Target) -> str:
@@ -36,7 +38,7 @@ class ObdSource(Source):
         elm = await self._set_up()
         if elm.trouble:
             return f"{elm.device or 'The adapter'} answers; the vehicle does not: {WORDS[elm.trouble]}."
-        if elm.pids and LEVEL not in elm.pids:
+        if not elm.tells(LEVEL):
             return f"{elm.device} answers. This vehicle tells no fuel level over OBD; engine figures alone are kept."
         level = await self._talk.value(LEVEL)
         value = "no level now" if level.value is None else f"the fuel level is {level.value:.3g} %"
@@ -58,21 +60,26 @@ class ObdSource(Source):
             await self._talk.set_up()
             is_stuck = bool(self._talk.elm.trouble)
             records = [] if is_stuck else await self._read(target, outlet)
-            misses = 0 if records else misses + 1
-            if any(isinstance(record, FuelReading) for record in records):
-                roll.answers(target.number)
+            self._is_engine_heard = any(isinstance(record, EngineReading) for record in records)
+            has_level = any(isinstance(record, FuelReading) for record in records)
+            is_as_told = has_level or (self._is_engine_heard and not self._talk.elm.tells(LEVEL))
+            misses = 0 if is_as_told else misses + 1
+            if is_as_told:
+                roll.answers(target.number, "" if has_level else _NO_LEVEL)
             elif is_stuck or misses >= _SILENT_AFTER:
                 roll.falls_silent(target.number)
-                self._talk.elm.restart()  # with the ignition off every parameter looks unsupported
-                is_stuck = True
+                if not records:  # nobody speaks: the ignition is off, or the protocol has to be found again
+                    self._talk.elm.restart()
+                    is_stuck = True
             await outlet.give(records)
             outlet.count_dropped()
             pause_s = max(self.settings.period_s, _REST_S if is_stuck else 0.0)
             await self._rest(begun_s + pause_s - self.clock.monotonic())
 
     def _without_level(self) -> str:
-        pids = self._talk.elm.pids
-        return "" if not pids or LEVEL in pids else " This vehicle tells no fuel level; engine figures alone are kept."
+        return (
+            "" if self._talk.elm.tells(LEVEL) else " This vehicle tells no fuel level; engine figures alone are kept."
+        )
 
     async def _rest(self, seconds: float) -> None:
         """Raises NotReady when the adapter is pulled meanwhile."""
@@ -93,11 +100,14 @@ class ObdSource(Source):
         return self._talk.elm
 
     async def _read(self, target: Target, outlet: Outlet) -> list[Record]:
-        """The level and what the engine says beside it, as far as this vehicle tells it."""
+        """The level and what the engine says beside it, as far as this vehicle tells it.
+
+        The level never rests: it is what this is for, and it may come when the engine has run for a while.
+        """
         records: list[Record] = []
         figures: dict[int, float | None] = {}
-        known = self._talk.elm.pids
-        if LEVEL in known or not known:
+        elm = self._talk.elm
+        if elm.tells(LEVEL):
             result = await self._talk.value(LEVEL)
             frame, at_ms = self._talk.last_reply, self.clock.now_ms()
             if result.value is not None:
@@ -105,7 +115,7 @@ class ObdSource(Source):
             else:
                 outlet.count("obd_errors")
         for pid in (_RATE, _RPM, _SPEED):
-            if pid in known and not self._talk.elm.trouble:
+            if pid in elm.pids and not elm.rests(pid) and not elm.trouble:
                 figures[pid] = (await self._talk.value(pid)).value
         if any(figure is not None for figure in figures.values()):
             records.append(
@@ -132,10 +142,10 @@ class ObdSource(Source):
 
     def _asleep(self, since: str) -> str:
         elm = self._talk.elm
-        why = WORDS.get(elm.trouble, WORDS["no_data"])
-        return (
-            f"{elm.device or 'The adapter'} at {self.settings.port} answers; the vehicle does not since {since}: {why}."
-        )
+        answers = f"{elm.device or 'The adapter'} at {self.settings.port} answers"
+        if self._is_engine_heard:
+            return f"{answers}; the vehicle tells its engine's figures, and no fuel level since {since}."
+        return f"{answers}; the vehicle does not since {since}: {WORDS.get(elm.trouble, WORDS['no_data'])}."
 
     def _on_state(self, is_connected: bool) -> None:
         del is_connected

@@ -14,7 +14,7 @@ from adapters.fuel_monitoring.port import SerialLine
 from adapters.fuel_monitoring.settings import Target
 from adapters.fuel_monitoring.sources.roll import RollCall
 from adapters.fuel_monitoring.sources.source import Outlet, Source, capital, nobody_answers
-from adapters.fuel_monitoring.sources.speakers import Sample, make_speaker
+from adapters.fuel_monitoring.sources.speakers import Sample, Who, make_speaker
 from adapters.records import FuelReading
 
 _MOST_HEARD: Final = 400
@@ -35,6 +35,8 @@ class PolledSource(Source):
     def make_line(self, find: ports.Find) -> SerialLine:
         self._speaker = make_speaker(self.settings)
         self._heard: list[Traffic] = []
+        self._first: dict[int, str] = {}  # the marks of who answered first; kept over reconnections
+        self._changed: dict[int, str] = {}
         return SerialLine(self.settings.port, self.settings.line_speed, find=find, on_traffic=self._hear)
 
     def sensor_of(self, target: Target) -> str:
@@ -116,16 +118,31 @@ class PolledSource(Source):
             return
         at_ms = self.clock.now_ms()
         if not turn.is_introduced or was_silent:  # another sensor may have taken its place meanwhile
-            await self._introduce(turn, outlet, *await self._speaker.identify(link, number))
+            who = await self._speaker.identify(link, number)
+            self._compare(number, who.marks)
+            await self._introduce(turn, outlet, who)
             turn.is_introduced = True
         await outlet.give([self._reading(target, sample, at_ms)])
-        roll.answers(number, sample.remark)
+        roll.answers(number, " ".join(filter(None, (sample.remark, self._changed.get(number)))))
         turn.due_s = max(turn.due_s + self.settings.period_s, begun_s)
 
-    async def _introduce(self, turn: _Turn, outlet: Outlet, model: str = "", serial: str = "") -> None:
-        if turn.is_introduced and not model and not serial:
+    def _compare(self, number: int, marks: str) -> None:
+        """Notice another sensor at the same address: its readings are kept, and its tank table may be the other's."""
+        first = self._first.setdefault(number, marks) if marks else ""
+        if marks != first:
+            self._changed[number] = (
+                f"another one answers here than before, or it was set up anew: {marks}, not {first}. "
+                "Check its tank table, then switch the integration off and on."
+            )
+        elif marks:  # the first one is back
+            self._changed.pop(number, None)
+
+    async def _introduce(self, turn: _Turn, outlet: Outlet, who: Who | None = None) -> None:
+        who = who or Who()
+        if turn.is_introduced and not who.model and not who.serial:
             return
-        await outlet.give([self.info(turn.target, self._speaker.kind, self._speaker.unit, model=model, serial=serial)])
+        kind, unit = self._speaker.kind, self._speaker.unit
+        await outlet.give([self.info(turn.target, kind, unit, model=who.model, serial=who.serial)])
 
     def _reading(self, target: Target, sample: Sample, at_ms: int) -> FuelReading:
         return FuelReading(

@@ -22,7 +22,6 @@ from adapters.fuel_monitoring.modbus.rtu import ModbusReply
 from adapters.fuel_monitoring.settings import FuelSettings
 from adapters.records import FuelStatus, FuelUnit, JsonScalar, SensorKind
 
-_NO_DATA: Final = 0xFFFF
 _KEPT_LEVELS: Final = 8
 _MODBUS_OVERHEAD: Final = 5
 _READ_BYTES, _SETTINGS_BYTES, _IDENTITY_BYTES = 9, 44, 12
@@ -41,6 +40,15 @@ class Sample:
     remark: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who a sensor is, "" for what it does not tell. ``marks`` is all that tells it from another one, in words."""
+
+    model: str = ""
+    serial: str = ""
+    marks: str = ""
+
+
 class Speaker(Protocol):
     """Raises NoAnswer after ``tries``, BadReply for an answer that says nothing, NotReady for a lost port."""
 
@@ -53,9 +61,7 @@ class Speaker(Protocol):
 
     async def read(self, link: Link, number: int, tries: int) -> Sample: ...
 
-    async def identify(self, link: Link, number: int) -> tuple[str, str]:
-        """Model and serial number, "" for what the sensor does not tell."""
-        ...
+    async def identify(self, link: Link, number: int) -> Who: ...
 
 
 def make_speaker(settings: FuelSettings) -> Speaker:
@@ -92,17 +98,16 @@ class LlsSpeaker:
         kept = self._levels.setdefault(number, deque(maxlen=_KEPT_LEVELS))
         kept.append(answer.level)
         attributes: dict[str, JsonScalar] = {"level": answer.level, "count": answer.frequency}
-        status = _status_of(answer)
         return Sample(
-            answer.level / self._per_unit if status == "ok" else None,
-            status,
+            answer.level / self._per_unit if answer.status == "ok" else None,
+            answer.status,
             frame.raw,
             float(answer.temperature_c),
             attributes,
             _TWINS if look_like_two(kept) else "",
         )
 
-    async def identify(self, link: Link, number: int) -> tuple[str, str]:
+    async def identify(self, link: Link, number: int) -> Who:
         request = requests.ede_identity(number) if self._is_ede else requests.read_settings(number)
         size = _IDENTITY_BYTES if self._is_ede else _SETTINGS_BYTES
         try:
@@ -110,17 +115,14 @@ class LlsSpeaker:
             frame: LlsFrame = await link.ask(ask, lambda: LlsEar(number, request[2]))
             told = replies.read_reply(frame)
         except (NoAnswer, BadReply):  # clones answer the reading alone
-            return "", ""
+            return Who()
         if isinstance(told, EdeIdentity):
-            return f"EDE {told.model_code}", str(told.serial)
-        return (told.model, "") if isinstance(told, LlsSettings) else ("", "")
-
-
-def _status_of(answer: Measurement) -> FuelStatus:
-    """0 with count 0 and FFFFh everywhere are a broken probe; FFFFh alone is beyond every scale."""
-    if (answer.level, answer.frequency) in ((0, 0), (_NO_DATA, _NO_DATA)):
-        return "error"
-    return "out_of_range" if answer.level == _NO_DATA else "ok"
+            model = f"EDE {told.model_code}"
+            return Who(model, str(told.serial), f"{model}, serial number {told.serial}, firmware {told.firmware}")
+        if isinstance(told, LlsSettings):  # no serial number is told: what it was calibrated to is its own as well
+            counts = f"counts {told.cnt_empty} to {told.cnt_full}"
+            return Who(told.model, marks=f"{told.model}, {told.firmware}, {counts}")
+        return Who()
 
 
 class ModbusSpeaker:
@@ -138,21 +140,15 @@ class ModbusSpeaker:
         if (layout := self._map.raw_reply) is not None:
             request = rtu.read_request(1, layout.function, layout.start, layout.count)
             reply = await self._ask(link, number, request, layout.count, tries, is_any_unit=True)
-            if len(reply.payload) < max(layout.level_at + 2, layout.temperature_at + 1):
+            if len(reply.payload) < layout.least_bytes:
                 raise BadReply(f"Sensor {number} sent too few bytes for a level.", reply.raw.hex())
-            level = int.from_bytes(reply.payload[layout.level_at : layout.level_at + 2], "big")
-            warm = reply.payload[layout.temperature_at : layout.temperature_at + 1]
-            is_beyond = level == _NO_DATA
-            return Sample(
-                None if is_beyond else float(level),
-                "out_of_range" if is_beyond else "ok",
-                reply.raw,
-                float(int.from_bytes(warm, "big", signed=True)),
-            )
+            level = layout.level_of(reply.payload)
+            status: FuelStatus = "out_of_range" if level is None else "ok"
+            return Sample(level, status, reply.raw, layout.temperature_of(reply.payload))
         return await self._read_registers(link, number, tries)
 
-    async def identify(self, link: Link, number: int) -> tuple[str, str]:  # noqa: ARG002 - the map says it
-        return self._map.label, ""
+    async def identify(self, link: Link, number: int) -> Who:  # noqa: ARG002 - the map says it
+        return Who(self._map.label)
 
     async def _read_registers(self, link: Link, number: int, tries: int) -> Sample:
         level, frame = await self._register(link, number, self._map.registers["level"], tries)

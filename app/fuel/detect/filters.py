@@ -6,7 +6,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from app.fuel.arrays import Floats
+
 SIDE = 5
 """Samples on each side of a spike: their median holds when two of them belong to it, so it may last three."""
 SPIKE_WINDOW = 7

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.detect.events import FuelEvent
 from app.fuel.detect.filters import middle, scatter_of, sliding_median
 from app.fuel.detect.states import Stop
 from app.fuel.detect.swings import PLATEAU_SAMPLES, plateau
 from app.fuel.parameters import Parameters
 
-Floats = NDArray[np.float64]
 SLOSH_SHARE = 0.05
 """Of the tank: how far the level of an arrival or a departure may lie from that at rest, by slosh and by slope."""
 CALM_SAMPLES = 3

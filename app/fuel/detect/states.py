@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from app.fuel.arrays import Floats
+
 Flags = NDArray[np.int8]
 MOVES_KM_H = 5.0
 STANDS_KM_H = 3.0

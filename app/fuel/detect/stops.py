@@ -13,7 +13,6 @@ from app.fuel.detect.states import Stop
 from app.fuel.detect.swings import Swing, find_swings, plateau, split
 from app.fuel.parameters import Parameters
 
-Floats = NDArray[np.float64]
 RETURN_S = 20 * 60.0
 RETURN_SHARE = 0.3
 RETURN_SAMPLES = 3

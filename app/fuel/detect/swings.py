@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.fuel.arrays import Floats
 from app.fuel.detect.filters import middle
 
-Floats = NDArray[np.float64]
 PLATEAU_SAMPLES = 5
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.fuel.arrays import Floats
 from app.fuel.detect.events import Evidence, FuelEvent, confidence_of
 from app.fuel.detect.filters import middle, sliding_median
-from app.fuel.detect.levels import Floats, Rest, Track, minima, noise_of, place_at
+from app.fuel.detect.levels import Rest, Track, minima, noise_of, place_at
 from app.fuel.parameters import Parameters
 
 UNCERTAINTY = 0.4

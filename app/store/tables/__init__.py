@@ -41,6 +41,7 @@ from app.store.tables.fuel import (
     FuelReceipt,
     FuelSensor,
     FuelSensorSpell,
+    FuelSensorUnit,
     SensorProfile,
     Tank,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "FuelReceipt",
     "FuelSensor",
     "FuelSensorSpell",
+    "FuelSensorUnit",
     "GeofenceRow",
     "Integration",
     "IntegrationDay",

@@ -37,7 +37,7 @@ class FuelSensor(Base):
     unique_id = column(String(200))
     tank_id = optional(String(36), ForeignKey("tanks.id"), index=True)
     kind = column(String(16))  # rs485, can_bus, obd, analog, telematics
-    unit = column(String(16))  # counts, percent, litres, volts, millimetres
+    unit = column(String(16))  # counts, percent, litres, volts, millimetres; former ones stand in FuelSensorUnit
     name = column(String(200), default="")
     model = column(String(100), default="")
     serial = column(String(60), default="")
@@ -64,6 +64,17 @@ class FuelSensorSpell(Base):
     to_ms = optional(Key)
 
 
+class FuelSensorUnit(Base):
+    """A unit in which a sensor told its readings formerly, until a time (ms, exclusive)."""
+
+    __tablename__ = "fuel_sensor_units"
+
+    id = column(Key, primary_key=True, autoincrement=True)
+    sensor_key = column(Key, ForeignKey("fuel_sensors.key"), index=True)
+    until_ms = column(Key)
+    unit = column(String(16))
+
+
 class FuelReadingRow(Base):
     """One reading of one sensor. ``value`` is None where the sensor said error, reserved or not available."""
 
@@ -73,7 +84,7 @@ class FuelReadingRow(Base):
     sensor_key = column(Key)
     measured_at_ms = column(Key)
     received_at_ms = column(Key)
-    value = optional(Double)  # in the sensor's unit
+    value = optional(Double)  # in the unit that its sensor had then
     status = column(String(16))  # ok, error, not_available, reserved, out_of_range
     temperature_c = optional(Double)
     attributes = optional(JSON)  # raw frequency and what else the frame told

@@ -172,6 +172,20 @@ async def test_a_broken_probe_is_told(tmp_path: Path, quick: None, count: int) -
     assert "its probe is broken" in level.why
 
 
+async def test_a_level_beyond_every_scale_is_no_level(tmp_path: Path, quick: None) -> None:
+    beyond = LlsSensor(1, level=lambda: 65_535.0, level_max=65_535)  # its count is an ordinary one
+    async with at(tmp_path, [beyond]) as desk:
+        level = await desk.session.read(1)
+    assert (level.value, level.raw) == (None, 3900)
+    assert "65535, which is beyond every scale" in level.why
+    async with at(tmp_path, [Td500Sensor(7, level=lambda: 65_535.0)], "escort_td500") as desk:
+        level = await desk.session.read(7)
+        (found,) = await desk.scan([7])
+    assert (level.value, level.raw) == (None, 65_535)
+    assert "65535, which is beyond every scale" in level.why
+    assert found.title == "Escort TD-500, no level"
+
+
 async def test_levels_that_jump_between_two_places_are_two_sensors(tmp_path: Path, quick: None) -> None:
     async with at(tmp_path, [LlsSensor(4, level=lambda: 100.0), LlsSensor(4, level=lambda: 3000.0)]) as desk:
         desk.bus.faults.collision = "alternate"

@@ -279,3 +279,34 @@ async def test_a_lost_prompt_is_found_again(tmp_path: Path) -> None:
             peer.swallows = "012F"
             assert (await session.read(0)).value is None
             assert (await session.read(0)).value is not None
+
+
+async def test_a_level_without_data_is_searched_for_anew_and_comes_back(tmp_path: Path) -> None:
+    with Elm(tmp_path) as peer:
+        told, listed = peer.replies["012F"], peer.replies["0100"]
+        async with opened(peer, "elm327") as (session, _traffic):
+            peer.replies["012F"] = "NO DATA"
+            for _reading in range(3):
+                assert "no answer in time" in (await session.read(0)).why
+            peer.replies["0100"] = "SEARCHING...\rUNABLE TO CONNECT"
+            assert "switch the ignition on" in (await session.read(0)).why
+            peer.replies |= {"012F": told, "0100": listed}
+            assert (await session.read(0)).value is not None
+
+
+async def test_a_fuel_rate_that_is_not_told_is_estimated_and_called_so(tmp_path: Path) -> None:
+    name = "fuel rate, estimated from the air flow"
+    with Elm(tmp_path) as peer:
+        peer.replies |= {
+            "0100": "7E8064100" + "00090001",
+            "0140": "7E8064140" + "10008000",
+            "0110": "7E804411007D0",  # 20 g/s
+            "0144": "7E80441440000",
+        }
+        async with opened(peer, "elm327") as (session, _traffic):
+            assert name not in dict((await session.read(0)).more)  # diesel without lambda: nothing can be said
+            peer.replies["0144"] = "7E8044144FFFF"  # 2
+            assert dict((await session.read(0)).more)[name] == "3.0 L/h"
+            peer.replies |= {"0151": "7E803415101", "0144": "7E80441448000"}
+            assert dict((await session.read(0)).more)[name] == "6.6 L/h"
+            assert "fuel rate" not in dict((await session.read(0)).more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from adapters.errors import NotReady, SettingsInvalid, Unsupported
 from adapters.fuel_monitoring.simulator.sensors import EdeSensor, LlsSensor
 from tests.adapters.fuel_monitoring.desk import at
-from tests.adapters.fuel_monitoring.lines import needs_pty
+from tests.adapters.fuel_monitoring.lines import needs_pty, until
 
 pytestmark = needs_pty
 
@@ -40,6 +41,37 @@ async def test_a_refused_write_shows_what_the_sensor_holds(tmp_path: Path, quick
         (written,) = await desk.session.write(1, {"filter_length": 12})
     assert (written.read_back, written.ok) == (5, False)
     assert "the sensor refuses the write" in desk.notes
+
+
+class FallsSilent(LlsSensor):
+    """Takes one write, and answers nothing but readings from then on."""
+
+    def _write(self, command: int, value: int) -> bytes | None:
+        done = super()._write(command, value)
+        self.knows_settings = False
+        return done
+
+
+async def test_a_write_that_cannot_be_read_back_is_told_all_the_same(tmp_path: Path, quick: None) -> None:
+    sensor = FallsSilent(1)
+    async with at(tmp_path, [sensor]) as desk:
+        written = await desk.session.write(1, {"filter_length": 12, "interval_s": 30})
+    assert [(one.name, one.before, one.wanted, one.read_back) for one in written] == [("filter_length", 5, 12, None)]
+    assert (sensor.filter_length, sensor.interval_s) == (12, 1)
+    assert desk.notes[-1].endswith("12 written, not read back: whether it holds is not known")
+
+
+async def test_a_write_behind_which_the_adapter_was_pulled_is_told(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.fuel_monitoring.bench.lls.SETTLE_S", 0.5)
+    sensor = LlsSensor(1)
+    async with at(tmp_path, [sensor]) as desk:
+        writing = asyncio.create_task(desk.session.write(1, {"filter_length": 12}))
+        await until(lambda: sensor.filter_length == 12)
+        desk.bus.unplug()
+        (written,) = await writing
+    assert (written.wanted, written.read_back, written.ok) == (12, None, False)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +146,9 @@ async def test_an_ede_write_that_cannot_be_proved_is_not_called_written(tmp_path
 
 
 async def test_an_address_that_is_taken_is_not_given_again(tmp_path: Path, quick: None) -> None:
-    async with at(tmp_path, [EdeSensor(5), EdeSensor(6)], "ede") as desk:
+    sensor = EdeSensor(5)
+    async with at(tmp_path, [sensor, EdeSensor(6)], "ede") as desk:
         with pytest.raises(Unsupported, match="Another sensor answers at address 6"):
-            await desk.session.write(5, {"address": 6})
+            await desk.session.write(5, {"period_s": 60, "address": 6})
+        assert sensor.interval_s == 1, "it is looked first, and nothing is written"
         assert (await desk.session.read(5)).value == 2048

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.fuel_monitoring.lls import requests
-from adapters.fuel_monitoring.lls.frames import LlsFrame, LlsParser
+from adapters.fuel_monitoring.lls.frames import TO_SENSOR, LlsFrame, LlsParser, build
 from adapters.fuel_monitoring.lls.replies import Measurement, read_reply
 from adapters.fuel_monitoring.lls.text import TextParser
 from adapters.fuel_monitoring.modbus import rtu
@@ -72,7 +72,7 @@ async def test_a_level_follows_its_source(tmp_path: Path) -> None:
 async def test_periodic_output_stops_at_a_command(tmp_path: Path) -> None:
     with SensorBus.on_pty([LlsSensor(1, interval_s=1)], tmp_path / "bus", second_s=0.02) as bus:
         async with line_to(bus) as line:
-            assert (await answer(line, requests.start_periodic(1))).data == b"\x00"
+            assert (await answer(line, build(TO_SENSOR, 1, requests.PERIODIC))).data == b"\x00"
             parser = LlsParser()
             periodic: list[LlsFrame] = []
             while len(periodic) < 3:
@@ -98,7 +98,8 @@ async def test_modbus_sensors_answer_reads_writes_and_nonsense(tmp_path: Path) -
             heard = await silence(line, rtu.read_request(30, 4, 0, 2))
             assert heard == rtu.closed(bytes((30, 4, 4)) + (550).to_bytes(2, "big") * 2)
             assert await silence(line, rtu.read_request(30, 4, 100, 1)) == rtu.closed(bytes((30, 0x84, 2)))
-            assert await silence(line, rtu.write_request(30, 6, 31)) == rtu.write_request(30, 6, 31)
+            write = rtu.closed(bytes.fromhex("1E060006001F"))
+            assert await silence(line, write) == write
             assert (await silence(line, TD_500_REQUEST))[:3] == bytes((9, 3, 8))
             assert await silence(line, rtu.read_request(31, 4, 0, 2)) == b""
 

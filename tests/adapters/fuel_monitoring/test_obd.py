@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.fuel_monitoring.obd.elm327 import LONGEST_REPLY, WORDS, ElmParser, read_reply, read_unasked, supported
-from adapters.fuel_monitoring.obd.estimates import air_flow_g_s, fuel_from_air_l_h
+from adapters.fuel_monitoring.obd.estimates import fuel_from_air_l_h
 from adapters.fuel_monitoring.obd.session import ElmSession, Step
 
 COMMANDS = st.sampled_from(["012F", "0100", "0902", "ATZ", "ATRV", "", "zz", "01", "03"])
@@ -152,14 +152,18 @@ def test_a_vehicle_that_does_not_answer_is_tried_again_from_the_protocol_search(
     assert session.next_step() == Step("ATZ", 3.0)
 
 
-def test_a_parameter_that_is_never_answered_is_asked_three_times() -> None:
+def test_a_parameter_without_data_rests_until_a_restart_and_stays_listed() -> None:
     session = ElmSession()
     session.pids = frozenset({0x2F})
     for _try in range(2):
         session.note(0x2F, read_reply("012F", b"NO DATA\r\r>"))
-    assert session.pids == {0x2F}
+    assert not session.rests(0x2F)
     session.note(0x2F, read_reply("012F", b"NO DATA\r\r>"))
-    assert session.pids == frozenset()
+    assert session.rests(0x2F)
+    assert session.tells(0x2F)
+    session.restart()
+    session.note(0x2F, read_reply("012F", b"NO DATA\r\r>"))
+    assert not session.rests(0x2F), "it is counted anew"
 
 
 def test_diesel_without_a_measured_lambda_gives_no_estimate() -> None:
@@ -167,4 +171,4 @@ def test_diesel_without_a_measured_lambda_gives_no_estimate() -> None:
     lean = fuel_from_air_l_h(20.0, "diesel", equivalence_ratio=2.0)
     assert lean == pytest.approx(20 * 3600 / (14.5 * 2.0 * 832))
     assert fuel_from_air_l_h(13.11, "petrol") == pytest.approx(4.3095, rel=1e-4)
-    assert 5 < air_flow_g_s(2000, 60, 30, 2.0) < 30
+    assert fuel_from_air_l_h(20.0, "LPG") is None

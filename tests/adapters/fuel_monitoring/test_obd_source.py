@@ -89,6 +89,33 @@ async def test_a_vehicle_without_a_level_gives_its_engine_alone(adapter: ObdAdap
     assert "tells no fuel level over OBD" in steps[-1].detail
 
 
+async def test_a_level_that_is_missing_for_a_while_comes_back_and_the_engine_is_read_meanwhile(
+    adapter: ObdAdapter,
+) -> None:
+    async with listening(entered(adapter)) as running:
+        inlet = running.inlet
+        await running.until(inlet.levels)
+        adapter.faults.level_missing = True
+        await running.until(lambda: "tells its engine's figures, and no fuel level since" in inlet.said[-1])
+        searched, heard = adapter.commands.count("ATSP0"), len(inlet.of(EngineReading))
+        await running.until(lambda: len(inlet.of(EngineReading)) >= heard + 4)
+        assert adapter.commands.count("ATSP0") == searched  # a vehicle that speaks is not searched for again
+        read = len(inlet.levels())
+        adapter.faults.level_missing = False
+        await running.until(lambda: len(inlet.levels()) > read)
+        assert inlet.said[-1] == f"1 sensor answers at {adapter.port}."
+
+
+async def test_a_vehicle_without_a_level_is_told_awake_again(adapter: ObdAdapter) -> None:
+    adapter.faults.without_level = True
+    adapter.faults.ignition = False
+    async with listening(entered(adapter), times=20) as running:
+        inlet = running.inlet
+        await running.until(lambda: "switch the ignition on" in "".join(inlet.said))
+        adapter.faults.ignition = True
+        await running.until(lambda: "engine figures alone are kept" in inlet.said[-1])
+
+
 async def test_faults_of_the_line_and_a_busy_car_cost_single_readings(adapter: ObdAdapter) -> None:
     async with listening(entered(adapter)) as running:
         inlet = running.inlet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,6 +178,43 @@ async def test_the_workbench_borrows_the_port_and_the_reading_goes_on_afterwards
         assert await running.adapter.lend(str(link), 0)
         await running.until(lambda: len(inlet.levels()) >= read + 2)
         assert not running.task.done()
+
+
+async def test_another_sensor_at_the_same_address_is_told_and_read_all_the_same(link: Path) -> None:
+    sensor = EdeSensor(5, Level(700), serial=4711)
+    with SensorBus.on_pty([sensor, EdeSensor(6)], link) as bus:
+        async with listening(entered(link, protocol="ede", sensors="5 = left, 6"), times=20) as running:
+            inlet = running.inlet
+            await running.until(lambda: inlet.said)
+            bus.faults.silent.add(5)
+            await running.until(lambda: "is silent since" in inlet.said[-1])
+            sensor.serial = 4712
+            bus.faults.silent.clear()
+            await running.until(lambda: "Sensor 5 (left): another one answers here than before" in inlet.said[-1])
+            assert (
+                "EDE 7, serial number 4712, firmware 21, not EDE 7, serial number 4711, firmware 21" in inlet.said[-1]
+            )
+            read = len(inlet.levels(":5"))
+            await running.until(lambda: len(inlet.levels(":5")) > read)
+            assert inlet.of(FuelSensorInfo, ":5")[-1].serial == "4712"
+
+
+async def test_a_sensor_that_was_changed_while_the_adapter_was_pulled_is_told_until_the_first_is_back(
+    link: Path,
+) -> None:
+    sensor = LlsSensor(1)
+    with SensorBus.on_pty([sensor], link) as bus:
+        async with listening(entered(link, sensors="1 = left")) as running:
+            adapter, inlet = running.adapter, running.inlet
+            for cnt_full, is_told in ((3900, False), (4100, True), (4100, True), (3900, False)):
+                sensor.cnt_full = cnt_full
+                running.task = asyncio.create_task(adapter.listen(inlet)) if running.task.done() else running.task
+                read = len(inlet.levels())
+                await running.until(lambda read=read: len(inlet.levels()) > read + 1)
+                assert ("another one answers here" in inlet.said[-1]) == is_told
+                bus.unplug()
+                await running.error()
+                bus.plug()
 
 
 async def test_nothing_is_asked_while_the_store_cannot_keep_up(bus: SensorBus, link: Path) -> None:

@@ -183,7 +183,12 @@ async def test_another_program_is_named(tmp_path: Path) -> None:
         ("/", SettingsInvalid, "is no serial port"),
         ("usb:0403:6001:NOTHERE", NotReady, "0403:6001:NOTHERE is not plugged in"),
         ("socket://127.0.0.1:1", NotReady, "refused the connection"),
-        ("socket://nowhere", SettingsInvalid, "socket://host:port"),
+        ("rfc2217://127.0.0.1:1", NotReady, "refused the connection"),
+        ("socket://nowhere.invalid:4001", NotReady, "its name is not known"),
+        ("socket://nowhere", SettingsInvalid, "socket://host:4001"),
+        ("rfc2217://nowhere", SettingsInvalid, "rfc2217://host:4001"),
+        ("spy:///dev/ttyUSB0?file=/tmp/x", SettingsInvalid, "is no address of a serial server"),
+        ("", SettingsInvalid, "No port is named. Plugged in now: /dev/ttyUSB3"),
     ],
 )
 async def test_what_cannot_be_opened_says_why(port: str, kind: type[Exception], words: str) -> None:
@@ -191,6 +196,25 @@ async def test_what_cannot_be_opened_says_why(port: str, kind: type[Exception], 
     with pytest.raises(kind, match=words):
         await SerialLine(port, 19_200, find=PortList(usb("/dev/ttyUSB3"))).open()
     await until(lambda: threading.active_count() <= before)
+
+
+async def test_a_fault_in_the_thread_reaches_who_opens() -> None:
+    def broken() -> list[object]:
+        raise RuntimeError("the list of ports cannot be read")
+
+    line = SerialLine("/dev/ttyUSB0", 19_200, find=broken)
+    async with asyncio.timeout(5):
+        with pytest.raises(RuntimeError, match="cannot be read"):
+            await line.open()
+    assert not line.is_open
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)\\(\\) is deprecated:DeprecationWarning")  # pyserial's own
+async def test_a_raw_serial_server_is_told_from_one_that_speaks_rfc2217() -> None:
+    with SensorBus([LlsSensor(1)], TcpEnd(), speed=0) as bus:
+        line = SerialLine(bus.port.replace("socket://", "rfc2217://"), 19_200)
+        with pytest.raises(NotReady, match=r"does not speak RFC 2217\. .* write socket://127"):
+            await line.open()
 
 
 async def test_a_speed_that_the_adapter_does_not_know_is_refused(wire: Wire) -> None:
@@ -219,7 +243,12 @@ def test_the_group_of_a_file_is_the_systems_own(tmp_path: Path) -> None:
 
     path = tmp_path / "port"
     path.touch()
-    assert system.group_of(str(path)) == grp.getgrgid(path.stat().st_gid).gr_name
+    number = os.getgid() or grp.getgrnam("daemon").gr_gid
+    os.chown(path, -1, number)
+    path.chmod(0o660)
+    assert system.group_of(str(path)) == grp.getgrgid(number).gr_name
+    path.chmod(0o600)
+    assert system.group_of(str(path)) == "", "nobody gets a right by this group"
 
 
 async def test_a_tcp_serial_server_is_a_port_and_comes_back() -> None:

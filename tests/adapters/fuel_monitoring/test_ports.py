@@ -19,12 +19,8 @@ RECORDED = PortList(
 )
 
 
-def nobody(_path: str) -> str:
-    return ""
-
-
 def test_usb_adapters_stand_first_and_say_what_they_are() -> None:
-    found = list_ports(RECORDED, nobody)
+    found = list_ports(RECORDED)
     assert [one.path for one in found] == ["/dev/ttyACM0", "/dev/ttyUSB0", "/dev/ttyUSB1", "/dev/ttyS0"]
     assert found[0] == PortInfo("/dev/ttyACM0", "CANable 2, Protofusion Labs", "usb:AD50:60C4:206A3572")
     assert found[1].hardware_id == "usb:0403:6001:A50285BI"
@@ -35,7 +31,7 @@ def test_usb_adapters_stand_first_and_say_what_they_are() -> None:
 
 def test_adapters_with_one_serial_number_are_told_apart_by_their_sockets() -> None:
     twins = PortList(usb("/dev/ttyUSB0", "0001", "1-1"), usb("/dev/ttyUSB1", "0001", "1-2"))
-    ids = {one.hardware_id: one.path for one in list_ports(twins, nobody)}
+    ids = {one.hardware_id: one.path for one in list_ports(twins)}
     assert ids == {"usb:0403:6001@1-1": "/dev/ttyUSB0", "usb:0403:6001@1-2": "/dev/ttyUSB1"}
 
 
@@ -45,13 +41,13 @@ def test_who_has_a_port_open_is_told() -> None:
 
 
 def test_an_adapter_is_found_by_its_id_wherever_it_is() -> None:
-    before = list_ports(PortList(usb("/dev/ttyUSB0")), nobody)
+    before = list_ports(PortList(usb("/dev/ttyUSB0")))
     known_by = id_of("/dev/ttyUSB0", before)
-    after = list_ports(PortList(usb("/dev/ttyUSB5")), nobody)
+    after = list_ports(PortList(usb("/dev/ttyUSB5")))
     assert locate(known_by, after) == "/dev/ttyUSB5"
     assert canonical("/dev/ttyUSB5", after) == known_by == canonical(known_by, after)
     with pytest.raises(NotReady, match=r"not plugged in\. Plugged in now: /dev/ttyS0"):
-        locate(known_by, list_ports(PortList(Entry("/dev/ttyS0")), nobody))
+        locate(known_by, list_ports(PortList(Entry("/dev/ttyS0"))))
     with pytest.raises(NotReady, match="No serial port is plugged in"):
         locate(known_by, [])
 
@@ -61,14 +57,14 @@ def test_links_lead_to_the_same_port(tmp_path: Path) -> None:
     real.touch()
     link = tmp_path / "by-id"
     link.symlink_to(real)
-    listed = list_ports(PortList(usb(real)), nobody)
+    listed = list_ports(PortList(usb(real)))
     assert id_of(str(link), listed) == "usb:0403:6001:A50285BI"
     assert canonical(str(link), []) == canonical(str(real), [])
 
 
 @pytest.mark.parametrize("url", ["socket://host", "socket://", "rfc2217://host:port", "socket://host:0"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(SettingsInvalid, match="socket://host:port"):
+    with pytest.raises(SettingsInvalid, match="://host:4001"):
         locate(url, [])
 
 

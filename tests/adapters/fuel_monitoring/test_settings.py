@@ -54,6 +54,8 @@ def test_any_text_is_read_or_refused_with_a_sentence(text: str) -> None:
         ({"protocol": "slcan", "sensors": "4"}, "A level of the CAN bus is 1 to 3, not 4."),
         ({"protocol": "elm327", "sensors": "2"}, "The level of an OBD adapter is 1, not 2."),
         ({"protocol": "modbus", "sensors": "248"}, "The address of a sensor is 1 to 247, not 248."),
+        ({"sensors": f"1 = {'K' * 41} / left"}, "The plate behind sensor 1 is longer than 40 characters."),
+        ({"sensors": f"1 = {'k' * 101}"}, "The tank behind sensor 1 is longer than 100 characters."),
         ({"sensors": ",".join(map(str, range(1, 40)))}, "More than 32 sensors do not fit on one line."),
     ],
 )

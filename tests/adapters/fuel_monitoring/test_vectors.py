@@ -53,9 +53,7 @@ def test_candump_lines_decode_as_they_say() -> None:
 
 def test_estimates_from_air_flow_are_those_of_the_vectors() -> None:
     for vector in vectors("elm327", "maf-estimate"):
-        found = fuel_from_air_l_h(
-            vector["maf_g_s"], vector["fuel"], afr=vector["afr"], density_g_l=vector["density_g_l"]
-        )
+        found = fuel_from_air_l_h(vector["maf_g_s"], vector["fuel"])
         assert says(found, vector["decoded"]["fuel_l_h"])
 
 

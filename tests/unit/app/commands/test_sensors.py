@@ -19,12 +19,14 @@ from app.clock import SystemClock
 from app.commands.bench_session import addresses_of
 from app.engine.commands import finish_command, take_commands
 from app.engine.facts import ENGINE_FACT
+from app.fuel.profiles import Profile, load_profile, save_profile
 from app.paths import Paths
 from app.store.facts import set_fact
 from app.store.store import Store
 from app.store.tables import Act, Command
 from tests.adapters.fuel_monitoring.lines import needs_pty
 from tests.helpers.command_line import CommandLine, assert_refused
+from tests.helpers.disks import files_of_at_most
 
 pytestmark = needs_pty
 LENT = {"ok": True, "lent_by": ["Fuel of depot"]}
@@ -105,7 +107,26 @@ def test_a_write_that_does_not_hold_is_a_refusal(bare: CommandLine, bus: SensorB
     outcome = bare("sensors", "write", bus.port, 1, "filter_length=9", "interval_s=4", "--json")
     assert outcome.status == 1
     assert json.loads(outcome.out)[0]["read_back"] == 5
-    assert "9 was written and 5 came back. 1 more were not tried" in outcome.err
+    assert "9 was written and 5 came back. 1 more was not tried" in outcome.err
+
+
+def test_a_write_that_cannot_be_read_back_is_recorded_and_refused(cli: CommandLine, tmp_path: Path) -> None:
+    class FallsSilent(LlsSensor):
+        def _write(self, command: int, value: int) -> bytes | None:
+            done = super()._write(command, value)
+            self.knows_settings = False
+            return done
+
+    with SensorBus.on_pty([FallsSilent(1)], tmp_path / "ttyUSB0") as bus:
+        outcome = cli("sensors", "write", bus.port, 1, "filter_length=9", "--json")
+    assert outcome.status == 1
+    assert json.loads(outcome.out)[0]["read_back"] is None
+    assert "filter_length was written as 9 and could not be read back" in outcome.err
+    store = store_of(cli)
+    with store.read() as connection:
+        (act,) = connection.execute(Act.__table__.select()).mappings().all()
+    store.close()
+    assert act["after"] == {"filter_length": None, "wanted": {"filter_length": 9}}
 
 
 def test_identify_and_history(bare: CommandLine, bus: SensorBus) -> None:
@@ -133,9 +154,28 @@ def test_a_profile_goes_from_one_sensor_to_another_and_back(
     assert other.filter_length == 5
 
 
+def test_a_second_run_keeps_what_the_sensor_held_before_the_first(
+    bare: CommandLine, bus: SensorBus, sensor: LlsSensor, tmp_path: Path
+) -> None:
+    file, before = tmp_path / "tank.json", tmp_path / "tank.before-1.json"
+    bare("sensors", "profile", "save", bus.port, 2, file)
+    sensor.filter_length, sensor.forgets_writes = 12, True
+    assert bare("sensors", "profile", "write", bus.port, 1, file).status == 1
+    sensor.filter_length, sensor.forgets_writes = 7, False  # the first run held in part
+    again = bare("sensors", "profile", "write", bus.port, 1, file)
+    assert again.status == 0
+    assert "tank.before-1-2.json" in again.err
+    assert json.loads(before.read_text())["settings"]["filter_length"] == 12
+    assert json.loads((tmp_path / "tank.before-1-2.json").read_text())["settings"]["filter_length"] == 7
+    unchanged = bare("sensors", "profile", "write", bus.port, 1, file, "--json")
+    assert (unchanged.status, unchanged.json) == (0, [])
+    assert len(list(tmp_path.glob("tank.before-*"))) == 2  # where nothing is written there is nothing to go back to
+
+
 def test_a_capture_is_kept_and_replayed(bare: CommandLine, bus: SensorBus, tmp_path: Path) -> None:
     file = tmp_path / "c.jsonl"
     told = bare("sensors", "capture", bus.port, file, "--poll", 1, "--seconds", 0.4, "--json").json
+    assert json.loads(file.read_text().splitlines()[0])["speed"] == 19_200
     assert told["lines"] >= 2
     lines = bare("sensors", "replay", file, "--json").json_lines
     assert len(lines) == told["lines"]
@@ -143,6 +183,13 @@ def test_a_capture_is_kept_and_replayed(bare: CommandLine, bus: SensorBus, tmp_p
     assert fields["level"] == "2048"
     assert_refused(bare("sensors", "capture", bus.port, file, "--seconds", 0.1), "exists already")
     assert_refused(bare("sensors", "replay", bus.port + "x"), "cannot be read")
+
+
+def test_a_capture_ends_when_the_disk_takes_no_more(bare: CommandLine, bus: SensorBus, tmp_path: Path) -> None:
+    file = tmp_path / "c.jsonl"
+    with files_of_at_most(150):
+        outcome = bare("sensors", "capture", bus.port, file, "--poll", 1, "--seconds", 30)
+    assert_refused(outcome, "c.jsonl ended: File too large. What was written before is kept.")
 
 
 def test_the_monitor_shows_what_passes(bare: CommandLine, bus: SensorBus) -> None:
@@ -191,3 +238,19 @@ def test_a_running_engine_is_asked_for_the_port(cli: CommandLine, bus: SensorBus
         ("port.lend", bus.port),
         ("port.return", bus.port),
     ]
+
+
+def test_profiles_are_kept_in_the_store(cli: CommandLine, tmp_path: Path) -> None:
+    file, again = tmp_path / "a.json", tmp_path / "b.json"
+    save_profile(file, Profile("lls", "LLS 5", "77", "1.2", 3, {"filter_length": 5}))
+    (row,) = cli("sensors", "profile", "keep", file, "--name", "Lorry", "--note", "as poured", "--json").json
+    assert (row["name"], row["dialect"], row["settings"], row["note"]) == (
+        "Lorry", "lls", {"filter_length": 5}, "as poured",
+    )  # fmt: skip
+    assert cli("sensors", "profile", "list", "--dialect", "slcan", "--json").json == []
+    assert cli("sensors", "profile", "list", "--json").json == [row]
+    assert cli("sensors", "profile", "export", "lorry", again, "--json").json["file"] == str(again)
+    assert load_profile(again) == load_profile(file)
+    assert_refused(cli("sensors", "profile", "export", "van", again), "van")
+    assert cli("sensors", "profile", "remove", row["id"][-8:], "--json").json == [row]
+    assert_refused(cli("sensors", "profile", "remove", "Lorry"), "Lorry")

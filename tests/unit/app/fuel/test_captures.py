@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from adapters.bench import Traffic
 from app.fuel.captures import CaptureError, CaptureWriter, read_capture
 from tests.helpers.command_line import ROOT
+from tests.helpers.disks import files_of_at_most
 
 PIECES = (
     Traffic(1_750_000_000.25, "sent", bytes.fromhex("3101066C")),
@@ -72,6 +73,18 @@ def test_a_full_disk_ends_the_capture_and_is_told_once(tmp_path: Path) -> None:
     assert faults == [writer.fault]
     assert "No space left" in writer.fault
     assert len(read_capture(tmp_path / "a.jsonl").traffic) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+def test_a_line_of_which_only_a_part_was_taken_is_not_counted_as_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    with files_of_at_most(1_000):
+        writer = CaptureWriter(path, dialect="lls", port="x", speed=0)
+        while not writer.fault:
+            writer.write(PIECES[0])
+    assert path.stat().st_size == 1_000
+    assert "File too large" in writer.fault
+    assert writer.lines == len(read_capture(path).traffic)
 
 
 def test_a_killed_program_loses_no_line_that_was_written(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.fuel.analyse import analyse
-from app.fuel.consumption import Receipt, by_counter, by_rate, compare, driven_km
+from app.fuel.consumption import Receipt, by_counter, compare, driven_km
 from app.fuel.detect.events import FuelEvent
 from app.fuel.distance import driven_steps_km, steps_km
 from app.fuel.parameters import Parameters
@@ -58,13 +58,6 @@ def test_figures_that_would_be_guesses_are_not_given() -> None:
 def test_a_counter_that_falls_was_reset() -> None:
     assert by_counter(np.array([100.0, 102.5, np.nan, 103.0, 0.5, 2.0])) == pytest.approx(4.5)
     assert by_counter(np.array([np.nan, 5.0])) is None
-
-
-def test_a_rate_is_integrated_between_neighbours_and_not_across_gaps() -> None:
-    time_s = np.array([0.0, 10, 20, 30, 400, 410])
-    rate = np.array([36.0, 36, 72, np.nan, 36, 36])
-    assert by_rate(time_s, rate) == pytest.approx((10 * 36 + 10 * 54 + 10 * 36) / 3600)
-    assert by_rate(time_s[:1], rate[:1]) is None
 
 
 def test_jumps_of_the_receiver_are_no_kilometres() -> None:

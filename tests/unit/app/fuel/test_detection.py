@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from app.commands.fuel import facts_of
 from app.fuel.analyse import analyse, smoothed
+from app.fuel.arrays import Floats
 from app.fuel.detect.events import FuelEvent
 from app.fuel.detect.filters import is_spike
 from app.fuel.detector import Detector
 from app.fuel.parameters import Filter, Parameters, of_class
 from app.fuel.rehearsal import rehearse
-from app.fuel.series import Flags, Floats, Samples, make_samples, samples_from_csv
+from app.fuel.series import Flags, Samples, make_samples, samples_from_csv
 from app.fuel.table import TankTable, identity_table, make_table
 from app.fuel.table_files import read_table
 from tests.helpers.command_line import VECTORS

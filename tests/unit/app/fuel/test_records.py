@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
 
-from adapters.records import Batch, EngineReading, FuelReading
+from adapters.records import EngineReading, FuelReading, FuelSensorInfo, FuelUnit
 from app.fleet.errors import NotFound
 from app.fleet.export import export_rows
 from app.fleet.export_fuel import EVENT_COLUMNS
-from app.fleet.telemetry import TelemetrySink
-from app.fleet.vehicles import add_vehicle
-from app.fuel.agenda import open_work
+from app.fuel.agenda import BINDING, learn, open_work
 from app.fuel.calibrations import add_calibration
 from app.fuel.days import list_days
 from app.fuel.detect.events import FuelEvent
@@ -25,67 +22,20 @@ from app.fuel.errors import FuelError
 from app.fuel.events import decide, list_events
 from app.fuel.profiles import Profile
 from app.fuel.readings import tank_readings
-from app.fuel.receipts import add_receipt, check_receipts, list_receipts, remove_receipt
+from app.fuel.receipts import add_receipt, list_receipts, remove_receipt
 from app.fuel.reconcile import reconcile
 from app.fuel.saved_profiles import keep_profile, list_profiles, remove_profile
 from app.fuel.tanks import add_tank, bind_sensor, list_sensors, list_tanks, remove_sensor, replace_sensor
-from app.fuel.worker import AGAIN_S, LIVE_MS, FuelWorker
+from app.fuel.three_way import three_way_check
+from app.fuel.worker import AGAIN_S, LIVE_MS, LOOKBACK_READINGS, FuelWorker, _first_needed
 from app.security.audit import verify_acts
 from app.store.retention import Retention, set_retention, sweep
 from app.store.store import Store
 from app.store.tables import EngineReadingRow, FuelDay, FuelReadingRow
-from tests.helpers.fleet import add_integration, count_of
+from tests.helpers.fleet import count_of
+from tests.helpers.fuel_site import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, Site
 
-T = TypeVar("T")
-DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
-START_MS = 1_772_409_600_000  # 2026-03-02T00:00:00Z
 AT_S = START_MS / 1000
-
-
-class Site:
-    """A store with one tank of 400 L whose sensor tells litres."""
-
-    def __init__(self, store: Store) -> None:
-        self.store, self.sink, self.now_ms = store, TelemetrySink(store), START_MS + 40 * HOUR_MS
-        self.integration_id = add_integration(store, "fuel-1", "fuel_monitoring")
-        self.vehicle = self.write(lambda c: add_vehicle(c, "KAN-1"))
-        self.tank_id = self.write(lambda c: add_tank(c, self.vehicle, name="Main", capacity_l=400))
-        self.worker = FuelWorker()
-
-    def write(self, job: Callable[[Connection], T]) -> T:
-        return self.store.write(job).result()
-
-    def read(self, query: Callable[[Connection], T]) -> T:
-        with self.store.read() as connection:
-            return query(connection)
-
-    def arrive(self, *records: Any) -> Any:
-        return self.write(lambda c: self.sink.ingest(c, self.integration_id, [Batch(records)], self.now_ms))
-
-    def levels(self, *litres: float, sensor: str = "a", first_ms: int = START_MS, step_ms: int = 5 * MINUTE_MS) -> None:
-        times = (first_ms + at * step_ms for at in range(len(litres)))
-        self.arrive(*(FuelReading(sensor, at_ms, at_ms, level) for at_ms, level in zip(times, litres, strict=True)))
-
-    def sensor(self, unique_id: str = "a", tank_id: str | None = None) -> str:
-        """The id of a sensor, which is put into a tank."""
-        sensor_id = next(one.id for one in self.read(list_sensors) if one.unique_id == unique_id)
-        if tank_id is not None:
-            rows = [(0, 0), (400, 400)]
-            self.write(lambda c: bind_sensor(c, sensor_id, tank_id))
-            self.write(lambda c: add_calibration(c, tank_id, sensor_id, rows, valid_from_ms=START_MS))
-        return sensor_id
-
-    def run(self) -> None:
-        worker = FuelWorker()
-        for _step in range(50):
-            if worker.step(self.store, self.now_ms) == AGAIN_S:
-                return
-        raise AssertionError("the worker does not come to an end")
-
-    def raw(self) -> list[float]:
-        tank = next(one for one in self.read(list_tanks) if one.id == self.tank_id)
-        got = self.read(lambda c: tank_readings(c, tank, START_MS - DAY_MS, START_MS + 10 * DAY_MS))
-        return [float(value) for value in got.samples.raw]
 
 
 @pytest.fixture
@@ -131,13 +81,146 @@ def test_a_removed_sensor_that_speaks_again_waits(site: Site) -> None:
     assert site.raw() == [100]
 
 
+def test_what_was_found_in_readings_of_another_tank_is_marked(site: Site) -> None:
+    site.levels(*[200.0] * 24, *[300.0] * 24, *[280.0] * 24)
+    site.levels(*[270.0] * 24, first_ms=START_MS + 60 * DAY_MS)
+    sensor = site.sensor(tank_id=site.tank_id)
+    site.now_ms = START_MS + 70 * DAY_MS
+    site.run()
+    everything = {"from_day": "2026-01-01", "to_day": "2026-12-31"}
+    before = site.read(lambda c: list_days(c, [site.tank_id], **everything))
+    assert [day.day for day in before] == ["2026-03-02", "2026-05-01"]
+    assert {event.kind for event in site.read(list_events)} == {"refuel", "drain"}
+    other = site.write(lambda c: add_tank(c, site.vehicle, name="Right", capacity_l=400))
+    site.write(lambda c: bind_sensor(c, sensor, other, since_ms=START_MS - DAY_MS))
+    site.write(lambda c: add_calibration(c, other, sensor, [(0, 0), (400, 400)], valid_from_ms=START_MS))
+    site.run()
+    assert site.read(lambda c: list_days(c, [site.tank_id], **everything)) == []
+    assert [day.day for day in site.read(lambda c: list_days(c, [other], **everything))] == [day.day for day in before]
+    assert {event.tank_id for event in site.read(list_events)} == {other}
+    kept = site.read(lambda c: c.execute(select(FuelDay.superseded_at).where(FuelDay.tank_id == site.tank_id)).all())
+    assert len(kept) == 2  # for audit
+    rows = count_of(site.store, FuelDay)
+    site.run()
+    assert count_of(site.store, FuelDay) == rows
+
+
+def test_dead_readings_take_no_part_in_an_average(site: Site) -> None:
+    site.arrive(told_in("counts"))
+    site.levels(2000, 0, 2000, 65_535, 2010, *[0] * 5, *[65_535] * 5, 0, 65_535, 0, 65_535, 0, step_ms=1_000)
+    sensor = site.sensor()
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id))
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (4000, 400)], valid_from_ms=START_MS))
+    (tank,) = site.read(list_tanks)
+    got = site.read(lambda c: tank_readings(c, tank, START_MS, START_MS + MINUTE_MS, every_ms=5_000))
+    assert got.samples.raw.tolist() == pytest.approx([6010 / 30, 0, float("nan"), 0], nan_ok=True)
+
+
+def test_a_sensor_that_falls_silent_takes_no_step_out_of_the_average(site: Site) -> None:
+    silent_from = 40
+    site.levels(*[300.0 - at / 100 for at in range(200)])
+    site.levels(*[240.0 - at / 100 for at in range(silent_from)], sensor="b")
+    site.levels(*[240.0 - at / 100 for at in range(150, 200)], sensor="b", first_ms=START_MS + 150 * 5 * MINUTE_MS)
+    for name in ("a", "b"):
+        site.sensor(name, tank_id=site.tank_id)
+    assert site.raw() == pytest.approx([270 - at / 100 for at in range(200)], abs=0.05)
+    site.run()
+    assert site.read(list_events) == []
+
+
+def test_two_sensors_that_never_told_together_are_each_taken_as_they_are(site: Site) -> None:
+    site.levels(300, 300)
+    site.levels(200, 200, sensor="b", first_ms=START_MS + DAY_MS)
+    for name in ("a", "b"):
+        site.sensor(name, tank_id=site.tank_id)
+    assert site.raw() == [300, 300, 200, 200]
+
+
+def test_a_sensor_that_was_replaced_long_ago_is_not_read_for_ever(site: Site) -> None:
+    site.levels(100, 101)
+    site.levels(*[100.0] * 400, sensor="b", first_ms=START_MS + 90 * DAY_MS, step_ms=HOUR_MS)
+    for name in ("a", "b"):
+        site.sensor(name, tank_id=site.tank_id)
+    now_ms = START_MS + 100 * DAY_MS
+    assert now_ms - site.read(lambda c: _first_needed(c, site.tank_id, now_ms)) <= LOOKBACK_READINGS * HOUR_MS
+    after_gap_ms = START_MS + 90 * DAY_MS
+    assert site.read(lambda c: _first_needed(c, site.tank_id, after_gap_ms)) == START_MS
+
+
+def told_in(unit: FuelUnit) -> FuelSensorInfo:
+    return FuelSensorInfo("a", "rs485", unit, "A")
+
+
+def test_another_unit_changes_what_comes_and_not_what_came(site: Site) -> None:
+    site.arrive(told_in("counts"))
+    site.levels(1000, 1010)
+    sensor = site.sensor()
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id))
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (4000, 400)], valid_from_ms=START_MS))
+    site.run()
+    changes: list[tuple[FuelUnit, float]] = [("litres", 102.0), ("percent", 25.5), ("counts", 1030.0)]
+    for hours, (unit, level) in enumerate(changes, start=1):
+        site.arrive(told_in(unit))
+        site.arrive(told_in(unit))
+        site.levels(level, first_ms=START_MS + hours * HOUR_MS)
+    site.write(learn_now)
+    (work,) = site.read(open_work).values()
+    assert work.why == BINDING
+    assert site.raw() == pytest.approx([100, 101, 102, 102, 103])
+    exported = export_rows(site.store, "fuel-readings")
+    assert [row["unit"] for row in exported] == ["counts", "counts", "litres", "percent", "counts"]
+
+
+def learn_now(connection: Connection) -> None:
+    learn(connection, START_MS + DAY_MS)
+
+
+def test_a_sensor_that_waits_remembers_its_units(site: Site) -> None:
+    site.arrive(told_in("percent"), FuelReading("a", START_MS, START_MS, 25.0))
+    site.arrive(told_in("litres"), FuelReading("a", START_MS + 1, START_MS + 1, 101.0))
+    sensor = site.sensor()
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id))
+    assert site.raw() == [100, 101]
+
+
+def test_a_table_is_for_readings_in_its_own_unit(site: Site) -> None:
+    site.arrive(told_in("counts"))
+    site.levels(1000)
+    sensor = site.sensor()
+    site.write(lambda c: bind_sensor(c, sensor, site.tank_id))
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (4000, 400)], valid_from_ms=START_MS))
+    site.arrive(told_in("volts"))
+    site.levels(2.0, first_ms=START_MS + HOUR_MS)
+    assert site.raw() == [100]
+    later_ms = START_MS + 2 * HOUR_MS
+    site.write(lambda c: add_calibration(c, site.tank_id, sensor, [(0, 0), (5, 400)], valid_from_ms=later_ms))
+    assert site.raw() == [100, 160]
+    site.run()
+    site.write(learn_now)
+    (day,) = site.read(lambda c: list_days(c, [site.tank_id], "2026-03-02", "2026-03-02"))
+    assert day.end_l == 160
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e300])
 def test_what_is_no_number_is_kept_as_out_of_range(site: Site, value: float) -> None:
     site.arrive(FuelReading("x\x00" + "y" * 300, START_MS, START_MS, value, attributes={"raw": float("nan")}))
     site.arrive(FuelReading("x\x00" + "y" * 300, START_MS + 1, START_MS + 1, 5))
     query = select(FuelReadingRow.value, FuelReadingRow.status).order_by(FuelReadingRow.id)
     assert [tuple(row) for row in site.read(lambda c: c.execute(query).all())] == [(None, "out_of_range"), (5, "ok")]
-    assert len(site.read(list_sensors)) == 1
+    (sensor,) = site.read(list_sensors)
+    assert (sensor.last_value, sensor.last_status) == (5, "ok")
+    told = site.arrive(FuelReading("z", START_MS, START_MS, value))
+    assert told.newest_data_ms is None
+    assert site.read(list_sensors)[-1].last_status == "out_of_range"
+
+
+def test_a_clock_that_was_ahead_does_not_hold_the_newest_value(site: Site) -> None:
+    site.levels(100, first_ms=site.now_ms + 30 * DAY_MS)
+    site.levels(90, first_ms=site.now_ms - MINUTE_MS)
+    (sensor,) = site.read(list_sensors)
+    assert (sensor.last_value, sensor.last_ms) == (90, site.now_ms - MINUTE_MS)
+    site.levels(95, first_ms=site.now_ms - HOUR_MS)
+    assert site.read(list_sensors)[0].last_value == 90
 
 
 def a_refuel(start_min: float, end_min: float, litres: float = 60, **more: Any) -> FuelEvent:
@@ -253,14 +336,13 @@ def test_receipts_are_compared_with_what_the_sensor_saw(site: Site) -> None:
     first = site.write(lambda c: add_receipt(c, "kan-1", at_ms, 61, reference="A 1", who="D"))
     site.write(lambda c: add_receipt(c, site.vehicle, START_MS + 305 * MINUTE_MS, 140))
     site.write(lambda c: add_receipt(c, site.vehicle, START_MS + 900 * MINUTE_MS, 20))
-    checks = site.read(lambda c: check_receipts(c, site.vehicle, START_MS, START_MS + DAY_MS))
+    checks = site.read(lambda c: three_way_check(c, site.vehicle, START_MS, START_MS + DAY_MS)).refuels
     assert sorted((one.verdict, round(one.difference_l)) for one in checks) == [
         ("agrees", 1), ("differs", 40), ("no_receipt", -60), ("no_refuel", 20),
     ]  # fmt: skip
-    last = next(one.event for one in checks if one.verdict == "no_receipt")
-    assert last is not None
+    ((last,),) = [one.events for one in checks if one.verdict == "no_receipt"]
     site.write(lambda c: decide(c, last.id, "false", "a slope"))
-    checks = site.read(lambda c: check_receipts(c, site.vehicle, START_MS, START_MS + DAY_MS))
+    checks = site.read(lambda c: three_way_check(c, site.vehicle, START_MS, START_MS + DAY_MS)).refuels
     assert "no_receipt" not in {one.verdict for one in checks}
     site.write(lambda c: remove_receipt(c, first, who="D"))
     assert len(site.read(lambda c: list_receipts(c, vehicle_id=site.vehicle))) == 2

@@ -14,18 +14,28 @@ from adapters.records import Batch, EngineReading, FuelReading, FuelSensorInfo, 
 from app.fleet.telemetry import TelemetrySink
 from app.fleet.vehicles import add_vehicle
 from app.fuel import worker
+from app.fuel.agenda import open_work
 from app.fuel.calibrations import add_calibration, list_calibrations, remove_calibration
 from app.fuel.days import list_days
 from app.fuel.errors import FuelError
 from app.fuel.events import decide, list_events, note_event
 from app.fuel.readings import tank_readings, together, vehicle_readings
 from app.fuel.settings import parameters_of, set_parameters, set_vehicle_class
-from app.fuel.tanks import add_tank, bind_sensor, list_sensors, list_tanks, remove_tank, set_tank
+from app.fuel.tanks import (
+    TankListing,
+    add_tank,
+    bind_by_settings,
+    bind_sensor,
+    list_sensors,
+    list_tanks,
+    remove_tank,
+    set_tank,
+)
 from app.fuel.worker import FuelWorker
 from app.security.audit import verify_acts
 from app.store.store import Store
-from app.store.tables import FuelDay, FuelEventRow, FuelReadingRow, RawFrameRow
-from tests.helpers.fleet import add_integration
+from app.store.tables import Act, FuelDay, FuelEventRow, FuelReadingRow, Problem, RawFrameRow
+from tests.helpers.fleet import add_integration, count_of
 from tests.helpers.stores import database, postgresql_server, store
 
 __all__ = ["database", "postgresql_server", "store"]
@@ -115,6 +125,32 @@ def test_a_sensor_is_bound_as_its_settings_say_and_stays_out_once_taken_out(site
     assert site.read(list_tanks)[0].sensors == ()
 
 
+def test_a_sensor_whose_wish_cannot_be_met_waits_with_a_problem_and_holds_nobody_up(site: Site) -> None:
+    long_plate = FuelSensorInfo("a:1", "rs485", "counts", "Far", vehicle="K" * 41)
+    for plate in ("ABC-1", "ABC-2"):
+        site.write(partial(add_vehicle, plate=plate, name="Old lorry"))
+    two_of_them = FuelSensorInfo("a:2", "rs485", "counts", "Old", vehicle="old lorry")
+    site.arrive(long_plate, two_of_them, INFO, *readings((1, 1000)))
+    site.run()
+    (tank,) = site.read(list_tanks)
+    assert (tank.plate, len(tank.sensors)) == ("KAN-552XA", 1)
+    (problem,) = site.read(read_problems)
+    assert "Far: The plate is longer than 40 characters." in problem
+    assert "Old: Several vehicles are called old lorry: ABC-1, ABC-2." in problem
+    acts = count_of(site.store, Act)
+    site.run()
+    assert count_of(site.store, Act) == acts
+    for sensor in site.read(list_sensors):
+        if sensor.tank_id is None:
+            site.write(partial(bind_sensor, sensor_id=sensor.id, tank_id=tank.id))
+    site.run()
+    assert site.read(read_problems) == []
+
+
+def read_problems(connection: Connection) -> list[str]:
+    return list(connection.execute(select(Problem.detail).where(Problem.cleared_at.is_(None))).scalars())
+
+
 def calibrated(site: Site, *stretches: tuple[float, float]) -> str:
     """A tank with one sensor, its table and these readings; returns the tank's id."""
     site.arrive(INFO, *readings(*stretches))
@@ -190,11 +226,11 @@ def test_killed_at_any_step_the_worker_ends_with_the_same(site: Site, monkeypatc
     site.write(lambda c: add_calibration(c, tank.id, tank.sensors[0], TABLE, valid_from_ms=START_MS))
 
     def killed(*_arguments: Any) -> int:
-        raise RuntimeError("killed")
+        raise SystemExit
 
     with monkeypatch.context() as half_done:
         half_done.setattr("app.fuel.worker.write_days", killed)
-        with pytest.raises(RuntimeError, match="killed"):
+        with pytest.raises(SystemExit):
             FuelWorker().step(site.store, site.now_ms)
     assert found(site) == []  # nothing of the half-done step is there
     site.run()
@@ -202,6 +238,35 @@ def test_killed_at_any_step_the_worker_ends_with_the_same(site: Site, monkeypatc
     ids = [event.id for event in site.read(list_events)]
     site.run()
     assert [event.id for event in site.read(list_events)] == ids
+
+
+def test_a_tank_that_cannot_be_computed_costs_the_others_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    vehicle = site.write(lambda c: add_vehicle(c, "ABC-1"))
+    for number in range(worker.TANKS_AT_ONCE + 2):
+        info = FuelSensorInfo(f"s:{number}", "rs485", "litres", "", vehicle="ABC-1", tank=f"{number}")
+        site.arrive(info, *readings((1, 100), sensor=info.sensor))
+    site.write(bind_by_settings)
+    tanks = site.read(lambda c: list_tanks(c, vehicle))
+    broken = {tank.id for tank in tanks[:-1]}
+
+    def read(connection: Connection, tank: TankListing, *arguments: Any, **options: Any) -> Any:
+        if tank.id in broken:
+            raise ZeroDivisionError
+        return tank_readings(connection, tank, *arguments, **options)
+
+    monkeypatch.setattr("app.fuel.worker.tank_readings", read)
+    fuel = FuelWorker()
+    for seconds in range(10):
+        fuel.step(site.store, site.now_ms + seconds * 1_000)
+    assert site.read(open_work).keys() == broken
+    assert len(caplog.records) == len(broken)  # once each
+    assert fuel.step(site.store, site.now_ms + 10_000) == pytest.approx(worker.AFTER_FAILURE_MS / 1000, abs=11)
+    broken.clear()
+    for minutes in (5, 6):
+        fuel.step(site.store, site.now_ms + minutes * 61_000)
+    assert site.read(open_work) == {}
 
 
 def test_a_reading_is_turned_into_litres_by_the_table_valid_then(site: Site) -> None:

@@ -13,10 +13,18 @@ from adapters.records import DeviceStatus
 from app.fleet import devices
 from app.fleet.devices import list_devices
 from app.fleet.errors import NotFound
-from app.fuel import mappings, motion, telematics
-from app.fuel.columns import Floats
+from app.fuel import mappings, telematics
+from app.fuel.arrays import Floats
 from app.fuel.errors import FuelError
-from app.fuel.mappings import Reading, add_mapping, change_mapping, number_in, suggest_mappings, trailing_medians
+from app.fuel.mappings import (
+    Reading,
+    add_mapping,
+    change_mapping,
+    describe_mappings,
+    number_in,
+    suggest_mappings,
+    trailing_medians,
+)
 from app.fuel.motion import vehicle_motion
 from app.fuel.readings import vehicle_readings
 from app.fuel.tanks import add_tank, list_sensors, list_tanks, remove_sensor
@@ -44,7 +52,7 @@ class Site:
     def follow(self) -> int:
         """Step until nothing is left; returns how many steps it took."""
         for number in range(1, 100):
-            if self.follower.step(self.store, T0_MS) is None:
+            if self.follower.step(self.store, T0_MS + 86_400_000) is None:
                 return number
         raise AssertionError("it does not come to an end")
 
@@ -105,17 +113,16 @@ def test_a_mapped_value_is_litres_of_a_vehicle(site: Site) -> None:
     query = select(FuelReadingRow.position_id, FuelReadingRow.raw_frame_id)
     assert all(None not in row for row in site.read(lambda c: c.execute(query).all()))
     assert len(site.read(list_tanks)[0].sensors) == 1
+    (told,) = site.read(describe_mappings)
+    assert (told.device, told.vehicle, told.plate, told.last_value) == (IMEI, "KAN-1", "KAN-1", 40)
 
 
-def test_very_many_fixes_are_thinned_out_and_every_reading_still_has_one(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_very_many_fixes_are_thinned_out_where_asked_and_every_reading_still_has_one(site: Site) -> None:
     site.feed(*(a_position(IMEI, T0_MS + at * 10_000, speed_km_h=float(at)) for at in range(180)))
     vehicle = site.write(lambda c: devices.adopt(c, IMEI, "KAN-1", now_ms=T0_MS))
     everything = site.read(lambda c: vehicle_motion(c, vehicle, T0_MS, T0_MS + 1_800_000))
     assert everything.speed_km_h.tolist() == list(range(180))
-    monkeypatch.setattr(motion, "MOST_FIXES", 60)
-    some = site.read(lambda c: vehicle_motion(c, vehicle, T0_MS, T0_MS + 1_800_000))
+    some = site.read(lambda c: vehicle_motion(c, vehicle, T0_MS, T0_MS + 1_800_000, enough=60))
     assert len(some.time_s) == 60
     minutes: Floats = np.arange(30, dtype=np.float64) * 60 + T0_MS / 1000
     assert not np.isnan(some.at(minutes).speed_km_h).any()
@@ -186,6 +193,48 @@ def test_a_voltage_without_a_position_is_stored_with_its_message(site: Site) -> 
     assert frame is not None
 
 
+def a_status(minute: int, volts: float, *, ignition: bool | None = None) -> DeviceStatus:
+    at_ms = T0_MS + minute * MINUTE_MS
+    raw = a_frame(at_ms=at_ms, data=f"{minute}".encode())
+    return DeviceStatus(IMEI, at_ms, "gt06", "information", external_v=volts, ignition=ignition, raw=raw)
+
+
+def test_a_changed_mapping_loses_no_message_without_a_position(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telematics, "POSITIONS_AT_ONCE", 2)
+    site.tell(0, 1.5, 2.5, 3.5, name="external_v")
+    sensor_id = site.map(Reading("external_v"), "volts")
+    site.follow()
+    site.feed(*(a_status(10 + at, 11.0 + at, ignition=at != 1) for at in range(5)))
+    frames = select(FuelReadingRow.raw_frame_id).order_by(FuelReadingRow.measured_at_ms)
+    before = site.read(lambda c: c.execute(frames).scalars().all())
+
+    def change(reading: Reading, unit: str = "litres") -> list[float | None]:
+        site.write(lambda c: change_mapping(c, sensor_id, reading, unit=unit, who="D"))
+        site.follow()
+        return site.values()
+
+    assert change(Reading("external_v", scale=10, offset=1)) == [16, 26, 36, 111, 121, 131, 141, 151]
+    assert site.read(lambda c: c.execute(frames).scalars().all()) == before
+    assert site.read(list_sensors)[0].last_value == 151
+    assert change(Reading("external_v", ignition_only=True)) == [11, None, 13, 14, 15]
+    assert change(Reading("external_v", median=3)) == [1.5, 2, 2.5, 11, 11.5, 12, 13, 14]
+    assert change(Reading("external_v"), "volts") == [1.5, 2.5, 3.5, 11, 12, 13, 14, 15]
+
+
+def test_the_median_counts_for_messages_without_a_position_live_and_anew(site: Site) -> None:
+    site.tell(0, 1)
+    sensor_id = site.map(Reading("external_v", median=3), "volts")
+    told = [10.0, 90.0, 11.0, 12.0, 0.0, 13.0]
+    site.feed(a_status(1, told[0]))
+    site.feed(a_status(3, told[2]), a_status(2, told[1]))  # of one read, the later first
+    for at, volts in enumerate(told[3:], start=4):
+        site.feed(a_status(at, volts))
+    assert site.values() == trailing_medians(told, [], 3) == [10, 50, 11, 12, 11, 12]
+    site.write(lambda c: change_mapping(c, sensor_id, Reading("external_v", scale=2, median=3), unit="counts"))
+    site.follow()
+    assert site.values() == [20, 100, 22, 24, 22, 24]
+
+
 def test_attributes_that_look_like_fuel_are_suggested_the_likeliest_first(site: Site) -> None:
     for at in range(4):
         more: dict[str, Any] = {
@@ -254,8 +303,10 @@ def test_killed_between_two_pieces_it_goes_on_where_it_was(site: Site, monkeypat
 
 @pytest.mark.parametrize(
     ("told", "number"),
-    [(5, 5.0), ("48,5 %", 48.5), ("F=-3", -3.0), (True, None), ("empty", None), (None, None), (1e300, None)],
-)
+    [(5, 5.0), ("48,5 %", 48.5), ("F=-3", -3.0), (True, None), ("empty", None), (None, None), (1e300, None),
+     ("1e3", 1000.0), ("1e999", None), ("-1e999 L", None), ("9" * 400, None), ("inf", None), ("nan", None),
+     (float("inf"), None), (float("nan"), None), (10**400, None), ([5], None)],
+)  # fmt: skip
 def test_numbers_in_attributes(told: object, number: float | None) -> None:
     assert number_in(told) == number
 

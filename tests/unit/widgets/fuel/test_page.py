@@ -14,7 +14,8 @@ from app.fuel.events import list_events
 from app.fuel.tanks import list_sensors, list_tanks
 from app.store.tables import Act
 from dialogs.calibration import CalibrationDialog, Subject, calibrate
-from dialogs.fuel_tanks import TankForm, TanksDialog
+from dialogs.fuel_tank_forms import TankForm
+from dialogs.fuel_tanks import TanksDialog
 from tests.helpers.fuel_desk import LEFT, Desk, desk, opened
 from tests.helpers.qt import open_dialog, until
 from widgets.stability import Stability

@@ -23,7 +23,7 @@ from app.fuel.captures import read_capture
 from app.fuel.tanks import list_tanks
 from app.store.tables import Act
 from dialogs.calibration import CalibrationDialog, calibrate_at_bench
-from dialogs.fuel_tanks import TankForm
+from dialogs.fuel_tank_forms import TankForm
 from tests.helpers.qt import Console, open_dialog, until
 from widgets.workbench.page import WorkbenchPage
 

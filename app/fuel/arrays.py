@@ -1,0 +1,8 @@
+"""The arrays that fuel is computed with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
