@@ -233,6 +233,7 @@ class Manifest:
     simulator: str | None = None
     explainer: str | None = None
     bench: str | None = None
+    translator: str | None = None
 
 
 LONGEST_UNIQUE_ID = 300
@@ -405,6 +406,25 @@ class Explainer(Protocol):
 
     def __call__(self, protocol: str, data: bytes) -> Sequence[FieldView]:
         """Rows in byte order that together cover all of ``data``; never raises for any bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a pushed message said: records, and the names of integrations whose next run it brings forward."""
+
+    records: Sequence[Record]
+    fetch: tuple[str, ...] = ()
+
+
+class Translator(Protocol):
+    """Understands pushed messages of an integration, by its settings."""
+
+    def __call__(self, settings: Settings) -> Callable[[bytes], Meaning]:
+        """What turns a body into its meaning; that raises RecordRejected for a message that it cannot understand.
+
+        Raises SettingsInvalid where the settings do not say how.
+        """
         ...
 
 

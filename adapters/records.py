@@ -210,6 +210,20 @@ class EngineReading:
 
 
 @_record(frozen=True, slots=True)
+class PushedMessage:
+    """A message that a peer pushed, as it came: signed and readable, not understood yet.
+
+    ``message_id`` is the sender's; one that comes twice is stored once.
+    """
+
+    message_id: str
+    sent_at_ms: int
+    received_at_ms: int
+    peer: str
+    body: bytes
+
+
+@_record(frozen=True, slots=True)
 class Rejected:
     """One record that could not be read; the others of its batch are good. ``sample`` is its start, as text."""
 
@@ -228,6 +242,7 @@ Record = (
     | FuelSensorInfo
     | FuelReading
     | EngineReading
+    | PushedMessage
     | Rejected
     | SupplyRecord
 )

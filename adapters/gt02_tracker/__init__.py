@@ -72,7 +72,7 @@ class Gt02Adapter(Adapter[Gt02Settings]):
 
     async def check(self, step: Callable[[CheckStep], None]) -> Identity:
         """Prove that the address is ours and the port free. A port held by our own engine counts as taken."""
-        from adapters.gt02_tracker.binding import resolve, try_binding
+        from adapters.binding import resolve, try_binding
 
         host, port, udp = self.settings.host, self.settings.port, self.settings.udp
         family, address = await resolve(host)

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from adapters.base import Clock, Inlet
+from adapters.binding import explained, resolve, while_running
 from adapters.errors import SettingsInvalid
-from adapters.gt02_tracker.binding import explained, resolve, while_running
 from adapters.gt02_tracker.connection import Connection
 from adapters.gt02_tracker.datagrams import Datagrams
 from adapters.gt02_tracker.limits import Limits

@@ -5,39 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from email.utils import formatdate
 from typing import Any
 
-import uvicorn
-
+from adapters.serving import LoopServer, bound_socket
 from adapters.traccar.simulator_api import Account, Api
 from adapters.traccar.simulator_faults import Faults, FaultyApp
 from adapters.traccar.simulator_world import World
 
 DAY_MS = 86_400_000
 TICK_S = 0.5
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.answers = asyncio.Event()
-        self.leave = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the program around the simulator."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.answers.set()
-
-    async def main_loop(self) -> None:
-        await self.leave.wait()
 
 
 class TraccarServer:
@@ -52,8 +31,7 @@ class TraccarServer:
         self.token = self.account.token(world.now_ms + 365 * DAY_MS)
         self._port = port
         self._certificate = certificate
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
+        self._server: LoopServer | None = None
 
     @property
     def url(self) -> str:
@@ -65,41 +43,27 @@ class TraccarServer:
 
     async def start(self) -> None:
         """Listen on loopback; returns once connections are answered. OSError when the port is taken."""
-        # asyncio switches Nagle's algorithm off only where the protocol is named: 40 ms for each answer.
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self._port))
+        listener = bound_socket(socket.AF_INET, "127.0.0.1", self._port)
         self._port = listener.getsockname()[1]
-        config = uvicorn.Config(
+        self._server = LoopServer(
             FaultyApp(self.api.app(), self.faults, self._date),
-            log_config=None,
-            log_level=60,  # a fault that breaks off an answer is meant, not worth a line
-            access_log=False,
-            lifespan="off",
+            certificate=self._certificate,
             ws="websockets-sansio",
             date_header=False,
-            server_header=False,
             timeout_graceful_shutdown=1,
             ws_ping_interval=None,
         )
-        if self._certificate is not None:
-            config.ssl_certfile, config.ssl_keyfile = self._certificate
-            config.ssl_version = ssl.PROTOCOL_TLS_SERVER
-        server = self._server = _Server(config)
-        loop = asyncio.get_running_loop()
-        self._serving = loop.create_task(server.serve(sockets=[listener]), name="simulated Traccar server")
-        await server.answers.wait()
+        await self._server.start(listener)
 
     async def stop(self, *, forget_sessions: bool = True) -> None:
         """End all connections and close the port; sessions live in memory and end with it."""
-        if self._server is None or self._serving is None:
+        if self._server is None:
             return
         if forget_sessions:
             self.account.sessions.clear()
         await self.api.drop_sockets()
-        self._server.leave.set()
-        await self._serving
-        self._server = self._serving = None
+        await self._server.close()
+        self._server = None
 
     async def restart(self) -> None:
         await self.stop()

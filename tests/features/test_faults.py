@@ -289,7 +289,7 @@ AS_NOBODY = """
 import os, socket, sys
 from pathlib import Path
 from adapters.errors import SettingsInvalid
-from adapters.gt02_tracker.binding import try_binding
+from adapters.binding import try_binding
 from app.paths import FolderRefused, Paths
 from app.store.errors import StoreReadOnly
 from app.store.locks import EngineLock

@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from adapters.base import CheckStep, Layer, settings_form
+from adapters.binding import explained
 from adapters.errors import NotReady, SettingsInvalid
 from adapters.gt02_tracker import Gt02Adapter, Gt02Settings
-from adapters.gt02_tracker.binding import explained
 from tests.adapters.gt02_tracker.support import FakeInlet, make_kit, until
 
 
