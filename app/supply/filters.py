@@ -69,6 +69,7 @@ class SupplyFilter:
     """Every part that is set must hold; a list leaves alone what it has no column for.
 
     ``expiry`` is ``expired``, ``soon`` or "" (whatever). ``is_waiting``: only papers on which changes of ours wait.
+    ``since_ms`` and ``until_ms`` (exclusive) are about when a paper was made.
     """
 
     words: tuple[str, ...] = ()
@@ -79,6 +80,8 @@ class SupplyFilter:
     stock_class: StockClass | None = None
     expiry: str = ""
     is_waiting: bool = False
+    since_ms: int | None = None
+    until_ms: int | None = None
     includes_gone: bool = False
 
     @property

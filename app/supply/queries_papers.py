@@ -258,6 +258,10 @@ def _narrowed(
         query = query.where(_is_place(paper.integration_id, paper.program, wanted.program))
     if wanted.stage:
         query = query.where(paper.stage == wanted.stage)
+    if wanted.since_ms is not None:
+        query = query.where(paper.created_ms >= wanted.since_ms)
+    if wanted.until_ms is not None:
+        query = query.where(paper.created_ms < wanted.until_ms)
     return query.where(waits) if wanted.is_waiting else query
 
 

@@ -79,31 +79,32 @@ def count_stock(connection: Connection, wanted: SupplyFilter, horizon: Horizon) 
 
 def _lines(wanted: SupplyFilter, horizon: Horizon, item: Place | None) -> Select[Any]:
     line = StockLineRow
-    query: Select[Any] = (
-        select(
-            line.key,
-            line.id,
-            line.integration_id,
-            Integration.name.label("source"),
-            line.peer_id,
-            line.facility,
-            FacilityRow.name.label("facility_name"),
-            line.item,
-            ItemRow.code.label("item_code"),
-            ItemRow.name.label("item_name"),
-            ItemRow.unit.label("unit"),
-            line.units,
-            line.available_units,
-            line.batch,
-            line.expires_on,
-            line.pack_size,
-            line.location,
-            line.program,
-            ProgramRow.name.label("program_name"),
-            line.is_on_hold,
-            line.average_monthly_units,
-            line.gone_at,
-        )
+    columns: tuple[Any, ...] = (
+        line.key,
+        line.id,
+        line.integration_id,
+        Integration.name.label("source"),
+        line.peer_id,
+        line.facility,
+        FacilityRow.name.label("facility_name"),
+        line.item,
+        ItemRow.code.label("item_code"),
+        ItemRow.name.label("item_name"),
+        ItemRow.unit.label("unit"),
+        line.units,
+        line.available_units,
+        line.batch,
+        line.expires_on,
+        line.pack_size,
+        line.location,
+        line.program,
+        ProgramRow.name.label("program_name"),
+        line.is_on_hold,
+        line.average_monthly_units,
+        line.gone_at,
+    )
+    query = (
+        select(*columns)
         .join(Integration, Integration.id == line.integration_id)
         .outerjoin(ItemRow, joined(ItemRow, line.integration_id, line.item))
         .outerjoin(FacilityRow, joined(FacilityRow, line.integration_id, line.facility))
