@@ -19,8 +19,8 @@ from app.engine.facts import ENGINE_FACT, touch_facts
 from app.engine.held import HeldStore
 from app.engine.journal import State, write_log
 from app.engine.ports import KitMaker, read
+from app.engine.sink import StoreSink
 from app.engine.upkeep import forget_lost_secrets, judge_leap, keep_house, watch_acts
-from app.fleet.telemetry import TelemetrySink
 from app.kit import make_kit as make_real_kit
 from app.problems import Issue, clear_problems, raise_problem
 from app.security.vault import Vault
@@ -59,7 +59,7 @@ class EngineHost:
         self._vault = vault
         self._clock = clock
         self._tasks = tasks
-        self._sink = TelemetrySink(held.store)
+        self._sink = StoreSink(held.store)
         self.engine = Engine(
             held.store, catalogue, vault, clock=clock, sink=self._sink, tasks=tasks, make_kit=make_kit, rng=rng
         )

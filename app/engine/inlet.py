@@ -36,8 +36,8 @@ ROOM_RECORDS = 10_000
 """Records waiting for their commit above which an inlet calls itself full."""
 
 COUNTED = (
-    "raw_frames", "positions", "statuses", "events", "infos", "geofences", "fuel", "rejected", "duplicates",
-    "blocked", "unattributed", "unkept",
+    "raw_frames", "positions", "statuses", "events", "infos", "geofences", "fuel", "supply", "rejected",
+    "duplicates", "blocked", "unattributed", "unkept",
 )  # fmt: skip
 """The counts of :class:`Ingested` that logs and answers show."""
 NOT_STORED = ("blocked", "unattributed", "unkept")
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """What writes batches inside a store job; :class:`app.fleet.telemetry.TelemetrySink`."""
+    """What writes batches inside a store job; :class:`app.engine.sink.StoreSink`."""
 
     def ingest(
         self, connection: Connection, integration_id: str, batches: Sequence[Batch], now_ms: int

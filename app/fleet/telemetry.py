@@ -59,7 +59,8 @@ _REJECTED_REMEMBERED = 10_000
 class Ingested:
     """What became of the batches of one call, by kind of record.
 
-    ``positions`` and ``events`` count new rows, ``duplicates`` records that were stored before. ``unattributed``
+    ``positions`` and ``events`` count new rows, ``supply`` new and changed ones, ``duplicates`` records that were
+    stored before. ``unattributed``
     records belong to devices for which the inbox had no room, ``unkept`` frames to no device that we know, beyond the
     number of them that is kept in an hour. ``newest_data_ms`` is the newest time for which the
     data speaks, never later than its arrival, None when the batches held no data; ``delay_ms_sum`` adds up arrival
@@ -74,6 +75,7 @@ class Ingested:
     geofences: int = 0
     rejected: int = 0
     fuel: int = 0
+    supply: int = 0
     duplicates: int = 0
     blocked: int = 0
     unattributed: int = 0
@@ -84,8 +86,8 @@ class Ingested:
 
     @property
     def records(self) -> int:
-        """New records of every kind."""
-        return self.positions + self.statuses + self.events + self.infos + self.geofences + self.fuel
+        """New records of every kind, and those that changed."""
+        return self.positions + self.statuses + self.events + self.infos + self.geofences + self.fuel + self.supply
 
 
 class TelemetrySink:

@@ -22,6 +22,7 @@ BENCHES = {
     "chart": "tests.bench.bench_chart:run",
     "fuel": "tests.bench.bench_fuel:run",
     "fuel_ports": "tests.bench.bench_fuel_ports:run",
+    "supply": "tests.bench.bench_supply:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
 }
 

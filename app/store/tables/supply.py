@@ -93,6 +93,7 @@ class ItemRow(Base):
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
         Index("ix_items_code", "code"),
+        Index("ix_items_name", "name"),
     )
 
 
@@ -122,6 +123,8 @@ class StockLineRow(Base):
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
         Index("ix_stock_lines_integration_id_facility_item", "integration_id", "facility", "item"),
+        Index("ix_stock_lines_item", "integration_id", "item"),
+        Index("ix_stock_lines_expires_on", "expires_on"),
     )
 
 
@@ -154,7 +157,10 @@ class RequisitionRow(Base):
     gone_at = optional(UtcDateTime)
     changed_version = column(Key, index=True, default=0)
 
-    __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
+    __table_args__ = (
+        UniqueConstraint("integration_id", "peer_id"),
+        Index("ix_requisitions_created_ms", "created_ms"),
+    )
 
 
 class RequisitionLineRow(Base):
@@ -227,7 +233,10 @@ class ShipmentRow(Base):
     gone_at = optional(UtcDateTime)
     changed_version = column(Key, index=True, default=0)
 
-    __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
+    __table_args__ = (
+        UniqueConstraint("integration_id", "peer_id"),
+        Index("ix_shipments_created_ms", "created_ms"),
+    )
 
 
 class ShipmentLineRow(Base):

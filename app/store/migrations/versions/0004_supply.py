@@ -85,6 +85,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_items_changed_version"), "items", ["changed_version"], unique=False)
     op.create_index(op.f("ix_items_code"), "items", ["code"], unique=False)
+    op.create_index(op.f("ix_items_name"), "items", ["name"], unique=False)
     op.create_table(
         "outbox_items",
         sa.Column("seq", KEY, autoincrement=True, nullable=False),
@@ -229,6 +230,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("integration_id", "peer_id", name=op.f("uq_requisitions_integration_id_peer_id")),
     )
     op.create_index(op.f("ix_requisitions_changed_version"), "requisitions", ["changed_version"], unique=False)
+    op.create_index(op.f("ix_requisitions_created_ms"), "requisitions", ["created_ms"], unique=False)
     op.create_index(op.f("ix_requisitions_stage"), "requisitions", ["stage"], unique=False)
     op.create_table(
         "shipment_lines",
@@ -300,6 +302,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("integration_id", "peer_id", name=op.f("uq_shipments_integration_id_peer_id")),
     )
     op.create_index(op.f("ix_shipments_changed_version"), "shipments", ["changed_version"], unique=False)
+    op.create_index(op.f("ix_shipments_created_ms"), "shipments", ["created_ms"], unique=False)
     op.create_index(op.f("ix_shipments_stage"), "shipments", ["stage"], unique=False)
     op.create_table(
         "stock_lines",
@@ -327,6 +330,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("integration_id", "peer_id", name=op.f("uq_stock_lines_integration_id_peer_id")),
     )
     op.create_index(op.f("ix_stock_lines_changed_version"), "stock_lines", ["changed_version"], unique=False)
+    op.create_index(op.f("ix_stock_lines_expires_on"), "stock_lines", ["expires_on"], unique=False)
+    op.create_index(op.f("ix_stock_lines_item"), "stock_lines", ["integration_id", "item"], unique=False)
     op.create_index(
         op.f("ix_stock_lines_integration_id_facility_item"),
         "stock_lines",
