@@ -64,7 +64,7 @@ class Api:
             ("/proofsOfDelivery", get, self._proofs),
             ("/proofsOfDelivery/{key}", get, self._proof),
             ("/proofsOfDelivery/{key}", put, self._update_proof),
-            ("/rejectionReasons", get, self._rejection_reasons),
+            ("/validReasons", get, self._valid_reasons),
         ]
         routes: list[BaseRoute] = [
             Route("/api/oauth/token", self._token, methods=["POST"]),
@@ -213,8 +213,21 @@ class Api:
     async def _periods(self, request: Request, _token: Token) -> Response:
         return page(request, list(self.world.periods.values()))
 
-    async def _rejection_reasons(self, _request: Request, _token: Token) -> Response:
-        return JSONResponse(self.world.rejection_reasons)
+    async def _valid_reasons(self, request: Request, _token: Token) -> Response:
+        """Reasons of a programme and a facility type; those for refused goods carry the tag."""
+        program, kind = request.query_params["program"], request.query_params["facilityType"]
+        return JSONResponse(
+            [
+                {
+                    "id": reason["id"],
+                    "programId": program,
+                    "facilityType": {"id": kind},
+                    "reason": reason,
+                    "hidden": False,
+                }
+                for reason in self.world.rejection_reasons
+            ]
+        )
 
     # -- stock
 

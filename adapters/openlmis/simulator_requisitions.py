@@ -170,7 +170,7 @@ class Requisitions:
                     field="requisitionLineItems",
                 )
         if status in WITH_APPROVER:
-            line |= {name: sent[name] for name in ("approvedQuantity", "remarks") if name in sent}
+            line |= {name: sent.get(name) for name in ("approvedQuantity", "remarks")}
             return
         if sent.get("approvedQuantity") is not None:
             raise RefusedError(
@@ -179,7 +179,7 @@ class Requisitions:
                 "approvedQuantity is only available during the approval step of the requisition process.",
                 field="requisitionLineItems",
             )
-        line |= {name: sent[name] for name in LINE_FIGURES if name in sent}
+        line |= {name: sent.get(name) for name in LINE_FIGURES}
 
     # -- steps
 

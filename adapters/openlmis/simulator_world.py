@@ -149,7 +149,17 @@ class World:
                 "enableDatePhysicalStockCountCompleted": False,
             }
         names = data.REJECTION_REASONS
-        self.rejection_reasons = [{"id": self.new_id("reason"), "name": name, "active": True} for name in names]
+        self.rejection_reasons = [
+            {
+                "id": self.new_id("reason"),
+                "name": name,
+                "reasonType": "DEBIT",
+                "reasonCategory": "ADJUSTMENT",
+                "isFreeTextAllowed": False,
+                "tags": ["rejected"],
+            }
+            for name in names
+        ]
 
     def _periods(self) -> None:
         """Bimonthly, from a year back to the one that runs now."""
