@@ -330,7 +330,7 @@ async def test_the_header_adds_any_type_that_there_is(depot: Depot) -> None:
         "fuel_monitoring",
         "cold_room",
     ]
-    menu.actions()[3].trigger()
+    menu.actions()[-1].trigger()
     dialog = await depot.settings_dialog()
     assert dialog.windowTitle() == "Add Cold Room Thermometer"
     dialog.reject()
