@@ -109,7 +109,10 @@ class OpenLmisClient:
     ) -> Reply:
         """One request that changes something; doubtful errors where it may have been applied."""
         try:
-            return await self._call(method, path, (), body=body, headers=headers or {})
+            reply = await self._call(method, path, (), body=body, headers=headers or {})
+            if reply.status != 204:
+                self._json(reply)  # a hotspot's page with status 200 has accepted nothing
+            return reply
         except (ServiceDown, BadReply) as err:
             if not isinstance(err, Refused):
                 err.is_doubtful = True
@@ -162,7 +165,11 @@ class OpenLmisClient:
             said = json.loads(reply.body)
             error, why = str(said["error"]), fields.text(said, "error_description", 200).lower()
         except (ValueError, KeyError, TypeError, RecursionError):
-            return self._error(reply) if reply.status != 401 else AuthFailed(f"{self.name} refused the sign-in.")
+            return (
+                self._error(reply)
+                if reply.status != 401
+                else AuthFailed(f"{self.name} refused the sign-in. {self._what_to_enter()}")
+            )
         if error == "invalid_client" or "client" in why:
             return AuthFailed(
                 f"{self.name} does not know the OAuth client “{self._settings.client_id}”, or its secret is wrong. "

@@ -30,6 +30,7 @@ class Api:
         self.requisitions = requisitions
         self.goods = goods
         self.version = "15.6.1"
+        self._listed: tuple[tuple[int, int], list[Json], str] = ((-1, -1), [], "")
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         """Method, path with query, headers of every request."""
         self.bodies: list[tuple[str, str, Any]] = []
@@ -155,10 +156,13 @@ class Api:
 
     async def _orderables(self, request: Request, _token: Token) -> Response:
         query = request.query_params
+        if not set(query) - {"page", "size"}:  # the whole catalogue, which may be long
+            found = self._catalogue()
+            return self._if_modified(request, found, lambda: page(request, found))
         code, exact, program = query.get("code", "").lower(), query.get("exactCode"), query.get("program")
         programs = {p["id"] for p in self.world.programs.values() if program in (None, p["code"])}
         wanted = set(query.getlist("id"))
-        found = [
+        chosen = [
             item
             for item in self.world.newest()
             if code in item["productCode"].lower()
@@ -166,7 +170,15 @@ class Api:
             and (not wanted or item["id"] in wanted)
             and (program is None or any(entry["programId"] in programs for entry in item["programs"]))
         ]
-        return self._if_modified(request, found, lambda: page(request, found))
+        return self._if_modified(request, chosen, lambda: page(request, chosen))
+
+    def _catalogue(self) -> list[Json]:
+        """The newest versions, made once for all pages of a reading."""
+        state = (self.world.catalogue_changes, len(self.world.orderables))
+        if self._listed[0] != state:
+            items = self.world.newest()
+            self._listed = (state, items, max((item["meta"]["lastUpdated"] for item in items), default=""))
+        return self._listed[1]
 
     async def _orderables_by_search(self, request: Request, _token: Token) -> Response:
         asked = await request.json()
@@ -189,8 +201,12 @@ class Api:
 
     def _if_modified(self, request: Request, items: Sequence[Json], answer: Callable[[], Response]) -> Response:
         """304 where nothing of the whole query changed since; the header counts whole seconds."""
-        times = [item["meta"]["lastUpdated"] for item in items]
-        newest = datetime.fromisoformat(max(times)) if times else datetime(1970, 1, 1, tzinfo=UTC)
+        latest = (
+            max((item["meta"]["lastUpdated"] for item in items), default="")
+            if items is not self._listed[1]
+            else (self._listed[2])
+        )
+        newest = datetime.fromisoformat(latest) if latest else datetime(1970, 1, 1, tzinfo=UTC)
         newest = newest.replace(microsecond=0)
         since = request.headers.get("if-modified-since")
         headers = {"Last-Modified": format_datetime(newest, usegmt=True)}
@@ -381,7 +397,7 @@ def page(request: Request, items: Sequence[Json], asked: Json | None = None) -> 
             "numberOfElements": len(part),
             "first": number == 0,
             "last": number >= pages - 1,
-            "sort": None,
+            "sort": [],
         }
     )
 

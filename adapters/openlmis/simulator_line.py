@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-
 _REQUESTS = (b"GET ", b"POST ", b"PUT ", b"DELETE ")
 
 

@@ -52,6 +52,7 @@ class World:
         self.seed = seed
         self.rng = random.Random(seed)
         self.numbers = 0
+        self.catalogue_changes = 0
         self.zones: dict[str, Json] = {}
         self.facilities: dict[str, Json] = {}
         self.programs: dict[str, Json] = {}
@@ -163,7 +164,7 @@ class World:
 
     def _periods(self) -> None:
         """Bimonthly, from a year back to the one that runs now."""
-        schedule = {"id": self.new_id("schedule"), "code": "BIM", "name": "Bimonthly", "description": None}
+        schedule = {"id": self.new_id("schedule"), "code": "BIM", "name": "Bimonthly", "description": ""}
         today = datetime.fromtimestamp(self.now_ms / 1000, UTC).date()
         first = today.year * 12 + (today.month - 1) // 2 * 2
         for at in range(first - 12, first + 1, 2):
@@ -173,7 +174,7 @@ class World:
             self.periods[key] = {
                 "id": key,
                 "name": f"{begins:%b} to {ends:%b %Y}",
-                "description": None,
+                "description": "",
                 "startDate": begins.isoformat(),
                 "endDate": ends.isoformat(),
                 "durationInMonths": 2,
@@ -202,6 +203,7 @@ class World:
     def add_orderable(self, code: str, name: str, unit: str, pack: int, programs: list[str]) -> str:
         """A new product with one version and two lots; returns its id."""
         key = self.new_id("orderable")
+        self.catalogue_changes += 1
         trade_item = str(uuid.uuid5(SPACE, f"trade item {key}"))
         self.orderables[key] = [
             {
@@ -255,6 +257,7 @@ class World:
     def change_orderable(self, key: str, **changes: Any) -> None:
         """A newer version; the older ones stay."""
         newest = self.orderables[key][-1]
+        self.catalogue_changes += 1
         meta = {"versionNumber": newest["meta"]["versionNumber"] + 1, "lastUpdated": moment(self.tick())}
         self.orderables[key].append({**newest, **changes, "meta": meta})
 
