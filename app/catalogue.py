@@ -57,6 +57,7 @@ BUILT_IN: Mapping[str, str] = {
     "traccar": "adapters.traccar:TraccarAdapter",
     "gt02_tracker": "adapters.gt02_tracker:Gt02Adapter",
     "fuel_monitoring": "adapters.fuel_monitoring.adapter:FuelMonitoringAdapter",
+    "openlmis": "adapters.openlmis:OpenLmisAdapter",
 }
 
 COMING_SOON: tuple[Entry, ...] = (
@@ -76,15 +77,6 @@ COMING_SOON: tuple[Entry, ...] = (
         category="government",
         icon="building-2",
         capabilities=("Stock reporting", "Requisition sync", "Compliance tracking", "Consumption reports"),
-        coming_soon=True,
-    ),
-    Entry(
-        key="openlmis",
-        name="OpenLMIS",
-        description="Requisitions, approvals and consumption of an OpenLMIS server.",
-        category="supply_chain",
-        icon="chart-column",
-        capabilities=("Consumption tracking", "Demand forecasting", "Approval workflows", "Real-time analytics"),
         coming_soon=True,
     ),
     Entry(

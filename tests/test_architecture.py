@@ -127,6 +127,7 @@ PRINTS = {"app/engine/gateway.py": "the line “ready” is its contract, and it
 HOLDS_ITS_OWN_TASKS = {
     "app/tasks.py": "the one place",
     "adapters/traccar/simulator.py": "a peer, which stands outside the program",
+    "adapters/openlmis/simulator.py": "a peer, which stands outside the program",
 }
 
 LONGEST_FILE = 500

@@ -110,7 +110,7 @@ def enough(key: str) -> dict[str, Any]:
             found[spec.name] = "http://127.0.0.1:1"
         elif spec.kind == "host":
             found[spec.name] = "127.0.0.1"
-        elif spec.required:
+        elif spec.required or (spec.kind == "text" and spec.default == "" and spec.example):
             found[spec.name] = spec.example or spec.minimum or "x"
     return found
 

@@ -1,0 +1,462 @@
+"""Polling: everything arrives, what did not change is not asked for again, and trouble of one stream stays its own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from adapters.errors import BadReply, NotReady
+from adapters.openlmis.paging import Pace
+from adapters.openlmis.simulator import OpenLmisServer, running
+from adapters.openlmis.simulator_world import day, moment
+from adapters.supply import Requisition, Shipment
+from tests.adapters.openlmis.support import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    START_MS,
+    Memory,
+    a_requisition,
+    a_shipped_order,
+    adapter_for,
+    an_order,
+    pull,
+    small_world,
+)
+
+
+def asked(server: OpenLmisServer, part: str) -> list[str]:
+    return [path for _, path, _ in server.api.seen if part in path]
+
+
+def mirrors(memory: Memory, server: OpenLmisServer) -> None:
+    """What was taken is what the server holds."""
+    world = server.world
+    assert memory.rejected == []
+    assert set(memory.kept["facility"]) == set(world.facilities)
+    assert set(memory.kept["program"]) == set(world.programs)
+    assert set(memory.kept["period"]) == set(world.periods)
+    assert set(memory.kept["item"]) == set(world.orderables)
+    stock = {
+        card["id"]: card["units"]
+        for (facility, _), cards in world.cards.items()
+        if facility == world.store["id"]
+        for card in cards.values()
+    }
+    assert {key: line.units for key, line in memory.kept["stock_line"].items()} == stock
+    papers: dict[str, Requisition] = memory.kept["requisition"]
+    assert {key: one.status for key, one in papers.items()} == {k: r["status"] for k, r in world.requisitions.items()}
+    goods: dict[str, Shipment] = memory.kept["shipment"]
+    assert {key: one.status for key, one in goods.items()} == {k: o["status"] for k, o in world.orders.items()}
+
+
+async def test_everything_arrives_and_a_quiet_run_costs_two_requests() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.life.history(150)
+        memory = Memory()
+        await pull(adapter, memory)
+        mirrors(memory, server)
+        assert set(memory.read.values()) == {""}
+        assert len(memory.read) == 7
+        server.world.now_ms += MINUTE_MS
+        server.api.seen.clear()
+        assert await pull(adapter, memory) == 0
+        assert len(server.api.seen) <= 2, asked(server, "")
+
+
+async def test_what_happens_meanwhile_arrives_without_reading_all_again() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.life.history(150)
+        memory = Memory()
+        await pull(adapter, memory)
+        for _ in range(8):
+            server.world.now_ms += 61 * MINUTE_MS
+            server.life.history(6)
+            server.api.seen.clear()
+            await pull(adapter, memory)
+            mirrors(memory, server)
+            assert len(asked(server, "/v2/requisitions/")) <= 8
+            assert asked(server, "/api/facilities?") == []
+
+
+async def test_a_new_adapter_goes_on_from_the_cursors() -> None:
+    async with running(small_world()) as server:
+        server.life.history(100)
+        memory = Memory()
+        async with adapter_for(server) as adapter:
+            await pull(adapter, memory)
+        server.world.now_ms += 20 * MINUTE_MS
+        server.api.seen.clear()
+        async with adapter_for(server) as adapter:
+            assert await pull(adapter, memory) == 0
+        assert asked(server, "/v2/requisitions/") == []
+        assert asked(server, "/api/orders/") == []
+
+
+async def test_units_stages_and_references_of_one_shipment() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        order, proof = a_shipped_order(server, lines=2)
+        memory = Memory()
+        await pull(adapter, memory)
+        found: Shipment = memory.kept["shipment"][order["id"]]
+        assert (found.stage, found.side, found.number) == ("shipped", "outbound", order["orderCode"])
+        assert found.sender == server.world.store["id"]
+        assert found.receiver == order["receivingFacility"]["id"]
+        assert found.lines is not None
+        assert {line.peer_id for line in found.lines} == {line["id"] for line in proof["lineItems"]}
+        lots = server.world.lots
+        sent = server.world.shipments[proof["shipment"]["id"]]["lineItems"]
+        assert sorted((line.item, line.batch, line.expires_on, line.units) for line in found.lines) == sorted(
+            (
+                line["orderable"]["id"],
+                lots[line["lot"]["id"]]["lotCode"],
+                lots[line["lot"]["id"]]["expirationDate"],
+                float(line["quantityShipped"]),
+            )
+            for line in sent
+        )
+        proof |= {"receivedBy": "Amina", "receivedDate": day(server.world.now_ms)}
+        server.world.now_ms += 2 * HOUR_MS  # the order itself does not change by that
+        await pull(adapter, memory)
+        found = memory.kept["shipment"][order["id"]]
+        assert (found.stage, found.received_by) == ("delivered", "Amina")
+
+
+async def test_an_order_not_yet_shipped_asks_for_units() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        order = an_order(server, units=61)
+        memory = Memory()
+        await pull(adapter, memory)
+        found: Shipment = memory.kept["shipment"][order["id"]]
+        assert found.stage == "ordered"
+        assert found.lines is not None
+        line = found.lines[0]
+        assert line.is_placeholder
+        assert line.units == order["orderLineItems"][0]["totalDispensingUnits"]
+        assert line.pack_size == order["orderLineItems"][0]["orderable"]["netContent"]
+
+
+async def test_figures_of_a_requisition_are_its_own() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        raw = a_requisition(server, "SUBMITTED")
+        memory = Memory()
+        await pull(adapter, memory)
+        found: Requisition = memory.kept["requisition"][raw["id"]]
+        assert (found.stage, found.side, found.version) == (
+            "submitted",
+            "response",
+            server.requisitions.etag(raw["id"]),
+        )
+        assert found.sent_ms is not None
+        assert found.lines is not None
+        line, sent = found.lines[0], raw["requisitionLineItems"][0]
+        assert line.requested_units == sent["requestedQuantity"]
+        assert line.opening_units == sent["beginningBalance"]
+        assert line.consumed_units == sent["totalConsumedQuantity"]
+        assert line.average_monthly_units == sent["averageConsumption"] / 2  # the period has two months
+
+
+# --- 304, pages, interruptions ---------------------------------------------------------------------------------------
+
+
+async def test_an_unchanged_catalogue_costs_one_request_and_a_changed_item_arrives() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        server.world.now_ms += 25 * HOUR_MS
+        server.api.seen.clear()
+        before = len(memory.kept["item"])
+        await pull(adapter, memory)
+        catalogue = [headers for _, path, headers in server.api.seen if path.startswith("/api/orderables?")]
+        assert len(catalogue) == 1
+        assert "if-modified-since" in catalogue[0]
+        key = next(iter(server.world.orderables))
+        server.world.change_orderable(key, fullProductName="Renamed")
+        server.world.now_ms += 25 * HOUR_MS
+        await pull(adapter, memory)
+        assert memory.kept["item"][key].name == "Renamed"
+        assert memory.kept["item"][key].version == str(server.world.orderables[key][-1]["meta"]["versionNumber"])
+        assert memory.count("item") == before
+
+
+async def test_the_catalogue_is_read_without_the_header_once_a_week() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        server.world.now_ms += 8 * DAY_MS
+        server.api.seen.clear()
+        await pull(adapter, memory)
+        first = next(headers for _, path, headers in server.api.seen if path.startswith("/api/orderables?"))
+        assert "if-modified-since" not in first
+
+
+async def test_an_interrupted_catalogue_goes_on_at_its_page() -> None:
+    async with running(small_world(items=200)) as server, adapter_for(server, page_size=40) as adapter:
+        memory = Memory()
+        server.faults.kind, server.faults.path, server.faults.left = "503", "/orderables", None
+        server.faults.left = 0
+        pages = 0
+        batches: Any = adapter.fetch({})
+        async for batch in batches:
+            memory.take(batch)
+            pages += "items" in batch.cursors
+            if pages == 3:
+                await batches.aclose()
+                break
+        state = json.loads(memory.cursors["items"])
+        assert state["at"] > 0
+        server.api.seen.clear()
+        had = len(memory.kept["item"])
+        await pull(adapter, memory)
+        assert set(memory.kept["item"]) == set(server.world.orderables)
+        again = sum(1 for path in asked(server, "/api/orderables?"))
+        assert again <= 1 + (len(server.world.orderables) - had) // 20 + 2
+        assert memory.gone == set()
+
+
+async def test_an_item_added_in_the_middle_of_an_interrupted_reading_is_not_missed() -> None:
+    async with running(small_world(items=200)) as server, adapter_for(server, page_size=40) as adapter:
+        memory = Memory()
+        batches: Any = adapter.fetch({})
+        async for batch in batches:
+            memory.take(batch)
+            if "at" in json.loads(memory.cursors.get("items", "{}")):
+                await batches.aclose()
+                break
+        server.world.now_ms += 5000
+        program = next(iter(server.world.programs))
+        server.world.add_orderable("NEW001-1", "New item", "tablet", 1, [program])
+        await pull(adapter, memory)
+        assert set(memory.kept["item"]) == set(server.world.orderables)
+
+
+def test_pages_follow_the_line() -> None:
+    pace = Pace(400)
+    assert pace.size == 200
+    pace.took(0.2, full=True)
+    assert pace.size == 400
+    for size in (200, 100, 50, 25, 25):
+        pace.took(9.0, full=True)
+        assert pace.size == size
+    assert pace.fitting(75) == 25
+    assert pace.fitting(80) == 0
+    pace.took(0.2, full=False)
+    assert pace.size == 25
+
+
+async def test_a_page_that_never_comes_makes_the_next_one_smaller() -> None:
+    async with running(small_world(items=60)) as server, adapter_for(server, answer_within_s=1) as adapter:
+        server.faults.kind, server.faults.path, server.faults.left = "stall_body", "/orderables", 1
+        memory = Memory()
+        with pytest.raises(NotReady):
+            await pull(adapter, memory)
+        await pull(adapter, memory)
+        sizes = [int(path.rpartition("size=")[2]) for path in asked(server, "/api/orderables?")]
+        assert sizes == [100]  # the first one, that never came, asked for 200
+        assert set(memory.kept["item"]) == set(server.world.orderables)
+
+
+async def test_requisitions_of_an_interrupted_run_are_not_asked_for_again() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.life.history(250)
+        memory = Memory()
+        batches: Any = adapter.fetch({})
+        async for batch in batches:
+            memory.take(batch)
+            if memory.kept["requisition"]:
+                await batches.aclose()
+                break
+        server.api.seen.clear()
+        had = set(memory.kept["requisition"])
+        assert 0 < len(had) < len(server.world.requisitions)
+        await pull(adapter, memory)
+        mirrors(memory, server)
+        again = {path.rpartition("/")[2] for path in asked(server, "/v2/requisitions/")}
+        assert not again & had
+
+
+# --- what comes to an end, what is gone ------------------------------------------------------------------------------
+
+
+async def test_an_order_that_came_and_ended_during_a_silence_is_found() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        server.world.now_ms += 3 * HOUR_MS
+        order, proof = a_shipped_order(server)
+        server.goods.update_proof(proof["id"], server.life.filled(proof), server.world.users["clerk"])
+        server.world.now_ms += 2 * HOUR_MS
+        await pull(adapter, memory)
+        assert memory.kept["shipment"][order["id"]].stage == "received"
+
+
+async def test_an_open_order_that_ends_is_read_once_more() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        order, proof = a_shipped_order(server)
+        memory = Memory()
+        await pull(adapter, memory)
+        server.goods.update_proof(proof["id"], server.life.filled(proof), server.world.users["clerk"])
+        server.world.now_ms += 5 * MINUTE_MS
+        await pull(adapter, memory)
+        assert memory.kept["shipment"][order["id"]].stage == "received"
+        server.api.seen.clear()
+        server.world.now_ms += 5 * MINUTE_MS
+        await pull(adapter, memory)
+        assert asked(server, "/api/orders/") == []
+
+
+async def test_deleted_papers_are_told_where_the_server_answers_that() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        order = an_order(server)
+        memory = Memory()
+        await pull(adapter, memory)
+        del server.world.orders[order["id"]]
+        server.world.now_ms += 5 * MINUTE_MS
+        await pull(adapter, memory)
+        assert ("shipment", order["id"]) in memory.gone
+
+
+async def test_a_facility_that_left_the_list_is_gone_and_stock_that_left_too() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        lost = server.world.clinics[-1]["id"]
+        del server.world.facilities[lost]
+        cards = next(cards for (f, _), cards in server.world.cards.items() if f == server.world.store["id"] and cards)
+        _, card = cards.popitem()
+        server.world.now_ms += 25 * HOUR_MS
+        await pull(adapter, memory)
+        assert memory.gone == {("facility", lost), ("stock_line", card["id"])}
+
+
+# --- rights, faults, odd servers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("right", "stream"),
+    [
+        ("STOCK_CARDS_VIEW", "stock"),
+        ("REQUISITION_VIEW", "requisitions"),
+        ("ORDERS_VIEW", "shipments"),
+        ("SHIPMENTS_VIEW", "shipments"),
+        ("PODS_VIEW", "shipments"),
+    ],
+)
+async def test_a_missing_right_costs_its_own_stream_only(right: str, stream: str) -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.life.history(120)
+        a_shipped_order(server)
+        server.accounts.rights.discard(right)
+        memory = Memory()
+        await pull(adapter, memory)
+        assert {name for name, trouble in memory.read.items() if trouble} == {stream}
+        assert right in memory.read[stream]
+        assert len(memory.read) == 7
+        server.accounts.rights.add(right)
+        server.world.now_ms += 61 * MINUTE_MS
+        await pull(adapter, memory)
+        assert memory.read[stream] == ""
+
+
+async def test_one_service_that_is_down_leaves_the_others_at_work() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.life.history(120)
+        server.faults.kind, server.faults.path = "502", "/requisitions"
+        memory = Memory()
+        await pull(adapter, memory)
+        assert {name for name, trouble in memory.read.items() if trouble} == {"requisitions"}
+        assert memory.count("stock_line") > 0
+        server.faults.clear()
+        await pull(adapter, memory)
+        mirrors(memory, server)
+
+
+async def test_a_server_that_is_down_as_a_whole_is_not_ready() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        server.world.now_ms += 2 * HOUR_MS
+        server.faults.kind = "503"
+        with pytest.raises(NotReady):
+            await pull(adapter, memory)
+
+
+async def test_lists_that_bring_everything_twice_are_taken_once() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.life.history(80)
+        server.faults.doubled = True
+        memory = Memory()
+        await pull(adapter, memory)
+        assert memory.count("requisition") == len(server.world.requisitions)
+        assert memory.count("item") == len(server.world.orderables)
+
+
+async def test_a_renamed_id_sets_records_aside_and_marks_nothing_gone() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        server.world.now_ms += 8 * DAY_MS
+        server.faults.renamed = {"productCode": "code2", "fullProductName": "", "startDate": "begins"}
+        await pull(adapter, memory)
+        assert memory.gone == set()
+        assert {bad.key.split()[0] for bad in memory.rejected} == {"period"}
+        assert memory.count("item") == len(server.world.orderables)
+
+
+async def test_a_server_that_ignores_pages_is_not_asked_for_ever() -> None:
+    async with running(small_world(items=60)) as server, adapter_for(server) as adapter:
+        server.faults.renamed = {"last": "", "totalPages": "", "number": "", "size": ""}
+        memory = Memory()
+        await pull(adapter, memory)
+        assert set(memory.kept["item"]) == set(server.world.orderables)
+
+
+async def test_garbage_in_a_list_is_set_aside() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.faults.kind, server.faults.path, server.faults.left = "array_of_garbage", "/processingPeriods", 1
+        memory = Memory()
+        await pull(adapter, memory)
+        assert len(memory.rejected) == 6
+        assert memory.count("period") == 0
+        assert all(bad.why for bad in memory.rejected)
+
+
+async def test_a_web_page_in_place_of_an_answer_ends_the_run() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.faults.kind, server.faults.path = "html", "/orders"
+        with pytest.raises(BadReply, match="a web page instead of data"):
+            await pull(adapter, Memory())
+
+
+async def test_unreadable_cursors_begin_anew() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.life.history(60)
+        memory = Memory()
+        memory.cursors = dict.fromkeys(
+            ("facilities", "items", "requisitions", "shipments"), '{"seen": "x", "known": [1]'
+        )
+        await pull(adapter, memory)
+        mirrors(memory, server)
+
+
+async def test_a_clock_that_was_set_back_does_not_stop_the_streams() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        server.world.now_ms = START_MS - 30 * DAY_MS
+        await pull(adapter, memory)
+        assert set(memory.read) >= {"facilities", "items", "stock", "shipments", "requisitions"}
+
+
+async def test_the_server_clock_decides_what_is_new() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        server.clock_ahead_ms = 5 * HOUR_MS
+        memory = Memory()
+        await pull(adapter, memory)
+        server.world.now_ms += 11 * MINUTE_MS
+        raw = a_requisition(server)
+        assert raw["modifiedDate"] > moment(START_MS)
+        await pull(adapter, memory)
+        assert raw["id"] in memory.kept["requisition"]
