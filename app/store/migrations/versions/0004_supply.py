@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("seen", sa.JSON(), nullable=False),
         sa.Column("key", sa.String(length=36), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("is_doubtful", sa.Boolean(), nullable=False),
         sa.Column("is_paused", sa.Boolean(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("last_answer", sa.Text(), nullable=False),
