@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
 
 from app.clock import from_ms
 from app.fleet.times import iso
-from app.store.tables import Integration, OutboxItem
+from app.store.tables import Integration, IntegrationState, OutboxItem
 from app.sync.errors import ChangeRefused, NotFound
-from app.sync.words import STATE_WORDS, UNSENT
+from app.sync.words import STATE_WORDS, UNSENT, State
 from app.sync.writes import field_word
 
 ROW_COLUMNS = (
@@ -21,6 +21,10 @@ ROW_COLUMNS = (
     "paused", "record", "record_id", "write", "values", "seen", "created_at", "created_by", "last_try", "ended_at",
 )  # fmt: skip
 FILTERS = ("id", "integration_id", "state", "record", "record_id", "write", "created_by", "paused", "for")
+
+
+_WAITS = (State.WAITING, State.DOUBTFUL)
+"""What goes with the next try of its peer, where it has no time of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +256,11 @@ def unsent_words(connection: Connection, integration_id: str, *, most: int = 3) 
 
 def _query() -> Any:
     item = OutboxItem
-    return select(item.__table__, Integration.name.label("integration")).outerjoin(
-        Integration, Integration.id == item.integration_id
+    state = IntegrationState
+    return (
+        select(item.__table__, Integration.name.label("integration"), state.next_try.label("peer_next_try"))
+        .outerjoin(Integration, Integration.id == item.integration_id)
+        .outerjoin(state, state.integration_id == item.integration_id)
     )
 
 
@@ -276,7 +283,7 @@ def _row(row: Any) -> OutboxRow:
         tries=row.tries,
         last_answer=row.last_answer,
         last_try=row.last_try,
-        next_try=row.next_try,
+        next_try=row.next_try or (row.peer_next_try if row.state in _WAITS and not row.is_paused else None),
         created_at=row.created_at,
         created_by=row.created_by,
         ended_at=row.ended_at,

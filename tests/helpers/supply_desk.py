@@ -59,8 +59,8 @@ def supply_rows(connection: Connection, integration_id: str, *, papers: int = 3,
         )
     for number in range(lines):
         name = ("Amoxicillin 250 mg", "Artemether/Lumefantrine 20/120", "ORS sachet", "Zinc 20 mg")[number % 4]
-        values = {"id": new_id(), "peer_id": f"i{number}", "code": f"I{number}", "name": name, "pack_size": 1.0}
-        connection.execute(insert(ItemRow).values(**values, is_active=True, programs=[], **common))
+        values = {"id": new_id(), "peer_id": f"i{number}", "code": f"I{number}", "name": name}
+        connection.execute(insert(ItemRow).values(**values, pack_size=1.0, is_active=True, programs=[], **common))
     for number in range(papers):
         paper = {"id": f"req-{number}", "peer_id": f"r{number}", "number": str(1000 + number), "is_emergency": False}
         connection.execute(

@@ -44,7 +44,7 @@ class SupplyPeer:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)  # record to reason, for ever
     history: list[Applied] = field(default_factory=list)
-    fault: Callable[[str], str] = lambda verb: ""
+    fault: Callable[[str], str] = lambda _verb: ""
     locked_out: bool = False
     gate: threading.Event | None = None  # a write waits here after it was applied
     requests: Counter[str] = field(default_factory=Counter)
@@ -144,7 +144,13 @@ class PeerSettings(Settings):
 
 
 WRITES = (
-    Write("line", "Quantities of a line", "requisition_line", ("supply_units", "approved_units", "comment"), ("submitted",)),
+    Write(
+        "line",
+        "Quantities of a line",
+        "requisition_line",
+        ("supply_units", "approved_units", "comment"),
+        ("submitted",),
+    ),
     Write(
         "requisition_step",
         "Step of a requisition",
@@ -153,7 +159,12 @@ WRITES = (
         ("draft", "submitted", "approved"),
         values={"stage": ("submitted", "approved", "closed")},
     ),
-    Write("shipment", "Details of a shipment", "shipment", ("transport_reference", "comment", "expected_on", "is_on_hold")),
+    Write(
+        "shipment",
+        "Details of a shipment",
+        "shipment",
+        ("transport_reference", "comment", "expected_on", "is_on_hold"),
+    ),
     Write(
         "shipment_step",
         "Step of a shipment",
@@ -164,7 +175,7 @@ WRITES = (
         effect="The peer books the stock out, which cannot be undone there.",
     ),
     Write("receipt", "What arrived", "shipment_line", ("accepted_units", "rejected_units"), switch="allow_stock"),
-)  # fmt: skip
+)
 
 
 class PeerAdapter(Adapter[PeerSettings]):

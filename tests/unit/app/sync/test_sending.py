@@ -65,7 +65,7 @@ async def test_the_order_within_a_paper_is_the_order_of_the_changes(desk: Supply
 
 async def test_a_lost_answer_is_doubtful_and_asked_about_first(desk: SupplyDesk) -> None:
     faults = iter(["", "write_lost_after"])
-    desk.peer.fault = lambda verb: next(faults, "read_lost" if desk.item(item).state == "doubtful" and wait else "")
+    desk.peer.fault = lambda _verb: next(faults, "read_lost" if desk.item(item).state == "doubtful" and wait else "")
     wait = True
     item = desk.change("requisition_line", "line-0-0", supply_units=30)
     desk.start()
@@ -80,13 +80,13 @@ async def test_a_lost_answer_is_doubtful_and_asked_about_first(desk: SupplyDesk)
 
 
 async def test_a_lost_peer_is_told_once_and_loses_nothing(desk: SupplyDesk) -> None:
-    desk.peer.fault = lambda verb: "read_lost"
+    desk.peer.fault = lambda _verb: "read_lost"
     items = [desk.change("requisition_line", f"line-{n}-0", supply_units=30) for n in range(3)]
     coordinator = desk.start()
     await desk.settle_until(lambda: coordinator.state.phase is Phase.RETRYING and coordinator.state.failures >= 3)
     assert desk.states() == ["waiting"] * 3
     assert coordinator.state.detail["outbox"]["unsent"] == 3
-    desk.peer.fault = lambda verb: ""
+    desk.peer.fault = lambda _verb: ""
     for item in items:
         await desk.become(item, "accepted", 20)
     await desk.settle_until(lambda: coordinator.state.phase is Phase.HEALTHY)
@@ -107,7 +107,7 @@ async def test_a_refused_sign_in_stops_everything_and_nothing_is_refused(desk: S
 
 async def test_one_record_answered_strangely_does_not_stop_the_others(desk: SupplyDesk) -> None:
     strange = desk.change("requisition_line", "line-0-0", supply_units=30)
-    desk.peer.fault = lambda verb: "write_garbage_after" if not desk.peer.history and verb == "write" else ""
+    desk.peer.fault = lambda verb: "write_garbage_after" if verb == "write" and not desk.peer.history else ""
     desk.start()
     await desk.settle_until(lambda: desk.item(strange).tries == 1)
     other = desk.change("requisition_line", "line-1-0", supply_units=30)
@@ -137,10 +137,10 @@ async def test_an_edit_while_it_is_uploaded_waits_behind_it(desk: SupplyDesk) ->
 async def test_what_an_ended_engine_was_sending_is_in_doubt(desk: SupplyDesk) -> None:
     item = desk.change("requisition_line", "line-0-0", supply_units=30)
     desk.set_state(item, state="sending", tries=1)
-    desk.peer.fault = lambda verb: "read_lost"
+    desk.peer.fault = lambda _verb: "read_lost"
     desk.start()
     await desk.become(item, "doubtful")
-    desk.peer.fault = lambda verb: ""
+    desk.peer.fault = lambda _verb: ""
     await desk.become(item, "accepted")
 
 
