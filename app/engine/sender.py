@@ -116,7 +116,7 @@ class Sender:
         self._floor, self._bad_replies = 0, 0
         self._ready.clear()
         try:
-            await self._begin()
+            await self._begin(leg)
             async with asyncio.TaskGroup() as group:
                 await self._send_along(leg, group)
         finally:
@@ -133,12 +133,14 @@ class Sender:
 
     # -- one stretch ----------------------------------------------------------------------------------------------
 
-    async def _begin(self) -> None:
+    async def _begin(self, leg: Leg) -> None:
         """What an earlier stretch left, then whether this store may send at all; waits here while it may not."""
         await self._write(self._write_left_over)
         self._answers.clear()
         while why := await asyncio.to_thread(self._ports.seal.verify, from_ms(self._ports.clock.now_ms())):
             self._teller.held(why)
+            if leg.trouble is None:
+                self._works(leg)  # it is not the peer that stands in the way
             await self._report()
             self._wake.clear()
             await self._wake.wait()
