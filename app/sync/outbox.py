@@ -60,7 +60,7 @@ def prepare_change(
     if not values:
         raise ChangeRefused("Nothing was given to change.")
     clean = {field: clean_value(target, field, value) for field, value in values.items()}
-    write = find_write(manifest, target, list(clean), clean, integration.config)
+    write = find_write(manifest, target, list(clean), clean, integration)
     seen = {field: shown(target.row, field) for field in clean}
     changed = {field: value for field, value in clean.items() if value != seen[field]}
     if not changed:

@@ -36,6 +36,8 @@ from app.sync.words import State, counted
 FACT = "outbox_store"
 PROBLEM = "outbox_store"
 MAY_BE_SENT = "This store was restored or copied, so it may have been sent already. The next try asks first."
+HOW = " Open Sync, or run “outbox confirm-store”."
+"""How every such sentence ends; the page itself leaves it out."""
 SIZE = 1_024
 """Bytes of the file: JSON, then blanks."""
 TITLE = "This store must be confirmed before it sends"
@@ -97,10 +99,7 @@ class OutboxSeal:
 
     def _mismatch(self, fact: dict[str, Any], mark: Mark | None) -> str:
         where = f"“{self._file}”"
-        rest = (
-            "Nothing is sent until you say that this store is the one that works. Open Sync, or run “outbox "
-            "confirm-store”."
-        )
+        rest = f"Nothing is sent until you say that this store is the one that works.{HOW}"
         if mark is None:
             return (
                 f"The file {where}, in which this store marks what it has begun to send, is gone: the store "

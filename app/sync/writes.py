@@ -68,10 +68,13 @@ def find_write(
     target: Target,
     fields: Sequence[str],
     values: Mapping[str, JsonScalar],
-    config: Mapping[str, Any],
+    integration: Any,
 ) -> Write:
-    """The one write that makes this change. Raises ChangeRefused with the nearest reason why none does."""
-    name = manifest.name
+    """The one write that makes this change; ``integration`` is the row with name and config.
+
+    Raises ChangeRefused with the nearest reason why none does.
+    """
+    name, config = integration.name, integration.config
     if "send" not in manifest.modes:
         raise ChangeRefused(
             f"{name} takes no changes from here. Make the change there; it comes with the next download."

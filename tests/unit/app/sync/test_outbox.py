@@ -65,7 +65,7 @@ def test_what_the_peer_would_not_take_is_refused_here(
 
 def test_a_stage_in_which_the_peer_takes_no_change(desk: SupplyDesk) -> None:
     desk.change("requisition", "req-0", stage="approved")
-    with pytest.raises(ChangeRefused, match="is “approved”, and Small peer takes this change only in: submitted"):
+    with pytest.raises(ChangeRefused, match="is “approved”, and District server takes this change only in: submitted"):
         desk.change("requisition_line", "line-0-0", supply_units=3)
 
 
