@@ -10,11 +10,10 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from widgets.problems_panel import Fix, OpenProblem
     from widgets.single_instance import SingleInstance
     from widgets.theme import Theme
-    from widgets.window import ConsoleWindow, PageSpec
+    from widgets.window import ConsoleWindow
 
 PICTURE_EVERY_S = 5.0
 CLOSING_S = 10.0
@@ -288,6 +287,7 @@ class Console:
     def _build(self, store: Store, end: AsyncExitStack) -> None:
         from app.preferences import JsonFile
         from app.services import Services
+        from dialogs.doors import dialogs, pages
         from widgets.alarms.wiring import wire_alarms
         from widgets.context import ConsoleContext, Doors
         from widgets.engine_words import EngineLine
@@ -368,6 +368,7 @@ class Console:
             "sign_in": Fix(tr("Sign in again"), integrations("sign_in")),
             "settings": Fix(tr("Open its settings"), integrations("configure")),
             "start_engine": Fix(tr("Start the engine"), task("start the engine", self._start_engine_again)),
+            "outbox": Fix(tr("Open Sync"), lambda _problem: self.context.open_page("sync")),
             "noted": Fix(tr("Put away"), task("put a problem away", self._put_away)),
         }
 
@@ -437,54 +438,6 @@ def _sentence(err: OperatorError | OSError) -> str:
     if isinstance(err, OperatorError):
         return err.why
     return f"The system refused: {err.strerror or err}{f' ({err.filename})' if err.filename else ''}."
-
-
-def pages() -> Sequence[PageSpec]:
-    """Every page there is, imported when it is first shown."""
-    from widgets.window import PageSpec
-
-    return [
-        PageSpec(key, title, icon, partial(_load, target))
-        for key, title, icon, target in (
-            ("integrations", tr("Integrations"), "plug", "widgets.integrations.page:IntegrationsPage"),
-            ("map", tr("Live map"), "map", "widgets.map.page:MapPage"),
-            ("trackers", tr("Trackers"), "satellite-dish", "widgets.trackers.page:TrackersPage"),
-            ("fuel", tr("Fuel"), "fuel", "widgets.fuel.page:FuelPage"),
-            ("workbench", tr("Workbench"), "wrench", "widgets.workbench.page:WorkbenchPage"),
-            ("alarms", tr("Alarms"), "shield-alert", "widgets.alarms.page:AlarmsPage"),
-            ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),
-            ("settings", tr("Settings"), "settings", "widgets.settings.page:SettingsPage"),
-        )
-    ]
-
-
-def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
-    """The dialogs that pages open by name, each imported when it is first asked for."""
-
-    async def opened(target: str, *arguments: Any, **named: Any) -> Any:
-        return await _load(target)(*arguments, **named)
-
-    own_module = (
-        "adopt_tracker", "tracker_settings", "map_layers", "integration_settings", "diagnostics", "alarm_rules",
-        "fuel_tanks", "fuel_mappings", "fuel_parameters", "fuel_class_parameters", "fuel_receipt", "fuel_report",
-    )  # fmt: skip
-    elsewhere = {
-        "import_settings": "settings_transfer",
-        "calibrate": "calibration",
-        "calibrate_at_bench": "calibration",
-        "calibration_history": "fuel_calibrations",
-        "keep_profile": "sensor_profiles",
-        "choose_profile": "sensor_profiles",
-        "shelve_alarms": "alarm_shelve",
-        "own_fences": "alarm_fences",
-    }
-    modules = {**{name: name for name in own_module}, **elsewhere}
-    return {name: partial(opened, f"dialogs.{module}:{name}") for name, module in modules.items()}
-
-
-def _load(target: str) -> Any:
-    module, name = target.split(":")
-    return getattr(import_module(module), name)
 
 
 def run() -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import hashlib
 import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +149,31 @@ def console_user() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container's user without a name
         return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown user"
+
+
+def machine_id() -> str:
+    """A text that is another on every computer and stays on this one; made from the system's own, never that itself."""
+    return hashlib.sha256(f"biko-console {_system_id()}".encode()).hexdigest()[:32]
+
+
+def _system_id() -> str:
+    if sys.platform == "win32":
+        import winreg
+
+        with suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SOFTWARE\Microsoft\Cryptography") as key:
+            return str(winreg.QueryValueEx(key, "MachineGuid")[0])
+    elif sys.platform == "darwin":
+        with suppress(OSError, subprocess.SubprocessError):
+            told = subprocess.run(
+                ["ioreg", "-rd1", "-c", "IOPlatformExpertDevice"], capture_output=True, text=True, timeout=5, check=True
+            ).stdout
+            return next((line.split('"')[-2] for line in told.splitlines() if "IOPlatformUUID" in line), "")
+    for file in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        with suppress(OSError):
+            text = Path(file).read_text(encoding="ascii", errors="replace").strip()
+            if text:
+                return text
+    return socket.gethostname()
 
 
 def play_sound(path: Path) -> bool:

@@ -32,6 +32,9 @@ COMMANDS: dict[str, str] = {
     "sensors": "app.commands.sensors:sensors",
     "fuel": "app.commands.fuel:fuel",
     "alarms": "app.commands.alarms:alarms",
+    "supply": "app.commands.supply:supply",
+    "outbox": "app.commands.outbox:outbox",
+    "conflicts": "app.commands.conflicts:conflicts",
 }
 
 

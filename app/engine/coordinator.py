@@ -22,6 +22,7 @@ from app.fleet.freshness import CLOCKS_APART_MS
 from app.integrations.rows import Configured
 from app.problems import Issue, clear_problems, raise_problem
 from app.store.errors import StoreError
+from app.sync.listing import Backlog
 
 DRAIN_S = 2.5
 CANCEL_S = 1.0
@@ -75,6 +76,7 @@ class Coordinator:
         self._stopping = False
         self._unready = Leg("build")
         self._defects = 0  # in a row
+        self._held = ""  # why this store may not send
         self._lent: set[str] = set()  # resources of ours that the workbench has or had
         self._waiting: list[asyncio.Future[Outcome]] = []
         self._in_run: list[asyncio.Future[Outcome]] = []
@@ -116,6 +118,11 @@ class Coordinator:
         else:
             self._again.set()
         return await outcome
+
+    def outbox_moved(self) -> None:
+        """Something waits to be sent, or was decided about."""
+        if self._session is not None:
+            self._session.outbox_moved()
 
     async def lend(self, resource: str, seconds: float) -> bool:
         """Whether this integration uses a resource; it is free then, or taken back where ``seconds`` is 0."""
@@ -279,6 +286,17 @@ class Coordinator:
         self._store_trouble = error
         self._publish()
 
+    def backlog(self, backlog: Backlog) -> None:
+        """How much waits to be sent, and since when; nothing is said where nothing does."""
+        self._detail.pop("outbox", None)
+        if backlog.total:
+            self._detail["outbox"] = backlog.as_detail()
+        self._publish()
+
+    def held(self, why: str) -> None:
+        self._held = why
+        self._publish()
+
     def run_begins(self, run: Run) -> None:  # noqa: ARG002 - whoever waits now waits for this very run
         self._in_run, self._waiting = self._waiting, []
 
@@ -328,7 +346,7 @@ class Coordinator:
         verdict = judge(
             self._session.legs,
             store_trouble=self._store_trouble,
-            detail=self._note_lent() or str(self._detail.get("connected") or ""),
+            detail=self._note_lent() or self._held or str(self._detail.get("connected") or ""),
             last_data_ms=self._last_data_ms,
             stale_after_s=self._manifest.stale_after_s,
             now_ms=self._ports.clock.now_ms(),

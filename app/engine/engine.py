@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -32,6 +33,7 @@ from app.security.vault import Vault, VaultError
 from app.store.errors import StoreError
 from app.store.store import Store
 from app.store.watch import ChangeWatcher
+from app.sync.seal import OutboxSeal
 from app.tasks import Tasks
 
 SPREAD_S = 0.25
@@ -56,13 +58,15 @@ class Engine:
         tasks: Tasks,
         make_kit: KitMaker = make_real_kit,
         rng: Random | None = None,
+        data_dir: Path | None = None,
         followers: Sequence[Follower] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self.scribe = Scribe(store)
         rng = rng or Random()
-        self._ports = Ports(store, catalogue, vault, clock, sink, tasks, self.scribe, make_kit, rng)
+        seal = OutboxSeal(store, data_dir)
+        self._ports = Ports(store, catalogue, vault, clock, sink, tasks, self.scribe, make_kit, rng, seal)
         load = load_followers if followers is None else lambda: followers
         self._followers = Followers(store, clock, tasks, load, rng)
         self._loop = asyncio.get_running_loop()
@@ -130,6 +134,9 @@ class Engine:
 
     def _on_topics(self, topics: frozenset[str]) -> None:
         self._followers.moved(topics)
+        if "outbox" in topics:
+            for coordinator in self._coordinators.values():
+                coordinator.outbox_moved()
         mine = topics & {"integrations", "commands"}
         if mine:
             self._moved |= mine

@@ -61,7 +61,15 @@ class EngineHost:
         self._tasks = tasks
         self._sink = StoreSink(held.store)
         self.engine = Engine(
-            held.store, catalogue, vault, clock=clock, sink=self._sink, tasks=tasks, make_kit=make_kit, rng=rng
+            held.store,
+            catalogue,
+            vault,
+            clock=clock,
+            sink=self._sink,
+            tasks=tasks,
+            make_kit=make_kit,
+            rng=rng,
+            data_dir=held.paths.data_dir,
         )
         self._word = "starting"
         self.fault = ""

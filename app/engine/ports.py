@@ -17,6 +17,7 @@ from app.engine.loans import Loans
 from app.engine.scribe import Scribe
 from app.security.vault import Vault
 from app.store.store import Store
+from app.sync.seal import OutboxSeal
 from app.tasks import Tasks
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Ports:
     scribe: Scribe
     make_kit: KitMaker
     rng: Random
+    seal: OutboxSeal
     loans: Loans = field(default_factory=Loans)
 
 

@@ -18,6 +18,7 @@ from app.engine.inlet import Intake, ListenInlet, Stored
 from app.engine.journal import load_cursors
 from app.engine.legs import Leg
 from app.engine.ports import Ports, read, rings_within
+from app.engine.sender import Sender, Teller
 from app.integrations.rows import Configured
 from app.store.errors import StoreError
 
@@ -43,7 +44,7 @@ class Run:
     error: Exception | None = None
 
 
-class Book(Protocol):
+class Book(Teller, Protocol):
     """Whom a session tells what happens; the coordinator."""
 
     def leg_works(self) -> None: ...
@@ -89,6 +90,10 @@ class Session:
             on_connected=self._on_connected,
             on_fetch_wanted=self._on_fetch_wanted,
         )
+        self._send = Leg("send") if "send" in built.manifest.modes else None
+        self._sender = Sender(
+            configured, built, ports, book, on_works=book.leg_works, on_fetch_wanted=self._on_fetch_wanted
+        )
         self._run: Run | None = None
         self._wanted: str | None = "start"
         self._asked_by_operator = False
@@ -96,9 +101,9 @@ class Session:
     @property
     def legs(self) -> tuple[Leg, ...]:
         """What decides the phase: the start until it succeeded, then the ways of working."""
-        if self._fetch is not None and not self._start.working:
+        if (self._fetch is not None or self._send is not None) and not self._start.working:
             return (self._start,)
-        return tuple(leg for leg in (self._listen, self._fetch) if leg is not None)
+        return tuple(leg for leg in (self._listen, self._fetch, self._send) if leg is not None)
 
     @property
     def is_fetching(self) -> bool:
@@ -121,24 +126,33 @@ class Session:
 
     async def drain(self, seconds: float) -> bool:
         """Wait until everything that was delivered is stored."""
-        drained = await asyncio.gather(self._inlet.drain(seconds), self._pulled.drain(seconds))
+        waits = (self._inlet.drain(seconds), self._pulled.drain(seconds), self._sender.drain(seconds))
+        drained = await asyncio.gather(*waits)
         return all(drained)
 
     def run_now(self) -> None:
         """An operator asks: cut a waiting time short, also the growing ones."""
         self._want("asked for by hand")
         self._asked_by_operator = True
+        self._sender.run_now()
         for leg in (self._start, *self.legs):
             leg.wake.set()
+
+    def outbox_moved(self) -> None:
+        """Something in the outbox has changed; the sender looks, unless a failing peer makes it wait."""
+        self._sender.moved()
 
     def probe_store(self) -> None:
         """Try whether the store takes anything again."""
         self._inlet.probe()
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
-        if self._fetch is not None:
+        if self._fetch is not None or self._send is not None:
             await self._keep(self._start, self._check, once=True)
+        if self._fetch is not None:
             group.create_task(self._keep(self._fetch, partial(self._fetch_when_due, self._fetch)))
+        if self._send is not None:
+            group.create_task(self._keep(self._send, partial(self._sender.serve, self._send)))
         if self._listen is not None:
             await self._keep(self._listen, self._hear)
 

@@ -15,6 +15,7 @@ from app.fleet.export_fuel import READING_COLUMNS as FUEL_READING_COLUMNS
 from app.fleet.export_fuel import fuel_events, fuel_readings
 from app.fleet.export_pages import PAGE_ROWS, ExportTable, Wanted, by_id, by_time
 from app.fleet.export_supply import SUPPLY_TABLES
+from app.fleet.export_sync import CONFLICT_COLUMNS, OUTBOX_COLUMNS, conflicts, outbox
 from app.fleet.listing import DeviceListing, list_devices
 from app.fleet.plausibility import mark_names
 from app.fleet.queries import list_geofences
@@ -249,6 +250,8 @@ TABLES: Mapping[str, ExportTable] = {
     "fuel-readings": ExportTable(FUEL_READING_COLUMNS, fuel_readings, "measured_at"),
     "fuel-events": ExportTable(FUEL_EVENT_COLUMNS, fuel_events, "start"),
     **SUPPLY_TABLES,
+    "outbox": ExportTable(OUTBOX_COLUMNS, outbox, "created_at"),
+    "conflicts": ExportTable(CONFLICT_COLUMNS, conflicts, "detected_at"),
     "logs": ExportTable(LOG_COLUMNS, _logs, "created_at"),
     "acts": ExportTable(ACT_COLUMNS, _acts, "at"),
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Text, case, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, func, select
 
 from app.fleet.plausibility import NOT_IN_TOTALS
 from app.fleet.tracks import assignments_of, filled
@@ -103,7 +104,13 @@ def _fixes(connection: Connection, device_key: int, from_ms: int, to_ms: int, en
     mine = (position.device_key == device_key, position.fixed_at_ms >= from_ms, position.fixed_at_ms < to_ms)
     text = cast(position.attributes, Text)
     ignition = case((text.contains('"ignition":true'), 1), (text.contains('"ignition":false'), 0), else_=None)
-    columns = (position.fixed_at_ms, position.speed_km_h, position.lat, position.lon, ignition)
+    columns: Sequence[ColumnElement[Any]] = (
+        position.fixed_at_ms,
+        position.speed_km_h,
+        position.lat,
+        position.lon,
+        ignition,
+    )
     names = _FIX.names or ()
     query = select(*(column.label(name) for name, column in zip(names, columns, strict=True)))
     query = query.where(*mine, position.marks.bitwise_and(int(NOT_IN_TOTALS)) == 0)

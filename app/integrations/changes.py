@@ -30,6 +30,8 @@ from app.store.changes import raise_topic
 from app.store.ids import new_id
 from app.store.store import Store
 from app.store.tables import Integration
+from app.sync.listing import backlog_of, unsent_words
+from app.sync.words import IN_THE_WAY, counted
 
 _LONGEST_NAME = 200
 _ORPHAN_AGE_S = 3_600
@@ -52,6 +54,10 @@ class Duplicate(OperatorError):
 
 class OtherPeer(OperatorError):
     """Changed settings lead to another peer than the one whose data is stored."""
+
+
+class UnsentWork(OperatorError):
+    """Changes made here would be lost with the integration."""
 
 
 class NameRefused(OperatorError):
@@ -185,13 +191,15 @@ def disable(desk: Desk, integration_id: str, *, who: str | None = None) -> Integ
 def remove(desk: Desk, integration_id: str, *, who: str | None = None) -> None:
     """Take it off the list and forget its secrets; its devices, positions and log stay.
 
-    Raises UnknownIntegration, StoreError, and VaultError when the secrets could not be deleted: it is removed all
+    Raises UnknownIntegration, StoreError, UnsentWork while changes wait for its peer (those that were set aside do
+    not hinder it: they stay in the outbox), and VaultError when the secrets could not be deleted: it is removed all
     the same, and :func:`forget_orphans` deletes them later.
     """
 
     def job(connection: Connection) -> None:
         version = raise_topic(connection, "integrations")
         now = configured(connection, integration_id)
+        _refuse_unsent(connection, integration_id, now.name)
         gone = {"enabled": False, "status": "inactive", "removed_at": utc_now(), "updated_at": utc_now()}
         statement = update(Integration).where(Integration.id == integration_id)
         connection.execute(statement.values(**gone, changed_version=version))
@@ -202,6 +210,18 @@ def remove(desk: Desk, integration_id: str, *, who: str | None = None) -> None:
 
     desk.store.write(job).result()
     desk.vault.delete(integration_id)
+
+
+def _refuse_unsent(connection: Connection, integration_id: str, name: str) -> None:
+    backlog = backlog_of(connection, integration_id)
+    count = sum(backlog.counts.get(state, 0) for state in IN_THE_WAY)
+    if count:
+        _total, named = unsent_words(connection, integration_id)
+        raise UnsentWork(
+            f"{name} cannot be removed: {counted(count, 'change has', 'changes have')} not been accepted by it, "
+            f"{'for example ' if count > len(named) else ''}{', '.join(named)}. Let them be sent, set them aside or "
+            "cancel them on the page Sync first."
+        )
 
 
 def forget_orphans(store: Store, vault: Vault) -> int:

@@ -23,6 +23,7 @@ from app.store.tables import (
     Problem,
     Vehicle,
 )
+from app.sync.listing import unsent_words
 
 MOST_COUNTED = 1_000_000
 """Counting stops here: a page that asks before removing must not read a whole flood of positions."""
@@ -75,7 +76,10 @@ class Configured:
 
 @dataclass(frozen=True, slots=True)
 class Dependents:
-    """What depends on an integration. Counts stop at ``MOST_COUNTED``; ``vehicles`` are the first few plates."""
+    """What depends on an integration. Counts stop at ``MOST_COUNTED``; ``vehicles`` are the first few plates.
+
+    ``unsent`` are changes that its peer is not known to have, ``unsent_names`` the first of them.
+    """
 
     devices: int
     vehicle_count: int
@@ -84,10 +88,12 @@ class Dependents:
     events: int
     geofences: int
     problems: int
+    unsent: int = 0
+    unsent_names: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        return not (self.devices or self.positions or self.events or self.geofences)
+        return not (self.devices or self.positions or self.events or self.geofences or self.unsent)
 
 
 def list_integrations(connection: Connection) -> list[IntegrationRow]:
@@ -141,6 +147,7 @@ def dependents(connection: Connection, integration_id: str) -> Dependents:
     on_them = select(Vehicle.plate).where(Vehicle.id.in_(vehicle_ids)).order_by(Vehicle.plate)
     plates = connection.execute(on_them.limit(_NAMES_SHOWN)).scalars().all()
     fences = select(GeofenceRow.id).where(GeofenceRow.integration_id == integration_id, GeofenceRow.visible)
+    unsent, names = unsent_words(connection, integration_id)
     problems = select(Problem.id).where(Problem.integration_id == integration_id, Problem.cleared_at.is_(None))
     return Dependents(
         devices=_count(connection, select(Device.key).where(own)),
@@ -150,6 +157,8 @@ def dependents(connection: Connection, integration_id: str) -> Dependents:
         events=_count(connection, select(DeviceEventRow.id).where(DeviceEventRow.device_key.in_(keys))),
         geofences=_count(connection, fences),
         problems=_count(connection, problems),
+        unsent=unsent,
+        unsent_names=tuple(names),
     )
 
 

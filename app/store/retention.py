@@ -18,10 +18,12 @@ from app.store.facts import get_fact, set_fact
 from app.store.store import Store
 from app.store.tables import (
     Command,
+    ConflictRow,
     DeviceEventRow,
     EngineReadingRow,
     FuelReadingRow,
     IntegrationLog,
+    OutboxItem,
     PositionRow,
     Problem,
     RawFrameRow,
@@ -140,12 +142,28 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
     raw, log, rejected, command = RawFrameRow, IntegrationLog, RejectedRecord, Command
     problem, position, event = Problem, PositionRow, DeviceEventRow
     fuel, engine = FuelReadingRow, EngineReadingRow
+    item, conflict = OutboxItem, ConflictRow
     return (
         _Rule(raw, raw.id, lambda ms: raw.received_at_ms < ms, keep.raw_days),
         _Rule(log, log.id, lambda ms: log.created_at < from_ms(ms), keep.logs_days, "logs"),
         _Rule(rejected, rejected.id, lambda ms: rejected.at < from_ms(ms), keep.logs_days),
         _Rule(command, command.id, lambda ms: command.done_at < from_ms(ms), keep.logs_days),
         _Rule(problem, problem.id, lambda ms: problem.cleared_at < from_ms(ms), keep.logs_days),
+        # What a peer is not known to have never goes, however old it is.
+        _Rule(
+            item,
+            item.seq,
+            lambda ms: item.state.in_(("accepted", "cancelled")) & (item.ended_at < from_ms(ms)),
+            keep.logs_days,
+            "outbox",
+        ),
+        _Rule(
+            conflict,
+            conflict.id,
+            lambda ms: (conflict.state == "resolved") & (conflict.resolved_at < from_ms(ms)),
+            keep.logs_days,
+            "conflicts",
+        ),
         _Rule(
             position, position.id, _both_old(position.received_at_ms, position.fixed_at_ms, keep), keep.positions_days
         ),

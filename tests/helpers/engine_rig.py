@@ -21,6 +21,7 @@ from app.integrations.changes import Desk, add
 from app.security.vault import MemoryVault
 from app.store.store import Store
 from app.store.tables import IntegrationLog, Problem
+from app.sync.seal import OutboxSeal
 from app.tasks import Tasks
 from tests.helpers.fake_adapter import FakeAdapter, Kits, LentClock, Script, fake_catalogue, fake_kind
 from tests.helpers.stores import make_store
@@ -86,7 +87,16 @@ async def rig(tmp_path: Path, modes: frozenset[str]) -> AsyncIterator[Rig]:
     tasks = Tasks(lambda name, failure: failures.append((name, failure)))
     clock, kits, scribe = LentClock(), Kits(), Scribe(store)
     ports = Ports(
-        store, fake_catalogue(kind), MemoryVault(), clock, TelemetrySink(store), tasks, scribe, kits, Random(1)
+        store,
+        fake_catalogue(kind),
+        MemoryVault(),
+        clock,
+        TelemetrySink(store),
+        tasks,
+        scribe,
+        kits,
+        Random(1),
+        OutboxSeal(store),
     )
     yield Rig(store, kind, script, clock, kits, tasks, ports, failures)
     await tasks.close()

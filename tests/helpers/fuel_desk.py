@@ -19,7 +19,7 @@ from app.fleet.telemetry import TelemetrySink
 from app.fuel.calibrations import add_calibration
 from app.fuel.tanks import list_tanks
 from app.fuel.worker import AGAIN_S, FuelWorker
-from main import dialogs
+from dialogs.doors import dialogs
 from tests.helpers.fleet import add_integration
 from tests.helpers.qt import Console, open_dialog, until
 from widgets.fuel.page import FuelPage

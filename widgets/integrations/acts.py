@@ -176,10 +176,26 @@ def _vehicles(found: Dependents) -> str:
     return tr("{vehicles} ({plates})", vehicles=vehicles, plates=plates)
 
 
+def _unsent(found: Dependents) -> list[str]:
+    """What waits for this peer, by name."""
+    if not found.unsent:
+        return []
+    count = trn("{count} change has", "{count} changes have", found.unsent)
+    named = ", ".join(found.unsent_names)
+    more = tr(" and more") if found.unsent > len(found.unsent_names) else ""
+    return [tr("{count} not been accepted by it: {named}{more}.", count=count, named=named, more=more)]
+
+
 def _falls_silent(found: Dependents) -> str:
     if found.is_empty:
         return tr("No tracker, vehicle or geofence depends on it.")
-    lines = [trn("{count} tracker falls silent.", "{count} trackers fall silent.", found.devices)]
+    waits = [f"{line} {tr('They wait here until it is enabled again.')}" for line in _unsent(found)]
+    if not (found.devices or found.vehicle_count or found.geofences):
+        return "\n".join(waits) or tr("No tracker, vehicle or geofence depends on it.")
+    lines = [
+        *waits,
+        trn("{count} tracker falls silent.", "{count} trackers fall silent.", found.devices),
+    ]
     if found.vehicle_count:
         lines.append(tr("Not seen through it any more: {vehicles}.", vehicles=_vehicles(found)))
     if found.geofences:
@@ -193,7 +209,7 @@ def _stays(found: Dependents) -> str:
     devices = trn("{count} device", "{count} devices", found.devices)
     positions = trn("{count} position", "{count} positions", found.positions)
     events = trn("{count} event", "{count} events", found.events)
-    lines = [tr("Stays in the store: {parts}.", parts=", ".join((devices, positions, events)))]
+    lines = [*_unsent(found), tr("Stays in the store: {parts}.", parts=", ".join((devices, positions, events)))]
     if found.vehicle_count:
         lines.append(tr("Without this source from then on: {vehicles}.", vehicles=_vehicles(found)))
     if found.geofences:

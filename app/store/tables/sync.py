@@ -38,6 +38,7 @@ class OutboxItem(Base):
     seen = column(JSON)
     key = column(String(36), unique=True)  # the change's own UUID at the peer
     state = column(String(12))
+    is_doubtful = column(Boolean, default=False)  # a try was not answered, and nothing has told since what became of it
     is_paused = column(Boolean, default=False)
     tries = column(Integer, default=0)
     last_answer = column(Text, default="")

@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QApplication, QPushButton, QSpinBox, QWidget
 
 from app.fuel.profiles import Profile, load_profile
 from app.fuel.saved_profiles import keep_profile, list_profiles
+from dialogs.doors import dialogs
 from dialogs.sensor_profiles import KeepDialog, ProfilesDialog
-from main import dialogs
 from tests.helpers.fuel_desk import opened
 from tests.helpers.qt import until
 from tests.unit.widgets.workbench.test_page import LEFT, Desk, choose_file, desk, pytestmark

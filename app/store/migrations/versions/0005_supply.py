@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TIME = sa.DateTime(timezone=True)
@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("seen", sa.JSON(), nullable=False),
         sa.Column("key", sa.String(length=36), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("is_doubtful", sa.Boolean(), nullable=False),
         sa.Column("is_paused", sa.Boolean(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("last_answer", sa.Text(), nullable=False),
