@@ -235,6 +235,7 @@ class Manifest:
     simulator: str | None = None
     explainer: str | None = None
     bench: str | None = None
+    comparison: str | None = None
 
 
 LONGEST_UNIQUE_ID = 300
@@ -420,3 +421,20 @@ class Simulator(Protocol):
     def __call__(
         self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]
     ) -> Coroutine[Any, Any, None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a peer's interface differs from what the adapter sends: in which operation, what, and what follows."""
+
+    operation: str
+    what: str
+    consequence: str
+
+
+class Comparison(Protocol):
+    """Compares everything that an adapter sends with what a live peer says it offers."""
+
+    def __call__(self, adapter: Adapter[Any]) -> Coroutine[Any, Any, Sequence[Difference]]:
+        """Nothing where they agree. Raises what :meth:`Adapter.check` raises."""
+        ...
