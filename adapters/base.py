@@ -154,7 +154,8 @@ class Write:
 
     ``record`` is what it changes: ``requisition``, ``requisition_line``, ``shipment``, ``shipment_line``.
     ``fields`` are the names in :mod:`adapters.supply` that it may set together. ``stages`` are those in which the
-    peer allows it, empty for all. ``values`` are the values that a field may take, where the peer allows only some.
+    peer allows it, empty for all; ``sides`` the sides of the paper, empty for both (a request is sent, a response is
+    supplied). ``values`` are the values that a field may take, where the peer allows only some.
     ``effect`` is a sentence about what it does there beyond the change (books stock, cannot be undone), "" for
     nothing; one with an effect is confirmed by the operator. ``switch`` names the setting that must be on. ``both``
     is what happens where both sides changed a field, until the operator chooses otherwise for the integration.
@@ -171,6 +172,7 @@ class Write:
     effect: str = ""
     switch: str = ""
     both: Both = "ask"
+    sides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,7 @@ class Manifest:
     explainer: str | None = None
     bench: str | None = None
     translator: str | None = None
+    comparison: str | None = None
 
 
 LONGEST_UNIQUE_ID = 300
@@ -438,3 +441,20 @@ class Simulator(Protocol):
     def __call__(
         self, options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]
     ) -> Coroutine[Any, Any, None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a peer's interface differs from what the adapter sends: in which operation, what, and what follows."""
+
+    operation: str
+    what: str
+    consequence: str
+
+
+class Comparison(Protocol):
+    """Compares everything that an adapter sends with what a live peer says it offers."""
+
+    def __call__(self, adapter: Adapter[Any]) -> Coroutine[Any, Any, Sequence[Difference]]:
+        """Nothing where they agree. Raises what :meth:`Adapter.check` raises."""
+        ...

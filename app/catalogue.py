@@ -15,7 +15,18 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from adapters.base import Adapter, Category, Decoder, Explainer, Kit, Manifest, Settings, Simulator, settings_form
+from adapters.base import (
+    Adapter,
+    Category,
+    Comparison,
+    Decoder,
+    Explainer,
+    Kit,
+    Manifest,
+    Settings,
+    Simulator,
+    settings_form,
+)
 from adapters.bench import Bench
 from adapters.errors import Unsupported
 
@@ -54,6 +65,7 @@ class Entry:
 
 
 BUILT_IN: Mapping[str, str] = {
+    "msupply": "adapters.msupply:MSupplyAdapter",
     "traccar": "adapters.traccar:TraccarAdapter",
     "gt02_tracker": "adapters.gt02_tracker:Gt02Adapter",
     "fuel_monitoring": "adapters.fuel_monitoring.adapter:FuelMonitoringAdapter",
@@ -61,15 +73,6 @@ BUILT_IN: Mapping[str, str] = {
 }
 
 COMING_SOON: tuple[Entry, ...] = (
-    Entry(
-        key="msupply",
-        name="mSupply",
-        description="Stock, requisitions and shipments of an mSupply server, next to the vehicles that carry them.",
-        category="supply_chain",
-        icon="package",
-        capabilities=("Stock synchronization", "Requisition management", "Shipment tracking", "Item catalog sync"),
-        coming_soon=True,
-    ),
     Entry(
         key="nhlmis",
         name="NHLMIS",
@@ -188,6 +191,17 @@ class Catalogue:
         except (Exception, SystemExit) as err:
             raise Unsupported(f"The workbench of {manifest.name} cannot be loaded: {err}.") from err
         return bench
+
+    def comparison(self, key: str) -> Comparison:
+        """What compares an integration's calls with a live peer. Raises Unsupported where there is nothing."""
+        manifest = self.manifest(key)
+        if manifest.comparison is None:
+            raise Unsupported(f"{manifest.name} brings no comparison with its peer's interface.")
+        try:
+            comparison: Comparison = load_object(manifest.comparison)
+        except (Exception, SystemExit) as err:
+            raise Unsupported(f"The comparison of {manifest.name} cannot be loaded: {err}.") from err
+        return comparison
 
     def _manifests(self) -> list[Manifest]:
         return [entry.manifest for entry in self._entries if entry.manifest is not None]

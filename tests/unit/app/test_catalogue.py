@@ -49,7 +49,7 @@ def test_the_seven_systems_stand_in_the_platforms_order_and_all_load() -> None:
     assert tuple(entry.key for entry in entries) == DISPLAY_ORDER
     assert [entry.problem for entry in entries] == [None] * 7
     ready = [entry.key for entry in entries if not entry.coming_soon]
-    assert ready == ["openlmis", "traccar", "gt02_tracker", "fuel_monitoring"]
+    assert ready == ["msupply", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring"]
     for entry in entries:
         assert entry.category in CATEGORY_LABELS
         assert len(entry.capabilities) == 4
@@ -64,8 +64,8 @@ def test_an_unknown_key_names_what_there_is() -> None:
 
 
 def test_what_is_coming_soon_cannot_be_made() -> None:
-    with pytest.raises(Unsupported, match="mSupply is not part of this release yet"):
-        Catalogue.load(third_party=no_third_party).manifest("msupply")
+    with pytest.raises(Unsupported, match="Mod4 Driver System is not part of this release yet"):
+        Catalogue.load(third_party=no_third_party).manifest("mod4")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_explainers_are_found_where_there_are_any() -> None:
     explain = catalogue.explainer("gt02_tracker")
     assert explain is not None
     assert sum(row.length for row in explain("gt02", b"\x68\x68\x01\x02")) == 4
-    assert catalogue.explainer("msupply") is None
+    assert catalogue.explainer("mod4") is None
     assert catalogue.explainer("nonsense") is None
 
 
@@ -185,8 +185,8 @@ def test_a_fresh_process_finds_an_installed_package(installed: Path) -> None:
     )
     rows = {row["key"]: row for row in json.loads(done.stdout)}
     assert list(rows["cold_room"]["settings"]["properties"]) == ["host", "port", "token", "poll_interval_s"]
-    assert rows["msupply"]["coming_soon"] is True
-    assert rows["msupply"]["settings"] is None
+    assert rows["mod4"]["coming_soon"] is True
+    assert rows["mod4"]["settings"] is None
 
 
 async def _run(awaitable: Any) -> None:

@@ -109,7 +109,7 @@ def test_a_wrong_setting_is_named_and_nothing_is_saved(cli: CommandLine, words: 
 
 
 def test_what_is_not_built_yet_or_unknown_is_refused(cli: CommandLine) -> None:
-    assert_refused(cli("integrations", "add", "msupply", "--name", "x"), "mSupply", "not part of this release")
+    assert_refused(cli("integrations", "add", "mod4", "--name", "x"), "Mod4", "not part of this release")
     assert_refused(cli("integrations", "add", "nosuch", "--name", "x"), "nosuch", "gt02_tracker")
 
 

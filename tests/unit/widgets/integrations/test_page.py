@@ -84,7 +84,7 @@ async def test_the_catalogue_shows_the_seven_systems_in_their_order_and_what_oth
         "cold_room",
         "weigh_bridge",
     ]
-    for key in ("msupply", "nhlmis", "mod4"):
+    for key in ("nhlmis", "mod4"):
         assert cards[key].badge.text == "Coming Soon"
         assert cards[key].button is None
     assert cards["traccar"].badge.text == "New"
