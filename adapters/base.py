@@ -233,6 +233,7 @@ class Manifest:
     simulator: str | None = None
     explainer: str | None = None
     bench: str | None = None
+    reporter: str | None = None
 
 
 LONGEST_UNIQUE_ID = 300

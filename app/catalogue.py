@@ -18,6 +18,7 @@ from typing import Any
 from adapters.base import Adapter, Category, Decoder, Explainer, Kit, Manifest, Settings, Simulator, settings_form
 from adapters.bench import Bench
 from adapters.errors import Unsupported
+from adapters.reporting import Reporter
 
 ENTRY_POINT_GROUP = "biko_console.adapters"
 
@@ -196,6 +197,17 @@ class Catalogue:
         except (Exception, SystemExit) as err:
             raise Unsupported(f"The workbench of {manifest.name} cannot be loaded: {err}.") from err
         return bench
+
+    def reporter(self, key: str) -> Reporter:
+        """What sends the reports of an integration. Raises Unsupported where it takes none or it cannot be loaded."""
+        manifest = self.manifest(key)
+        if manifest.reporter is None:
+            raise Unsupported(f"{manifest.name} takes no reports.")
+        try:
+            reporter: Reporter = load_object(manifest.reporter)
+        except (Exception, SystemExit) as err:
+            raise Unsupported(f"The reports of {manifest.name} cannot be loaded: {err}.") from err
+        return reporter
 
     def _manifests(self) -> list[Manifest]:
         return [entry.manifest for entry in self._entries if entry.manifest is not None]

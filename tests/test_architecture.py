@@ -20,7 +20,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 QT = ("PySide6", "qasync", "pyqtgraph", "shiboken6")
-CONTRACT = ("adapters.base", "adapters.bench", "adapters.errors", "adapters.records", "adapters.connect")
+CONTRACT = (
+    "adapters.base",
+    "adapters.bench",
+    "adapters.connect",
+    "adapters.errors",
+    "adapters.records",
+    "adapters.reporting",
+)
 OURS = ("main", "dialogs", "widgets", "app", "adapters", "resources", "tests")
 
 
