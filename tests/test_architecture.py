@@ -126,6 +126,7 @@ HAND_WRITTEN_SQL = {
 PRINTS = {"app/engine/gateway.py": "the line “ready” is its contract, and its reader may be gone"}
 HOLDS_ITS_OWN_TASKS = {
     "app/tasks.py": "the one place",
+    "adapters/serving.py": "a server is a task until it is closed, and an adapter knows no app",
     "adapters/traccar/simulator.py": "a peer, which stands outside the program",
 }
 
