@@ -237,6 +237,7 @@ class Manifest:
     bench: str | None = None
     translator: str | None = None
     comparison: str | None = None
+    reporter: str | None = None
 
 
 LONGEST_UNIQUE_ID = 300

@@ -29,6 +29,7 @@ from adapters.base import (
 )
 from adapters.bench import Bench
 from adapters.errors import Unsupported
+from adapters.reporting import Reporter
 
 ENTRY_POINT_GROUP = "biko_console.adapters"
 
@@ -202,6 +203,17 @@ class Catalogue:
         except (Exception, SystemExit) as err:
             raise Unsupported(f"The comparison of {manifest.name} cannot be loaded: {err}.") from err
         return comparison
+
+    def reporter(self, key: str) -> Reporter:
+        """What sends the reports of an integration. Raises Unsupported where it takes none or it cannot be loaded."""
+        manifest = self.manifest(key)
+        if manifest.reporter is None:
+            raise Unsupported(f"{manifest.name} takes no reports.")
+        try:
+            reporter: Reporter = load_object(manifest.reporter)
+        except (Exception, SystemExit) as err:
+            raise Unsupported(f"The reports of {manifest.name} cannot be loaded: {err}.") from err
+        return reporter
 
     def _manifests(self) -> list[Manifest]:
         return [entry.manifest for entry in self._entries if entry.manifest is not None]

@@ -238,7 +238,7 @@ def test_the_manifest_is_complete(key: str) -> None:
     assert found.stale_after_s >= 0
     names = [stream.name for stream in found.streams]
     assert len(set(names)) == len(names)
-    for part in (found.decoders, found.simulator, found.explainer, found.bench):
+    for part in (found.decoders, found.simulator, found.explainer, found.bench, found.reporter):
         assert part is None or load_object(part) is not None
 
 

@@ -111,7 +111,7 @@ def test_our_copy_holds_the_checked_operations_unchanged() -> None:
 async def test_a_live_server_offers_what_is_sent() -> None:
     url = os.environ["BIKO_MSUPPLY_URL"]
     server = MSupplyServer(small_world(now_ms=START_MS))
-    settings = {"url": url, "fingerprint": os.environ.get("BIKO_MSUPPLY_FINGERPRINT", "")}
+    settings: dict[str, Any] = {"url": url, "fingerprint": os.environ.get("BIKO_MSUPPLY_FINGERPRINT", "")}
     from app.kit import tls_context
 
     async with adapter_for(server, tls=tls_context(settings["fingerprint"]), **settings) as adapter:
