@@ -186,6 +186,25 @@ def test_a_cut_wire_explains_the_silence_after_it(site: AlarmSite) -> None:
     assert site.alarm(Kind.POWER_CUT).cleared_at_ms is not None
 
 
+@pytest.mark.parametrize("said", [("charging", False, True), ("external_v", 4.1, 12.6)])
+def test_power_that_was_seen_to_go_and_come_back_ends_the_cut(site: AlarmSite, said: tuple[str, Any, Any]) -> None:
+    name, without, powered = said
+    site.step()
+    settle(site)
+    site.status(IMEI, **{name: powered})
+    site.cry(IMEI, "power_cut", site.now_ms)
+    site.step(MIN_MS)
+    assert site.alarm(Kind.POWER_CUT).cleared_at_ms is None, "what the state says may be older than the cut"
+    site.status(IMEI, **{name: without})
+    site.step(MIN_MS)
+    assert site.alarm(Kind.POWER_CUT).cleared_at_ms is None
+    site.status(IMEI, **{name: powered})
+    site.step(MIN_MS)
+    alarm = site.alarm(Kind.POWER_CUT)
+    assert alarm.cleared_at_ms is not None
+    assert "Power back" in [name for name, *_ in alarm.evidence]
+
+
 def test_a_silent_tracker_explains_its_silent_sensor(site: AlarmSite) -> None:
     site.step()
     settle(site)

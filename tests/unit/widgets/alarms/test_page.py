@@ -133,6 +133,20 @@ async def test_what_stands_is_shown_by_urgency_and_what_is_explained_under_its_c
     assert any(one.text() == "Line is down" for one in desk.page.panel.findChildren(QPushButton))
 
 
+async def test_a_power_cut_is_seen_to_first_and_over_when_power_is_back(desk: Desk) -> None:
+    await desk.tell(desk.raise_("ABC-123: power cut", kind=Kind.POWER_CUT, ago_min=1))
+    await until(lambda: "ABC-123: power cut" in desk.titles())
+    desk.select("ABC-123: power cut")
+    button = desk.page.panel.acknowledge
+    QTest.mouseClick(button, LEFT)
+    await until(lambda: button.text() == "Power is back")
+    assert desk.stored("ABC-123: power cut").cleared_at_ms is None, "it still lasts"
+    QTest.mouseClick(button, LEFT)
+    await until(lambda: button.text() == "Seen to")
+    assert desk.stored("ABC-123: power cut").is_over
+    assert desk.acts()[-2:] == ["alarm.acknowledge", "alarm.end"]
+
+
 async def test_details_show_evidence_in_the_chosen_units_and_lead_to_the_map(desk: Desk) -> None:
     desk.select("XYZ-999: too fast")
     texts = [one.text() for one in desk.page.panel.findChildren(type(desk.page.chosen))]
