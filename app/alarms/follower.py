@@ -17,7 +17,7 @@ from app.alarms.drains import judge_drains, judge_unsettled
 from app.alarms.fence_shapes import changed_fences, read_shapes
 from app.alarms.findings import Clear, Finding
 from app.alarms.fixes import good_fixes
-from app.alarms.folding import fold
+from app.alarms.folding import fold, see_to_with_cause
 from app.alarms.lifecycle import apply_findings
 from app.alarms.memory import Upto, load_places, load_spells, load_upto, save_spells, save_upto
 from app.alarms.motion import MotionJudge
@@ -192,6 +192,7 @@ def _let_time_pass(connection: Connection, now_ms: int) -> None:
         change = update(Alarm).where(ended)
         connection.execute(change.values(shelved_until_ms=None, shelved_reason="", changed_version=version))
     fold(connection, now_ms)
+    see_to_with_cause(connection)
 
 
 def _orphans(connection: Connection, rules: Sequence[Rule], now_ms: int) -> list[Finding]:

@@ -173,6 +173,24 @@ def test_seeing_to_the_cause_sees_to_what_is_folded_under_it(site: AlarmSite) ->
     assert site.write(lambda connection: acknowledge(connection, [down.id], site.now_ms)) == 2
 
 
+def test_what_comes_under_a_seen_cause_and_ends_waits_for_nobody(site: AlarmSite) -> None:
+    site.step()
+    settle(site)
+    heard(site, speed=60)
+    site.phase("error", site.now_ms)
+    wait(site, 0.2)
+    down = site.alarm(Kind.INTEGRATION_DOWN)
+    site.write(lambda connection: acknowledge(connection, [down.id], site.now_ms, who="ada"))
+    wait(site, 1.3)
+    assert site.alarm(Kind.TRACKER_SILENT).parent_id == down.id
+    site.phase("healthy", site.now_ms)
+    heard(site)
+    site.step(MIN_MS)
+    silent = site.alarm(Kind.TRACKER_SILENT)
+    assert silent.cleared_at_ms is not None
+    assert silent.acknowledged_by == "ada", "the cause was seen to; in the list of the cleared nobody would look for it"
+
+
 def test_a_cut_wire_explains_the_silence_after_it(site: AlarmSite) -> None:
     site.step()
     settle(site)
