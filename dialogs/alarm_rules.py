@@ -20,7 +20,6 @@ from widgets.alarms.words import PRIORITY_LEVELS, PRIORITY_WORDS
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
 from widgets.primitives import outline_button, primary_button, text_label
-from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 
 WIDTH_PX, HEIGHT_PX = 940, 680
@@ -214,7 +213,7 @@ def _columns() -> list[Column[Rule]]:
             badge=lambda rule: (PRIORITY_LEVELS[rule.priority], PRIORITY_WORDS[rule.priority]),
             width=98,
         ),
-        Column("summary", tr("What it looks at"), summary, tooltip=lambda rule: plain_tip(summary(rule)), width=280),
+        Column("summary", tr("What it looks at"), summary, tooltip=summary, width=280),
     ]
 
 

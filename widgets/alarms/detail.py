@@ -227,7 +227,7 @@ class AlarmPanel(SidePanel):
             )
             heading.setText(text)  # type: ignore[attr-defined]
         for one in related[:MOST_FOLDED]:
-            button = link_button(self._theme, one.title, small=True)
+            button = link_button(self._theme, one.title.replace("&", "&&"), small=True)
             button.clicked.connect(partial(self._show_other, one.id))
             self.folded.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         if len(related) > MOST_FOLDED:
