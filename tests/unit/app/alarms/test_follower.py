@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.alarms.acts import acknowledge, shelve
-from app.alarms.rule_book import list_rules
+from app.alarms.rule_book import change_rule, list_rules
 from app.alarms.words import Kind, Priority
 from app.clock import from_ms
 from app.engine.followers import FOLLOWERS, load_followers
@@ -116,6 +116,40 @@ def test_a_tracker_that_falls_silent_on_the_way(site: AlarmSite) -> None:
     heard(site, speed=60)
     site.step(MIN_MS)
     assert site.alarm().cleared_at_ms is not None
+
+
+def test_what_was_heard_while_the_engine_slept_is_no_silence_any_more(site: AlarmSite) -> None:
+    site.rule(Kind.TRACKER_SILENT, after_min=30)
+    site.step()
+    settle(site)
+    heard(site)
+    wait(site, 1)
+    site.now_ms += HOUR_MS
+    heard(site)
+    again_ms, site.now_ms = site.now_ms, site.now_ms + HOUR_MS
+    site.restart()
+    settle(site)
+    site.step(MIN_MS)
+    alarm = site.alarm()
+    assert ["Heard again", again_ms, "at"] in alarm.evidence, "it spoke an hour ago"
+    assert (alarm.repeats, alarm.cleared_at_ms) == (1, None), "and is silent once more"
+
+
+def test_a_rule_that_waits_longer_ends_a_silence_without_a_false_word(site: AlarmSite) -> None:
+    site.no_rules()
+    rule_id = site.rule(Kind.TRACKER_SILENT, after_min=60)
+    site.step()
+    settle(site)
+    heard(site)
+    wait(site, 2)
+    assert site.alarm().cleared_at_ms is None
+    site.write(lambda connection: change_rule(connection, rule_id, values={"after_min": 600}))
+    site.step(MIN_MS)
+    alarm = site.alarm()
+    assert alarm.cleared_at_ms is not None
+    names = [name for name, *_ in alarm.evidence]
+    assert "Ended by" in names
+    assert "Heard again" not in names, "nobody heard it"
 
 
 def test_a_parked_one_may_sleep_for_a_day(site: AlarmSite) -> None:
