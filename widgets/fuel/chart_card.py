@@ -42,14 +42,14 @@ class ChartCard(Card):
                 Lane(
                     "level",
                     tr("Litres"),
-                    (Line("raw", tr("Raw"), "border_strong"), Line("smooth", tr("Smoothed"), "primary")),
+                    (Line("raw", tr("Raw"), "neutral"), Line("smooth", tr("Smoothed"), "primary")),
                     height=5,
                 ),
                 Lane("speed", tr("km/h"), (Line("speed", tr("Speed"), "ok"),), height=2),
                 Lane(
                     "ignition",
                     tr("Ign."),
-                    (Line("ignition", tr("Ignition"), "border_strong", filled=True),),
+                    (Line("ignition", tr("Ignition"), "neutral", filled=True),),
                     y_range=(0, 1),
                 ),
             ),
@@ -134,10 +134,10 @@ def _legend(theme: Theme) -> QWidget:
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(6)
     for token, word in (
-        ("border_strong", tr("Raw")),
+        ("neutral", tr("Raw")),
         ("primary", tr("Smoothed")),
         ("ok", tr("Speed")),
-        ("border_strong", tr("Ignition on")),
+        ("neutral", tr("Ignition on")),
     ):
         swatch = text_label("")
         theme.follow(swatch, "minus", token, 14)

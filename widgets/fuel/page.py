@@ -29,7 +29,7 @@ from widgets.page import Page, PageHeader
 from widgets.primitives import CardGrid, IconButton, SearchField, StatCard, outline_button
 
 MONTH_MS = 31 * 86_400_000
-LEFT_PX = 330
+LEFT_PX = 366
 _CHART = frozenset({"fuel_readings", "calibrations", "fuel_events", "fuel_sensors", "tanks"})
 _CHECK = frozenset({"fuel_receipts", "fuel_events", "fuel_days", "fuel_parameters", "tanks"})
 
@@ -87,7 +87,7 @@ class FuelPage(Page):
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(self.chart)
         right.addWidget(self.below)
-        right.setSizes([400, 260])
+        right.setSizes([420, 240])
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.addWidget(left)
         self.split.addWidget(right)
