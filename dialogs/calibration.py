@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -41,9 +40,11 @@ from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.primitives import Banner, SegmentedTabs, StatusPill, calm_wheel, outline_button, primary_button, text_label
 from widgets.stability import STABLE_S, Stability
+from widgets.theme import Level as Severity
 
 WIDTH_PX, HEIGHT_PX = 940, 640
 LIVE_EVERY_S = 0.5
+AGE_EVERY_S = 1.0
 FORMS: dict[str, Callable[[TankTable], str]] = {"csv": to_csv, "json": to_json, "txt": to_wialon}
 
 
@@ -115,8 +116,10 @@ class CalibrationDialog(QDialog):
         self._context = context
         self._subject = subject
         self._tank = tank
+        self._heard_s: float | None = None
         self.stability = Stability(4095 if subject.unit == "counts" else 100)
         self._before: list[list[list[float]]] = []
+        self._opened_with: list[list[str]] = []
         self._origin = "pouring"
         self.setWindowTitle(tr("Calibrate {plate} {tank}", plate=tank.plate, tank=tank.name).strip())
         self.resize(WIDTH_PX, HEIGHT_PX)
@@ -144,6 +147,10 @@ class CalibrationDialog(QDialog):
         self._connect()
         if standing is not None:
             self._set_rows(standing.rows())
+        self._opened_with = self._cells()
+        self._aging = QTimer(self, interval=round(AGE_EVERY_S * 1000))
+        self._aging.timeout.connect(self._show_age)
+        self._aging.start()
         self._check()
 
     def _lay_out(self) -> None:
@@ -271,12 +278,14 @@ class CalibrationDialog(QDialog):
         """Show the newest stored reading until cancelled."""
         last_ms: int | None = None
         while True:
-            row = await self._context.bridge.read(self._read_newest)
-            if row.last_ms is not None and row.last_ms != last_ms:
-                last_ms = row.last_ms
-                self.show_reading(row.last_ms / 1000, row.last_value)
-            elif last_ms is not None and time.time() - last_ms / 1000 > 2 * STABLE_S:
-                self.light.set_state("neutral", tr("Last heard {age}", age=self._context.formats.ago(last_ms)))
+            try:
+                row = await self._context.bridge.read(self._read_newest)
+            except OperatorError as err:
+                self._forget_reading("error", tr("The reading cannot be read: {why}", why=err.why))
+            else:
+                if row.last_ms is not None and row.last_ms != last_ms:
+                    last_ms = row.last_ms
+                    self.show_reading(row.last_ms / 1000, row.last_value)
             await asyncio.sleep(LIVE_EVERY_S)
 
     def _read_newest(self, connection: Connection) -> Any:
@@ -286,14 +295,30 @@ class CalibrationDialog(QDialog):
     def show_reading(self, at_s: float, value: float | None) -> None:
         """A new reading of the sensor; None for one without a value."""
         if value is None:
-            self.light.set_state("error", tr("The sensor gives no value"))
+            self._forget_reading("error", tr("The sensor gives no value"))
             return
+        self._heard_s = at_s
         self.stability.add(at_s, value)
         self.live.setText(f"{value:,.1f}" if value % 1 else f"{value:,.0f}")
         if self.stability.is_stable:
             self.light.set_state("ok", tr("Stable"))
         else:
             self.light.set_state("warn", tr("Not stable yet"))
+        self._show_age()
+
+    def _show_age(self) -> None:
+        """A reading that is too old is not taken for what is in the tank now."""
+        if self._heard_s is None:
+            return
+        if self._context.services.clock.now_ms() / 1000 - self._heard_s > 2 * STABLE_S:
+            heard = self._context.formats.ago(round(self._heard_s * 1000))
+            self._forget_reading("neutral", tr("Last heard {age}", age=heard))
+
+    def _forget_reading(self, level: Severity, words: str) -> None:
+        self._heard_s = None
+        self.stability.restart()
+        self.live.setText("–")
+        self.light.set_state(level, words)
 
     # The rows
 
@@ -312,12 +337,17 @@ class CalibrationDialog(QDialog):
             rows.append(cells)
         return rows
 
+    def _cells(self) -> list[list[str]]:
+        """What stands in the table, as it is written there."""
+        items = [[self.rows.item(at, place) for place in (0, 1)] for at in range(self.rows.rowCount())]
+        return [[item.text() if item is not None else "" for item in row] for row in items]
+
     def _set_rows(self, rows: list[list[float]]) -> None:
         self.rows.blockSignals(True)
         self.rows.setRowCount(len(rows))
         for at, row in enumerate(rows):
             for place, value in enumerate(row[:2]):
-                item = QTableWidgetItem(f"{value:g}")
+                item = QTableWidgetItem(f"{value:.12g}")
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.rows.setItem(at, place, item)
         self.rows.blockSignals(False)
@@ -333,11 +363,15 @@ class CalibrationDialog(QDialog):
         """A row of the live reading and the litres inside; the next portion is proposed."""
         value = self.stability.value
         if value is None:
-            self.problem.setText(tr("There is no reading yet. Look at the sensor in the workbench."))
+            self.problem.setText(tr("There is no reading now. Look at the sensor in the workbench."))
             return
-        self._keep()
-        rows = [*self.table(), [round(value, 2), round(self.poured.value(), 2)]]
-        self._set_rows(rows)
+        try:
+            rows = self.table()
+        except FuelError as err:
+            self.problem.setText(err.why)
+            return
+        self._before.append(rows)
+        self._set_rows([*rows, [round(value, 2), round(self.poured.value(), 2)]])
         self.rows.scrollToBottom()
         self.poured.setValue(self.poured.value() + self.step.value())
         self.stability.restart()
@@ -392,6 +426,24 @@ class CalibrationDialog(QDialog):
 
     # Acts
 
+    def reject(self) -> None:
+        """Escape, Cancel and the window's own button: what was poured cannot be poured again just so."""
+        if self._cells() == self._opened_with:
+            super().reject()
+        else:
+            self._start(self._leave)
+
+    async def _leave(self) -> None:
+        if await ask.confirm(
+            self,
+            self._context.theme,
+            tr("Leave without saving?"),
+            tr("The table on the right is not stored yet; it is lost."),
+            act=tr("Leave without saving"),
+            destructive=True,
+        ):
+            super().reject()
+
     def _start(self, act: Callable[[], Any]) -> None:
         self._context.tasks.start(self._guarded(act), name="calibration", owner=self)
 
@@ -433,9 +485,10 @@ class CalibrationDialog(QDialog):
             note=self.note.text(),
         )
 
-        def save(connection: Connection) -> str:
-            return job(connection)
-
-        await self._context.bridge.write(save)
+        self.save.setEnabled(False)  # a second click would make a second version
+        try:
+            await self._context.bridge.write(job)
+        finally:
+            self.save.setEnabled(True)
         self._context.notify("ok", tr("The calibration is saved; the totals are computed anew."))
         self.accept()
