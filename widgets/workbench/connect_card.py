@@ -29,7 +29,8 @@ from widgets.primitives import (
 )
 from widgets.theme import Theme
 
-WIDTH_PX = 316
+WIDTH_PX = 344
+FIELD_HEIGHT_PX = 36
 PATH = Qt.ItemDataRole.UserRole.value
 
 
@@ -102,6 +103,15 @@ class ConnectCard(Card):
         listed = QVBoxLayout()
         listed.addWidget(self.found)
         body.addLayout(listed, 1)
+        for layout, field in (
+            (form, self.dialect),
+            (form, self.speed),
+            (search, self.addresses),
+            (search, self.all_speeds),
+        ):
+            label = layout.labelForField(field)
+            if label is not None:
+                label.setMinimumHeight(FIELD_HEIGHT_PX)  # on the middle of its field
         for field, name in (
             (self.port, tr("Port")), (self.dialect, tr("Kind of sensor")), (self.speed, tr("Speed")),
             (self.addresses, tr("Addresses to search")), (self.all_speeds, tr("Speeds to search")),

@@ -75,17 +75,29 @@ class LiveView(QWidget):
     def show_level(self, level: Level, counters: Counters) -> None:
         """A reading, or the sentence why there is none."""
         if level.value is None:
-            self.value.set_value("–", level.why, "error")
+            self.value.set_value("–", self._silent_words(level.why), "error")
         else:
             number = f"{level.value:,.1f}" if level.value % 1 else f"{level.value:,.0f}"
             self.value.set_value(number, level.unit, "primary")
             self._levels.append((level.at_s, level.value))
             self._draw()
-        if level.temperature_c is not None:
-            self.temperature.set_value(f"{level.temperature_c:.0f} °C", tr("at the sensor's head"))
-        if level.raw is not None:
-            self.raw.set_value(f"{level.raw:,.0f}", tr("before scaling"))
+        degrees, raw = level.temperature_c, level.raw
+        self.temperature.set_value(*("–",) if degrees is None else (f"{degrees:.0f} °C", tr("at the sensor's head")))
+        self.raw.set_value(*("–",) if raw is None else (f"{raw:,.0f}", tr("before scaling")))
         self.show_counters(counters)
+
+    def show_closed(self) -> None:
+        """The port is closed: what was read last is no reading of now; the graph keeps it."""
+        self.value.set_value("–", self._silent_words(tr("The port is closed.")) if self._levels else "", "primary")
+        self.temperature.set_value("–")
+        self.raw.set_value("–")
+
+    def _silent_words(self, why: str) -> str:
+        """Why there is no reading, and when the last one was."""
+        if not self._levels:
+            return why
+        last = self._context.formats.clock(round(self._levels[-1][0] * 1000))
+        return tr("{why} Last read {time}.", why=why, time=last)
 
     def show_counters(self, counters: Counters) -> None:
         if not counters.sent:
