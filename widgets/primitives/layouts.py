@@ -6,7 +6,19 @@ import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QMargins, QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLayout, QLayoutItem, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFormLayout, QLayout, QLayoutItem, QSizePolicy, QWidget
+
+FIELD_HEIGHT_PX = 36
+"""What the style sheet makes of a field of one line."""
+
+
+def centre_labels(form: QFormLayout) -> None:
+    """Set each label of a form on the middle of its field: Qt writes it at the field's top."""
+    for at in range(form.rowCount()):
+        item = form.itemAt(at, QFormLayout.ItemRole.LabelRole)
+        label = None if item is None else item.widget()
+        if label is not None:
+            label.setMinimumHeight(FIELD_HEIGHT_PX)
 
 
 class _ItemLayout(QLayout):

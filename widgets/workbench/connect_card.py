@@ -23,6 +23,7 @@ from widgets.primitives import (
     IconButton,
     StatusPill,
     calm_wheel,
+    centre_labels,
     outline_button,
     primary_button,
     text_label,
@@ -30,7 +31,6 @@ from widgets.primitives import (
 from widgets.theme import Theme
 
 WIDTH_PX = 344
-FIELD_HEIGHT_PX = 36
 PATH = Qt.ItemDataRole.UserRole.value
 
 
@@ -103,15 +103,8 @@ class ConnectCard(Card):
         listed = QVBoxLayout()
         listed.addWidget(self.found)
         body.addLayout(listed, 1)
-        for layout, field in (
-            (form, self.dialect),
-            (form, self.speed),
-            (search, self.addresses),
-            (search, self.all_speeds),
-        ):
-            label = layout.labelForField(field)
-            if label is not None:
-                label.setMinimumHeight(FIELD_HEIGHT_PX)  # on the middle of its field
+        for layout in (form, search):
+            centre_labels(layout)
         for field, name in (
             (self.port, tr("Port")), (self.dialect, tr("Kind of sensor")), (self.speed, tr("Speed")),
             (self.addresses, tr("Addresses to search")), (self.all_speeds, tr("Speeds to search")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QDialog, QLineEdit, QPushButton
 
 from app.fuel.table import TankTable, make_table
 from app.fuel.tanks import list_sensors, list_tanks
@@ -63,12 +63,44 @@ async def test_what_was_poured_is_not_lost_by_one_key(desk: Desk) -> None:
 
 async def test_a_cell_that_is_no_number_stops_the_next_step_with_its_place(desk: Desk) -> None:
     dialog = await wizard(desk, make_table([[1_234_567.5, 0], [2_345_678.25, 100]]))
-    assert dialog.table() == [[1_234_567.5, 0], [2_345_678.25, 100]], "no digit is lost by looking at it"
+    assert dialog.rows.numbers() == [[1_234_567.5, 0], [2_345_678.25, 100]], "no digit is lost by looking at it"
     item = dialog.rows.item(1, 1)
     assert item is not None
     item.setText("x")
     dialog.show_reading(desk.console.context.services.clock.now_ms() / 1000, 100.0)
     QTest.mouseClick(dialog.take, LEFT)
     assert "Row 2" in dialog.problem.text()
+    assert dialog.rows.rowCount() == 2
+    dialog.deleteLater()
+
+
+async def typed(dialog: CalibrationDialog, text: str) -> None:
+    """Into the cell that is open."""
+
+    def editors() -> list[QLineEdit]:
+        return [one for one in dialog.rows.findChildren(QLineEdit) if one.isVisible()]
+
+    await until(lambda: len(editors()) == 1)
+    QTest.keyClicks(editors()[0], text)
+    QTest.keyClick(editors()[0], Qt.Key.Key_Return)
+    await until(lambda: not editors())
+
+
+async def test_a_row_is_typed_with_the_keyboard(desk: Desk) -> None:
+    dialog = await wizard(desk)
+    assert dialog.hint.isVisible()
+    assert not dialog.delete.isEnabled()
+    for reading, litres in (("100", "0"), ("2300,5", "160")):
+        QTest.mouseClick(dialog.add, LEFT)
+        await typed(dialog, reading)
+        QTest.keyClick(dialog.rows, Qt.Key.Key_Right)
+        QTest.keyClick(dialog.rows, Qt.Key.Key_F2)
+        await typed(dialog, litres)
+    assert dialog.rows.numbers() == [[100, 0], [2300.5, 160]]
+    assert dialog.save.isEnabled()
+    assert dialog.hint.isHidden()
+    QTest.mouseClick(dialog.delete, LEFT)
+    assert dialog.rows.rowCount() == 1
+    QTest.mouseClick(dialog.undo, LEFT)
     assert dialog.rows.rowCount() == 2
     dialog.deleteLater()

@@ -104,7 +104,7 @@ async def test_a_tank_is_poured_step_by_step_with_undo_and_saved(desk: Desk) -> 
     (tank,) = await desk.read(list_tanks)
     task = desk.console.tasks.start(calibrate(desk.console.context, desk.page, sensor, tank), name="wizard", owner=desk)
     dialog = await opened(CalibrationDialog)
-    assert dialog.table() == [[0, 0], [4000, 400]]  # the version that holds now
+    assert dialog.rows.numbers() == [[0, 0], [4000, 400]]  # the version that holds now
     dialog.rows.selectAll()
     QTest.mouseClick(dialog.delete, LEFT)
     assert not dialog.save.isEnabled()
@@ -118,7 +118,7 @@ async def test_a_tank_is_poured_step_by_step_with_undo_and_saved(desk: Desk) -> 
     assert "Row 3" in dialog.problem.text()
     assert not dialog.save.isEnabled()
     QTest.mouseClick(dialog.undo, LEFT)
-    assert dialog.table() == [[100, 10], [600, 30]]
+    assert dialog.rows.numbers() == [[100, 10], [600, 30]]
     assert dialog.save.isEnabled()
     QTest.keyClicks(dialog.note, "by can")
     QTest.mouseClick(dialog.save, LEFT)
@@ -135,8 +135,8 @@ async def test_a_table_comes_from_a_file_or_from_the_tanks_dimensions(desk: Desk
     )
     QTest.mouseClick(dialog.ways.button("shape"), LEFT)
     QTest.mouseClick(dialog.fill, LEFT)
-    assert len(dialog.table()) == 21
-    assert abs(dialog.table()[-1][1] - 339.3) < 0.2
+    assert len(dialog.rows.numbers()) == 21
+    assert abs(dialog.rows.numbers()[-1][1] - 339.3) < 0.2
     dialog.height_cm.setValue(0)
     QTest.mouseClick(dialog.fill, LEFT)
     assert "height" in dialog.problem.text()
