@@ -32,11 +32,11 @@ class RulesDialog(QDialog):
         super().__init__(parent)
         self._context = context
         self._wanted = wanted
-        self.setWindowTitle(tr("Rules of alarms"))
+        self.setWindowTitle(tr("Alarm rules"))
         self.resize(WIDTH_PX, HEIGHT_PX)
         theme = context.theme
         model = RowsModel[Rule](_columns(), key=lambda rule: rule.id)
-        self.table = DataTable(theme, model, tr("Rules of alarms"))
+        self.table = DataTable(theme, model, tr("Alarm rules"))
         model.setParent(self.table)
         self.table.set_empty("sliders-horizontal", tr("No rules"), tr("Without rules nothing is told. Add one."))
         self.add = outline_button(theme, tr("Add a rule"), "plus")
@@ -60,7 +60,7 @@ class RulesDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN)
         column.setSpacing(12)
-        column.addWidget(text_label(tr("Rules of alarms"), "heading"))
+        column.addWidget(text_label(tr("Alarm rules"), "heading"))
         sense = tr(
             "An alarm should need somebody to act. Aim at about one in ten minutes: eighty of a hundred low, fifteen "
             "medium, five high."
@@ -110,7 +110,12 @@ class RulesDialog(QDialog):
         await self._form(rule.kind, rule)
 
     async def _form(self, kind: Kind, rule: Rule | None) -> None:
-        choices = await self._context.bridge.read(read_choices)
+        self.problem.hide()
+        try:
+            choices = await self._context.bridge.read(read_choices)
+        except OperatorError as err:
+            self._show_problem(err)
+            return
         if await ask.run(RuleDialog(self._context, self, kind, rule, choices)):
             await self.read()
 
