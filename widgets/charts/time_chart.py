@@ -24,7 +24,7 @@ STRIP_PX = 18
 TIME_AXIS_PX = 26
 SHORTEST_SPAN_S = 60.0
 LANE_GAP_PX = 9  # the highest tick of a lane and the lowest of the one above it keep apart
-LEAST_HEIGHT_PX = 168  # below it ticks and lines cannot be told apart
+LEAST_HEIGHT_PX = 144  # below it ticks and lines cannot be told apart
 HEADROOM = 0.06
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtTest import QTest
@@ -170,3 +171,19 @@ async def test_provisional_news_reach_the_list_by_themselves(desk: Desk) -> None
     await until(lambda: page.drains.value.text() == "2")
     events = await desk.read(list_events)
     assert round(events[0].litres) == 40
+
+
+def test_a_time_without_litres_says_why_and_what_next(desk: Desk) -> None:
+    card = desk.page.chart
+    shown = desk.page._shown
+    assert shown is not None
+    data = replace(shown, readings=0, uncalibrated=("Left <b>probe</b>",))
+    card.show_chart(data, "KAN-552XA", keep_span=False)
+    assert card.empty.isVisible()
+    assert card.empty.text.text().startswith("Left <b>probe</b>: a sensor gives litres once it is calibrated")
+    assert card.warning.isHidden()
+    card.show_chart(replace(data, uncalibrated=()), "KAN-552XA", keep_span=False)
+    assert "No sensor of this vehicle was heard" in card.empty.text.text()
+    card.show_chart(replace(data, readings=400), "KAN-552XA", keep_span=False)
+    assert card.chart.isVisible()
+    assert card.warning.words.text() == "No litres yet from Left <b>probe</b>: not calibrated."
