@@ -24,7 +24,7 @@ STRIP_PX = 18
 TIME_AXIS_PX = 26
 SHORTEST_SPAN_S = 60.0
 LANE_GAP_PX = 9  # the highest tick of a lane and the lowest of the one above it keep apart
-LEAST_HEIGHT_PX = 144  # below it ticks and lines cannot be told apart
+LEAST_HEIGHT_PX = 128  # below it ticks and lines cannot be told apart
 HEADROOM = 0.06
 
 
@@ -308,7 +308,6 @@ class TimeChart(QWidget):
         for mark, region, label in self._marks.values():
             color = self._theme.color(mark.color)
             label.setColor(color)
-            label.fill = pg.mkBrush(self._theme.color("card"))  # the line of the next mark does not cross its words
             strong = QColor(color)
             strong.setAlpha(255 if mark.key == self._chosen else 110)
             soft = QColor(color)

@@ -121,7 +121,7 @@ class ChartCard(Card):
         self.warning.setVisible(bool(data.uncalibrated))
         if data.uncalibrated:
             names = ", ".join(data.uncalibrated)
-            self.warning.words.setText(tr("No litres yet from {names}: not calibrated.", names=names))
+            self.warning.words.setText(tr("Not calibrated for a time: {names}.", names=names))
 
     def _pan(self, way: int) -> None:
         start, end = self.chart.span

@@ -158,7 +158,7 @@ class FuelPage(Page):
         share = tr("{share} of their tanks", share=f"{sum(known) / room:.0%}") if room else tr("no level is known")
         self.on_board.set_value(litres(sum(known) if known else None, formats), share)
         drains = sum(row.drains_7d for row in rows)
-        self.drains.set_value(f"{drains}", tr("none") if not drains else tr("confirm them or mark them false"))
+        self.drains.set_value(f"{drains}", tr("none") if not drains else tr("confirm or mark false"))
         waiting = len(self.overview.waiting)
         self.waiting.set_value(f"{waiting}", tr("to be put into a tank") if waiting else tr("nobody waits"))
 

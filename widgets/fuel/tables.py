@@ -109,8 +109,8 @@ class LevelBars(QStyledItemDelegate):
 def _vehicle_columns(reader: Reader) -> list[Column[VehicleFuel]]:
     formats = reader.context.formats
     return [
-        Column("vehicle", tr("Vehicle"), lambda row: row.plate, width=98),
-        Column("level", tr("Level"), _level_words, lambda row: row.share, width=124, tooltip=_tank_words),
+        Column("vehicle", tr("Vehicle"), lambda row: row.plate, width=108),
+        Column("level", tr("Level"), _level_words, lambda row: row.share, width=120, tooltip=_tank_words),
         Column("state", tr("State"), lambda row: state_word(row)[1], badge=state_word, width=130),
         Column(
             "refuel",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from adapters.bench import Counters, Level, SensorFacts
 from resources.i18n import tr, trn
 from widgets.charts.time_chart import Lane, Line, TimeChart
 from widgets.context import ConsoleContext
-from widgets.primitives import CardGrid, StatCard, clear_layout, text_label
+from widgets.primitives import CardGrid, EmptyState, StatCard, clear_layout, text_label
 
 KEPT = 3_600
 SHOWN_S = 300.0
@@ -41,7 +41,13 @@ class LiveView(QWidget):
         column.addWidget(cards)
         row = QHBoxLayout()
         row.setSpacing(16)
-        row.addWidget(self.chart, 1)
+        host = QWidget()
+        self._graph = QStackedLayout(host)
+        self._graph.addWidget(
+            EmptyState(theme, "activity", tr("Nothing was read yet"), tr("Open a port, search, choose a sensor."))
+        )
+        self._graph.addWidget(self.chart)
+        row.addWidget(host, 1)
         side = QWidget()
         side.setFixedWidth(240)
         on_side = QVBoxLayout(side)
@@ -59,6 +65,7 @@ class LiveView(QWidget):
         for card in (self.value, self.temperature, self.raw, self.quality):
             card.set_value("–")
         self.chart.set_line("level", [], [])
+        self._graph.setCurrentIndex(0)
         clear_layout(self.facts)
         self.facts.addWidget(text_label(tr("Choose a sensor that was found."), "muted", wrap=True))
 
@@ -117,6 +124,7 @@ class LiveView(QWidget):
         self.quality.set_value(f"{share:.0%}", note, tint)
 
     def _draw(self) -> None:
+        self._graph.setCurrentWidget(self.chart)
         points = np.array(self._levels)
         self.chart.set_line("level", points[:, 0], points[:, 1])
         self.chart.set_zone(self._context.formats.zone)

@@ -186,4 +186,4 @@ def test_a_time_without_litres_says_why_and_what_next(desk: Desk) -> None:
     assert "No sensor of this vehicle was heard" in card.empty.text.text()
     card.show_chart(replace(data, readings=400), "KAN-552XA", keep_span=False)
     assert card.chart.isVisible()
-    assert card.warning.words.text() == "No litres yet from Left <b>probe</b>: not calibrated."
+    assert card.warning.words.text() == "Not calibrated for a time: Left <b>probe</b>."
