@@ -115,11 +115,8 @@ class RuleDialog(QDialog):
         outer.setContentsMargins(ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN)
         outer.setSpacing(12)
         outer.addWidget(text_label(title, "heading", wrap=True))
-        outer.addWidget(
-            exact_height(
-                text_label(tr("Its alarms advise: {advice}", advice=tr(ADVICE[self._kind])), "muted", wrap=True)
-            )
-        )
+        advice = tr("Next step that its alarms name: {advice}", advice=tr(ADVICE[self._kind]))
+        outer.addWidget(exact_height(text_label(advice, "muted", wrap=True)))
         area, column = scroll_area(margin=0)
         column.setContentsMargins(4, 4, 14, 4)  # room for focus rings and the scroll bar
         column.setSpacing(16)

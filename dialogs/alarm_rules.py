@@ -20,7 +20,6 @@ from widgets.alarms.words import PRIORITY_LEVELS, PRIORITY_WORDS
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
 from widgets.primitives import outline_button, primary_button, text_label
-from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 
 WIDTH_PX, HEIGHT_PX = 940, 680
@@ -33,11 +32,11 @@ class RulesDialog(QDialog):
         super().__init__(parent)
         self._context = context
         self._wanted = wanted
-        self.setWindowTitle(tr("Rules of alarms"))
+        self.setWindowTitle(tr("Alarm rules"))
         self.resize(WIDTH_PX, HEIGHT_PX)
         theme = context.theme
         model = RowsModel[Rule](_columns(), key=lambda rule: rule.id)
-        self.table = DataTable(theme, model, tr("Rules of alarms"))
+        self.table = DataTable(theme, model, tr("Alarm rules"))
         model.setParent(self.table)
         self.table.set_empty("sliders-horizontal", tr("No rules"), tr("Without rules nothing is told. Add one."))
         self.add = outline_button(theme, tr("Add a rule"), "plus")
@@ -61,7 +60,7 @@ class RulesDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN)
         column.setSpacing(12)
-        column.addWidget(text_label(tr("Rules of alarms"), "heading"))
+        column.addWidget(text_label(tr("Alarm rules"), "heading"))
         sense = tr(
             "An alarm should need somebody to act. Aim at about one in ten minutes: eighty of a hundred low, fifteen "
             "medium, five high."
@@ -111,7 +110,12 @@ class RulesDialog(QDialog):
         await self._form(rule.kind, rule)
 
     async def _form(self, kind: Kind, rule: Rule | None) -> None:
-        choices = await self._context.bridge.read(read_choices)
+        self.problem.hide()
+        try:
+            choices = await self._context.bridge.read(read_choices)
+        except OperatorError as err:
+            self._show_problem(err)
+            return
         if await ask.run(RuleDialog(self._context, self, kind, rule, choices)):
             await self.read()
 
@@ -214,7 +218,7 @@ def _columns() -> list[Column[Rule]]:
             badge=lambda rule: (PRIORITY_LEVELS[rule.priority], PRIORITY_WORDS[rule.priority]),
             width=98,
         ),
-        Column("summary", tr("What it looks at"), summary, tooltip=lambda rule: plain_tip(summary(rule)), width=280),
+        Column("summary", tr("What it looks at"), summary, tooltip=summary, width=280),
     ]
 
 

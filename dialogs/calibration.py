@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QDialog,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QStackedWidget,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -34,15 +31,28 @@ from app.fuel.table_files import read_table, to_csv, to_json, to_wialon
 from app.fuel.tanks import SensorListing, TankListing, list_tanks
 from app.store.tables import FuelSensor
 from dialogs.calibration_fields import ENDS, SHAPES, choice, cm_field, count_field, litres_field
+from dialogs.calibration_table import TankRows
 from dialogs.fuel_tank_forms import TankForm, tank_for, vehicle_classes
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.primitives import Banner, SegmentedTabs, StatusPill, calm_wheel, outline_button, primary_button, text_label
+from widgets.data_table import in_card
+from widgets.primitives import (
+    Banner,
+    SegmentedTabs,
+    StatusPill,
+    calm_wheel,
+    centre_labels,
+    outline_button,
+    primary_button,
+    text_label,
+)
 from widgets.stability import STABLE_S, Stability
+from widgets.theme import Level as Severity
 
 WIDTH_PX, HEIGHT_PX = 940, 640
 LIVE_EVERY_S = 0.5
+AGE_EVERY_S = 1.0
 FORMS: dict[str, Callable[[TankTable], str]] = {"csv": to_csv, "json": to_json, "txt": to_wialon}
 
 
@@ -114,8 +124,10 @@ class CalibrationDialog(QDialog):
         self._context = context
         self._subject = subject
         self._tank = tank
+        self._heard_s: float | None = None
         self.stability = Stability(4095 if subject.unit == "counts" else 100)
         self._before: list[list[list[float]]] = []
+        self._opened_with: list[list[str]] = []
         self._origin = "pouring"
         self.setWindowTitle(tr("Calibrate {plate} {tank}", plate=tank.plate, tank=tank.name).strip())
         self.resize(WIDTH_PX, HEIGHT_PX)
@@ -129,8 +141,12 @@ class CalibrationDialog(QDialog):
         self.step = litres_field(20, 10_000)
         self.take = primary_button(theme, tr("Take this reading"), "plus")
         self.undo = outline_button(theme, tr("Undo"), "rotate-ccw", small=True)
+        self.add = outline_button(theme, tr("Add a row"), "plus", small=True)
         self.delete = outline_button(theme, tr("Delete row"), "trash-2", small=True)
-        self.rows = QTableWidget(0, 2)
+        self.rows = TankRows(subject.unit)
+        self.hint = text_label(
+            tr("No row yet: take a reading, import a file, fill in the dimensions, or type."), "muted", wrap=True
+        )
         self.findings = Banner(theme, "warn", "")
         self.problem = text_label("", "error", wrap=True, selectable=True)
         self.note = QLineEdit()
@@ -143,6 +159,10 @@ class CalibrationDialog(QDialog):
         self._connect()
         if standing is not None:
             self._set_rows(standing.rows())
+        self._opened_with = self.rows.cells()
+        self._aging = QTimer(self, interval=round(AGE_EVERY_S * 1000))
+        self._aging.timeout.connect(self._show_age)
+        self._aging.start()
         self._check()
 
     def _lay_out(self) -> None:
@@ -163,15 +183,12 @@ class CalibrationDialog(QDialog):
         middle.addWidget(self.pages, 1)
         right = QVBoxLayout()
         right.setSpacing(8)
-        unit = tr("Reading") if self._subject.unit == "counts" else f"{tr('Reading')}, {self._subject.unit}"
-        self.rows.setHorizontalHeaderLabels([unit, tr("Litres")])
-        self.rows.horizontalHeader().setStretchLastSection(True)
-        self.rows.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.rows.setAccessibleName(tr("The tank's table"))
-        right.addWidget(self.rows, 1)
+        right.addWidget(in_card(self.rows), 1)
+        right.addWidget(self.hint)
         tools = QHBoxLayout()
-        tools.addWidget(self.undo)
-        tools.addWidget(self.delete)
+        tools.setSpacing(8)
+        for button in (self.add, self.delete, self.undo):
+            tools.addWidget(button)
         tools.addStretch(1)
         right.addLayout(tools)
         middle.addLayout(right, 1)
@@ -179,13 +196,15 @@ class CalibrationDialog(QDialog):
         column.addWidget(self.findings)
         self.findings.hide()
         column.addWidget(self.problem)
+        self.problem.hide()
+        self.note.setAccessibleName(tr("Note"))
         self.note.setPlaceholderText(tr("Note: who poured, with what, at which temperature"))
         column.addWidget(self.note)
         buttons = QHBoxLayout()
         buttons.setSpacing(10)
         buttons.addStretch(1)
-        buttons.addWidget(self.cancel)
-        buttons.addWidget(self.save)
+        for button in (self.cancel, self.save):
+            buttons.addWidget(button)
         column.addLayout(buttons)
 
     def _pouring(self) -> QWidget:
@@ -206,6 +225,7 @@ class CalibrationDialog(QDialog):
         form = QFormLayout()
         form.addRow(tr("Litres inside now"), calm_wheel(self.poured))
         form.addRow(tr("Litres per portion"), calm_wheel(self.step))
+        centre_labels(form)
         column.addLayout(form)
         column.addWidget(self.take)
         column.addStretch(1)
@@ -220,8 +240,8 @@ class CalibrationDialog(QDialog):
                  "shown on the right and can be corrected before it is saved.")  # fmt: skip
         column.addWidget(text_label(how, "muted", wrap=True))
         row = QHBoxLayout()
-        row.addWidget(self.import_file)
-        row.addWidget(self.export_file)
+        for button in (self.import_file, self.export_file):
+            row.addWidget(button)
         row.addStretch(1)
         column.addLayout(row)
         column.addStretch(1)
@@ -247,6 +267,7 @@ class CalibrationDialog(QDialog):
         ):  # fmt: skip
             field.setAccessibleName(label)
             form.addRow(label, calm_wheel(field))
+        centre_labels(form)
         column.addLayout(form)
         column.addWidget(self.fill)
         column.addStretch(1)
@@ -256,7 +277,9 @@ class CalibrationDialog(QDialog):
         self.ways.chosen.connect(lambda way: self.pages.setCurrentIndex(("pour", "file", "shape").index(way)))
         self.take.clicked.connect(self._take)
         self.undo.clicked.connect(self._undo)
+        self.add.clicked.connect(self._add)
         self.delete.clicked.connect(self._delete)
+        self.rows.itemSelectionChanged.connect(self._show_tools)
         self.rows.cellChanged.connect(lambda _row, _column: self._check())
         self.import_file.clicked.connect(lambda: self._start(self._import))
         self.export_file.clicked.connect(lambda: self._start(self._export))
@@ -270,12 +293,14 @@ class CalibrationDialog(QDialog):
         """Show the newest stored reading until cancelled."""
         last_ms: int | None = None
         while True:
-            row = await self._context.bridge.read(self._read_newest)
-            if row.last_ms is not None and row.last_ms != last_ms:
-                last_ms = row.last_ms
-                self.show_reading(row.last_ms / 1000, row.last_value)
-            elif last_ms is not None and time.time() - last_ms / 1000 > 2 * STABLE_S:
-                self.light.set_state("neutral", tr("Last heard {age}", age=self._context.formats.ago(last_ms)))
+            try:
+                row = await self._context.bridge.read(self._read_newest)
+            except OperatorError as err:
+                self._forget_reading("error", tr("The reading cannot be read: {why}", why=err.why))
+            else:
+                if row.last_ms is not None and row.last_ms != last_ms:
+                    last_ms = row.last_ms
+                    self.show_reading(row.last_ms / 1000, row.last_value)
             await asyncio.sleep(LIVE_EVERY_S)
 
     def _read_newest(self, connection: Connection) -> Any:
@@ -285,58 +310,54 @@ class CalibrationDialog(QDialog):
     def show_reading(self, at_s: float, value: float | None) -> None:
         """A new reading of the sensor; None for one without a value."""
         if value is None:
-            self.light.set_state("error", tr("The sensor gives no value"))
+            self._forget_reading("error", tr("The sensor gives no value"))
             return
+        self._heard_s = at_s
         self.stability.add(at_s, value)
         self.live.setText(f"{value:,.1f}" if value % 1 else f"{value:,.0f}")
         if self.stability.is_stable:
             self.light.set_state("ok", tr("Stable"))
         else:
             self.light.set_state("warn", tr("Not stable yet"))
+        self._show_age()
+
+    def _show_age(self) -> None:
+        """A reading that is too old is not taken for what is in the tank now."""
+        if self._heard_s is None:
+            return
+        if self._context.services.clock.now_ms() / 1000 - self._heard_s > 2 * STABLE_S:
+            heard = self._context.formats.ago(round(self._heard_s * 1000))
+            self._forget_reading("neutral", tr("Last heard {age}", age=heard))
+
+    def _forget_reading(self, level: Severity, words: str) -> None:
+        self._heard_s = None
+        self.stability.restart()
+        self.live.setText("–")
+        self.light.set_state(level, words)
 
     # The rows
 
-    def table(self) -> list[list[float]]:
-        """The rows as numbers. Raises FuelError naming a cell that is none."""
-        rows = []
-        for at in range(self.rows.rowCount()):
-            cells = []
-            for place in (0, 1):
-                item = self.rows.item(at, place)
-                text = (item.text() if item is not None else "").replace(",", ".").replace(" ", "")
-                try:
-                    cells.append(float(text))
-                except ValueError:
-                    raise FuelError(tr("Row {row}: “{text}” is not a number.", row=at + 1, text=text[:20])) from None
-            rows.append(cells)
-        return rows
-
     def _set_rows(self, rows: list[list[float]]) -> None:
-        self.rows.blockSignals(True)
-        self.rows.setRowCount(len(rows))
-        for at, row in enumerate(rows):
-            for place, value in enumerate(row[:2]):
-                item = QTableWidgetItem(f"{value:g}")
-                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.rows.setItem(at, place, item)
-        self.rows.blockSignals(False)
+        self.rows.show_numbers(rows)
         self._check()
 
     def _keep(self) -> None:
-        try:
-            self._before.append(self.table())
-        except FuelError:
-            return
+        with suppress(FuelError):
+            self._before.append(self.rows.numbers())
 
     def _take(self) -> None:
         """A row of the live reading and the litres inside; the next portion is proposed."""
         value = self.stability.value
         if value is None:
-            self.problem.setText(tr("There is no reading yet. Look at the sensor in the workbench."))
+            self._say(tr("There is no reading now. Look at the sensor in the workbench."))
             return
-        self._keep()
-        rows = [*self.table(), [round(value, 2), round(self.poured.value(), 2)]]
-        self._set_rows(rows)
+        try:
+            rows = self.rows.numbers()
+        except FuelError as err:
+            self._say(err.why)
+            return
+        self._before.append(rows)
+        self._set_rows([*rows, [round(value, 2), round(self.poured.value(), 2)]])
         self.rows.scrollToBottom()
         self.poured.setValue(self.poured.value() + self.step.value())
         self.stability.restart()
@@ -348,13 +369,26 @@ class CalibrationDialog(QDialog):
             self._set_rows(rows)
             self.poured.setValue(rows[-1][1] + self.step.value() if rows else 0)
 
+    def _add(self) -> None:
+        self._keep()
+        self.rows.add_empty()
+        self._check()
+
     def _delete(self) -> None:
-        places = sorted({index.row() for index in self.rows.selectedIndexes()}, reverse=True)
+        places = self.rows.chosen_rows()
         if places:
             self._keep()
-            for at in places:
+            for at in reversed(places):
                 self.rows.removeRow(at)
             self._check()
+
+    def _show_tools(self) -> None:
+        self.undo.setEnabled(bool(self._before))
+        self.delete.setEnabled(bool(self.rows.chosen_rows()))
+
+    def _say(self, why: str) -> None:
+        self.problem.setText(why)
+        self.problem.setVisible(bool(why))
 
     def _fill(self) -> None:
         length_m, width_m, height_m, corner_m = (
@@ -365,7 +399,7 @@ class CalibrationDialog(QDialog):
         try:
             table = geometry.table(self.empty.value(), self.full.value())
         except FuelError as err:
-            self.problem.setText(err.why)
+            self._say(err.why)
             return
         self._keep()
         self._set_rows([[round(raw, 1), round(litres, 2)] for raw, litres in table.rows()])
@@ -373,23 +407,43 @@ class CalibrationDialog(QDialog):
 
     def _check(self) -> None:
         """What cannot be is said at once, what is unlikely is pointed out."""
-        self.undo.setEnabled(bool(self._before))
-        self.problem.setText("")
+        self._show_tools()
+        self.hint.setVisible(not self.rows.rowCount())
+        self._say("")
         self.findings.hide()
         try:
-            table = make_table(self.table())
+            table = make_table(self.rows.numbers())
         except FuelError as err:
             self.save.setEnabled(False)
-            self.problem.setText(err.why if self.rows.rowCount() > 1 else "")
+            self._say(err.why if self.rows.rowCount() > 1 else "")
             return
         self.save.setEnabled(True)
         findings = table.check()
         if findings:
-            more = trn("and {count} more", "and {count} more", len(findings) - 1) if len(findings) > 1 else ""
-            self.findings.words.setText(" ".join(part for part in (findings[0].text, more) if part))
+            rest = len(findings) - 1
+            more = trn("One more like it.", "{count} more like it.", rest) if rest else ""
+            self.findings.words.setText(f"{findings[0].text} {more}".strip())
             self.findings.show()
 
     # Acts
+
+    def reject(self) -> None:
+        """Escape, Cancel and the window's own button: what was poured cannot be poured again just so."""
+        if self.rows.cells() == self._opened_with:
+            super().reject()
+        else:
+            self._start(self._leave)
+
+    async def _leave(self) -> None:
+        if await ask.confirm(
+            self,
+            self._context.theme,
+            tr("Leave without saving?"),
+            tr("The table on the right is not stored yet; it is lost."),
+            act=tr("Leave without saving"),
+            destructive=True,
+        ):
+            super().reject()
 
     def _start(self, act: Callable[[], Any]) -> None:
         self._context.tasks.start(self._guarded(act), name="calibration", owner=self)
@@ -398,7 +452,7 @@ class CalibrationDialog(QDialog):
         try:
             await act()
         except OperatorError as err:
-            self.problem.setText(err.why)
+            self._say(err.why)
 
     async def _import(self) -> None:
         path = await ask.open_file(self, tr("Import a tank table"), [tr("Tables (*.csv *.txt *.json *.xml)"), "*"])
@@ -409,7 +463,7 @@ class CalibrationDialog(QDialog):
             self._origin = "import"
 
     async def _export(self) -> None:
-        table = make_table(self.table())
+        table = make_table(self.rows.numbers())
         name = f"{self._tank.plate} {self._tank.name}".strip().replace("/", "-")
         forms = ["CSV (*.csv)", "JSON (*.json)", "Wialon (*.txt)"]
         path = await ask.save_file(self, tr("Export the tank table"), f"{name}.csv", forms)
@@ -421,7 +475,7 @@ class CalibrationDialog(QDialog):
                 raise FuelError(tr("{name} cannot be written: {why}.", name=path.name, why=err.strerror)) from err
 
     async def _save(self) -> None:
-        rows = self.table()
+        rows = self.rows.numbers()
         job = partial(
             add_calibration,
             tank_id=self._tank.id,
@@ -433,9 +487,10 @@ class CalibrationDialog(QDialog):
             unit=self._subject.unit,
         )
 
-        def save(connection: Connection) -> str:
-            return job(connection)
-
-        await self._context.bridge.write(save)
+        self.save.setEnabled(False)  # a second click would make a second version
+        try:
+            await self._context.bridge.write(job)
+        finally:
+            self.save.setEnabled(True)
         self._context.notify("ok", tr("The calibration is saved; the totals are computed anew."))
         self.accept()

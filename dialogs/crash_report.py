@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from resources.i18n import tr
@@ -69,7 +71,7 @@ class CrashReportDialog(QDialog):
         if file is None:
             return
         try:
-            file.write_text(self._report.as_text(), encoding="utf-8")
+            await asyncio.to_thread(file.write_text, self._report.as_text(), encoding="utf-8")
         except OSError as err:
             why = err.strerror or str(err)
             self._context.notify("error", tr("{file} could not be written: {why}", file=file, why=why))

@@ -240,7 +240,7 @@ class DataTable(QWidget, Generic[R]):
                 selection.select(index, flags)
 
 
-def in_card(table: DataTable[Any]) -> Card:
+def in_card(table: QWidget) -> Card:
     """The table in a card of its own, clear of the rounded corners."""
     card = Card(margin=0)
     card.body.setContentsMargins(1, 5, 1, 9)

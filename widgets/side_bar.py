@@ -100,8 +100,8 @@ class SideBar(QFrame):
 
     def set_alarms(self, level: Level, words: str, detail: str) -> None:
         """The worst that stands as colour and word, and how many; the icon is the shape."""
+        self.alarms.setProperty("detail", detail)
         self._words(self.alarms, words)
-        self.alarms.setToolTip(plain_tip(detail))
         self.alarms.setAccessibleDescription(detail)
         self._color(self.alarms, "muted" if level == "ok" else f"{level}_text")
 
@@ -176,7 +176,9 @@ class SideBar(QFrame):
         button.setProperty("words", words)
         keys = button.property("keys")
         button.setAccessibleName(words)
-        button.setToolTip(f"{words}  ({keys})" if keys else words if self._is_compact else "")
+        tip = f"{words}  ({keys})" if keys else words if self._is_compact else ""
+        detail = button.property("detail")
+        button.setToolTip(plain_tip("\n".join(part for part in (tip, detail) if part)) if detail else tip)
         button.setText("" if self._is_compact else f" {words}")
 
 

@@ -36,6 +36,8 @@ ALARM_KINDS: Mapping[str, str] = {
     "sos": "sos",
     "powerCut": "power_cut",
     "powerOff": "power_off",
+    "powerOn": "power_on",
+    "powerRestored": "power_restored",
     "lowBattery": "low_battery",
     "lowPower": "low_power",
     "vibration": "vibration",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from app import platform
 from app.alarms.errors import AlarmError, NotFound
-from app.alarms.words import MOMENTARY
+from app.alarms.words import ENDED_BY_HAND, KIND_WORDS, MOMENTARY
 from app.fleet.text import storable
 from app.fleet.times import iso_ms
 from app.security.audit import record_act
@@ -39,6 +39,29 @@ def acknowledge(connection: Connection, alarm_ids: Sequence[str], now_ms: int, *
             values["cleared_at_ms"] = max(now_ms, row.raised_at_ms)
         _change(connection, row, version, values)
         record_act(connection, what="alarm.acknowledge", subject=row.title, who=who)
+        count += 1
+    return count
+
+
+def end(connection: Connection, alarm_ids: Sequence[str], now_ms: int, *, who: str | None = None) -> int:
+    """Somebody knows that these are over, which their trackers did not tell; how many stood until then.
+
+    Whoever knows that has seen to them, too. Raises NotFound, AlarmError for a kind that ends by itself.
+    """
+    version = raise_topic(connection, "alarms")
+    who = storable(who or platform.console_user(), 200)
+    count = 0
+    for row in _rows(connection, alarm_ids):
+        if row.kind not in ENDED_BY_HAND:
+            word = KIND_WORDS.get(row.kind, row.kind).lower()
+            raise AlarmError(f"“{row.title}” cannot be ended by hand: an alarm of the kind “{word}” ends by itself.")
+        if row.cleared_at_ms is not None:
+            continue
+        values: dict[str, Any] = {"cleared_at_ms": max(now_ms, row.raised_at_ms)}
+        if row.acknowledged_at_ms is None:
+            values |= {"acknowledged_at_ms": now_ms, "acknowledged_by": who}
+        _change(connection, row, version, values)
+        record_act(connection, what="alarm.end", subject=row.title, who=who)
         count += 1
     return count
 

@@ -57,6 +57,23 @@ def fold(connection: Connection, now_ms: int) -> int:
     return len(moved)
 
 
+def see_to_with_cause(connection: Connection) -> int:
+    """Whoever saw to a cause has seen to what came under it later and ended by itself; how many those are."""
+    cause = Alarm.__table__.alias("cause")
+    query = (
+        select(Alarm.id, cause.c.acknowledged_at_ms, cause.c.acknowledged_by)
+        .join(cause, cause.c.id == Alarm.parent_id)
+        .where(Alarm.acknowledged_at_ms.is_(None), Alarm.cleared_at_ms.is_not(None))
+        .where(cause.c.acknowledged_at_ms.is_not(None))
+    )
+    rows = connection.execute(query).all()
+    version = raise_topic(connection, "alarms") if rows else 0
+    for alarm_id, at_ms, who in rows:
+        values = {"acknowledged_at_ms": at_ms, "acknowledged_by": who, "changed_version": version}
+        connection.execute(update(Alarm).where(Alarm.id == alarm_id).values(**values))
+    return len(rows)
+
+
 def _by_weight(causes: Iterable[Link]) -> list[Link]:
     """The widest cause first; of one kind the one that stands before the one that is over, then the oldest."""
     order = {kind: place for place, kind in enumerate(_CAUSES)}

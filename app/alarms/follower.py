@@ -17,11 +17,12 @@ from app.alarms.drains import judge_drains, judge_unsettled
 from app.alarms.fence_shapes import changed_fences, read_shapes
 from app.alarms.findings import Clear, Finding
 from app.alarms.fixes import good_fixes
-from app.alarms.folding import fold
+from app.alarms.folding import fold, see_to_with_cause
 from app.alarms.lifecycle import apply_findings
 from app.alarms.memory import Upto, load_places, load_spells, load_upto, save_spells, save_upto
 from app.alarms.motion import MotionJudge
 from app.alarms.outages import judge_outages
+from app.alarms.power import PowerWatch
 from app.alarms.rule_book import list_rules, write_defaults
 from app.alarms.rules import FenceScope, Rule
 from app.alarms.silence import judge_silence
@@ -65,6 +66,7 @@ class AlarmFollower:
     def __init__(self, *, grace_ms: int = GRACE_MS) -> None:
         self._grace_ms = grace_ms
         self._held: _Standing | None = None
+        self._power = PowerWatch()
         self._began_ms = 0
         self._stepped_ms = 0
         self._looked_ms = 0
@@ -156,6 +158,7 @@ class AlarmFollower:
         """What no message tells: that there is none."""
         found = judge_outages(connection, held.rules, now_ms)
         found += judge_unsettled(connection, held.rules, now_ms)
+        found += self._power.judge(connection)
         found += _orphans(connection, held.rules, now_ms)
         if now_ms - self._began_ms >= self._grace_ms:
             found += judge_silence(connection, held.rules, held.subjects, now_ms)
@@ -189,6 +192,7 @@ def _let_time_pass(connection: Connection, now_ms: int) -> None:
         change = update(Alarm).where(ended)
         connection.execute(change.values(shelved_until_ms=None, shelved_reason="", changed_version=version))
     fold(connection, now_ms)
+    see_to_with_cause(connection)
 
 
 def _orphans(connection: Connection, rules: Sequence[Rule], now_ms: int) -> list[Finding]:

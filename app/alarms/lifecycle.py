@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from app.alarms.findings import Clear, Fact, Finding, Raise
 from app.alarms.folding import fold
-from app.alarms.words import ADVICE, MOMENTARY, RANKS
+from app.alarms.words import ADVICE, ENDED_BY_HAND, MOMENTARY, RANKS
 from app.fleet.text import storable
 from app.store.changes import raise_topic
 from app.store.ids import new_id
@@ -17,6 +17,9 @@ from app.store.tables import Alarm
 
 FLAP_MS = 5 * 60_000
 """What comes back so soon after its end is the same alarm again, also when it was acknowledged meanwhile."""
+
+ANEW_MS = 30 * 60_000
+"""What was seen to, was not told to be over and cries again after so long a quiet has happened once more."""
 
 MOST_EVIDENCE = 24
 _LOOKED_AT = 20
@@ -48,6 +51,10 @@ def _raise(connection: Connection, found: Raise, now_ms: int, version: int) -> b
     if found.is_once and rows:
         return _renew(connection, rows[0], found, version)
     same = next((row for row in rows if _is_same(row, found.at_ms, now_ms)), None)
+    if same is not None and _is_anew(same, found, now_ms):
+        ended_by: Fact = ("Ended by", "the next one, after a quiet time", "")
+        _clear(connection, Clear(found.key, found.at_ms, [ended_by]), version)
+        same = None
     if same is None:
         _insert(connection, found, version)
         return True
@@ -110,6 +117,13 @@ def _is_same(row: Any, at_ms: int, now_ms: int) -> bool:
     # A momentary alarm is over when it was acknowledged, whenever that was.
     end_ms = row.cleared_at_ms
     return row.acknowledged_at_ms is None or at_ms - end_ms < FLAP_MS
+
+
+def _is_anew(row: Any, found: Raise, now_ms: int) -> bool:
+    """Whether what still stands, for want of a word that it ended, must have ended before this."""
+    if found.kind not in ENDED_BY_HAND or row.cleared_at_ms is not None or (row.shelved_until_ms or 0) > now_ms:
+        return False
+    return row.acknowledged_at_ms is not None and found.at_ms - row.last_at_ms >= ANEW_MS
 
 
 def _overlaps(row: Any, from_ms: int, to_ms: int) -> bool:

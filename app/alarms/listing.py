@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, or_, select
 
 from app.alarms.errors import AlarmError, NotFound
-from app.alarms.words import FLOOD_MS, RANKS
+from app.alarms.words import FLOOD_MS, FRESH_MS, RANKS
 from app.fleet.times import iso_ms
 from app.store.tables import Alarm, AlarmRule, Device, Vehicle
 
@@ -145,8 +145,8 @@ def find_alarm(connection: Connection, wanted: str) -> AlarmListing:
 class Summary:
     """The state of all alarms in a line: those that want somebody, by priority, and how many came just now.
 
-    Folded ones are counted with their cause, shelved ones not at all. ``newest`` are those that stand,
-    newest first, for the announcements: (id, priority, title, raised_at_ms).
+    Folded ones are counted with their cause, shelved ones not at all. ``newest`` are those that stand and began just
+    now, newest first, for the announcements: (id, priority, title, raised_at_ms).
     """
 
     low: int = 0
@@ -174,8 +174,8 @@ def summarise(connection: Connection, now_ms: int) -> Summary:
     recent = shown & (Alarm.raised_at_ms > now_ms - FLOOD_MS)
     lately = connection.execute(select(func.count()).select_from(Alarm.__table__).where(recent)).scalar_one()
     columns = (Alarm.id, Alarm.priority, Alarm.title, Alarm.raised_at_ms)
-    standing = wants & Alarm.cleared_at_ms.is_(None)
-    newest = connection.execute(select(*columns).where(standing).order_by(Alarm.raised_at_ms.desc()).limit(20)).all()
+    fresh = wants & Alarm.cleared_at_ms.is_(None) & (Alarm.raised_at_ms >= now_ms - FRESH_MS)
+    newest = connection.execute(select(*columns).where(fresh).order_by(Alarm.raised_at_ms.desc())).all()
     found = {name: int(counts.get(name, 0)) for name in RANKS}
     return Summary(**found, lately=lately, newest=tuple((row[0], row[1], row[2], row[3]) for row in newest))
 

@@ -64,12 +64,14 @@ def over(told: Told, at_ms: int) -> Clear:
 
 def _speed(told: Told) -> tuple[str, str, list[Fact]]:
     speed = float(told.fixes.speed_km_h[told.row])
+    if told.spell is not None and math.isfinite(told.spell.peak):
+        speed = max(speed, told.spell.peak)  # the fix that confirms it may be at the limit again already
     said = told.rule.said(SpeedRule)
     limit = told.limit_km_h
     title = f"{told.subject.label}: {speed:.0f} km/h, limit {limit:.0f}"
     detail = (
-        f"{told.subject.label} drives faster than {limit:.0f} km/h with a tolerance of {said.tolerance_km_h:.0f} km/h, "
-        f"and has done so for at least {said.hold_s} s."
+        f"{told.subject.label} has driven faster than {limit:.0f} km/h, with a tolerance of "
+        f"{said.tolerance_km_h:.0f} km/h, for at least {said.hold_s} s."
     )
     evidence: list[Fact] = [("Speed", round(speed, 1), "km/h"), ("Limit", round(limit, 1), "km/h")]
     if told.spell is not None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from app.alarms.findings import Clear, Finding, Raise
 from app.alarms.rules import IntegrationRule, Rule
-from app.alarms.standing import standing_keys
+from app.alarms.standing import standing_since
 from app.alarms.words import Kind
 from app.clock import to_ms
 from app.engine.phases import Phase
@@ -21,7 +21,7 @@ DOWN = frozenset({Phase.RETRYING, Phase.NEEDS_SIGN_IN, Phase.MISCONFIGURED, Phas
 def judge_outages(connection: Connection, rules: Sequence[Rule], now_ms: int) -> list[Finding]:
     """Alarms that begin and end with the phases as they stand."""
     of_kind = [rule for rule in rules if rule.is_enabled and rule.kind is Kind.INTEGRATION_DOWN]
-    standing = standing_keys(connection, Kind.INTEGRATION_DOWN)
+    standing = standing_since(connection, Kind.INTEGRATION_DOWN)
     if not of_kind and not standing:
         return []
     query = (
@@ -60,4 +60,4 @@ def judge_outages(connection: Connection, rules: Sequence[Rule], now_ms: int) ->
                 is_state=True,
             )
         )
-    return [*(Clear(key, now_ms) for key in sorted(standing - down)), *found]
+    return [*(Clear(key, now_ms) for key in sorted(standing.keys() - down)), *found]

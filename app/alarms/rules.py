@@ -158,7 +158,7 @@ class SpeedRule(FenceScope):
 
 
 class FenceRule(FenceScope, WorkingHours):
-    hours: Hours = setting("Counts", "choice", default="always", choices=_HOURS)
+    hours: Hours = setting("When it counts", "choice", default="always", choices=_HOURS)
     margin_m: int = setting(
         "Margin",
         "number",

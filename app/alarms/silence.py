@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
 from app.alarms.findings import Clear, Fact, Finding, Raise
 from app.alarms.rules import Rule, SilentRule
-from app.alarms.standing import standing_keys
+from app.alarms.standing import standing_since
 from app.alarms.subjects import Subject, Subjects
 from app.alarms.words import Kind
 from app.store.tables import Device, DeviceState, FuelSensor, Tank, Vehicle
 
 MOVING_KM_H = 3.0
+_IN_TIME = "it was heard within the time that the rules allow"
 LEFT_BEHIND_MS = 10 * 60_000
 """A vehicle that moves so long after the last word of its sensor has left it behind: it is not just parked."""
 
@@ -39,23 +40,24 @@ def judge_silence(connection: Connection, rules: Sequence[Rule], subjects: Subje
     found: list[Finding] = []
     for kind, read in ((Kind.TRACKER_SILENT, _trackers), (Kind.SENSOR_SILENT, _sensors)):
         of_kind = [rule for rule in rules if rule.is_enabled and rule.kind is kind]
-        standing = standing_keys(connection, kind)
+        standing = standing_since(connection, kind)
         if of_kind or standing:
             found += silences(of_kind, list(read(connection, subjects)), standing, now_ms)
     return found
 
 
-def silences(rules: Sequence[Rule], heard: Sequence[Heard], standing: frozenset[str], now_ms: int) -> list[Finding]:
-    """Pure: what begins, and what of ``standing`` is over: heard again, gone, or no rule's business any more."""
+def silences(rules: Sequence[Rule], heard: Sequence[Heard], standing: Mapping[str, int], now_ms: int) -> list[Finding]:
+    """Pure: what begins, and what of ``standing`` (begun at) is over: heard again, gone, or no rule's business."""
     found: list[Finding] = []
     by_key = {one.key: one for one in heard}
-    least_ms = min((rule.said(SilentRule).after_min for rule in rules), default=0) * 60_000
-    for key in sorted(standing):
+    for key, began_ms in sorted(standing.items()):
         known = by_key.get(key)
-        if known is None or not any(rule.covers(known.vehicle_id) for rule in rules):
-            found.append(Clear(key, now_ms))
-        elif now_ms - known.last_ms < least_ms:
+        if known is not None and known.last_ms > began_ms:
             found.append(Clear(key, known.last_ms, [("Heard again", known.last_ms, "at")]))
+        elif known is None or not any(rule.covers(known.vehicle_id) for rule in rules):
+            found.append(Clear(key, now_ms, [("Ended by", "no rule is about it any more", "")]))
+        elif not any(_is_silent(rule, known, now_ms) for rule in rules):
+            found.append(Clear(key, now_ms, [("Last heard", known.last_ms, "at"), ("Ended by", _IN_TIME, "")]))
     for one in heard:
         broken = [rule for rule in rules if _breaks(rule, one, now_ms)] if one.key not in standing else []
         if broken:
@@ -63,11 +65,13 @@ def silences(rules: Sequence[Rule], heard: Sequence[Heard], standing: frozenset[
     return found
 
 
+def _is_silent(rule: Rule, one: Heard, now_ms: int) -> bool:
+    """Whether it is meant by the rule, and silent for as long as that asks for."""
+    return rule.covers(one.vehicle_id) and now_ms - one.last_ms >= rule.said(SilentRule).after_min * 60_000
+
+
 def _breaks(rule: Rule, one: Heard, now_ms: int) -> bool:
-    said = rule.said(SilentRule)
-    if now_ms - one.last_ms < said.after_min * 60_000 or not rule.covers(one.vehicle_id):
-        return False
-    return said.when == "always" or one.is_driving
+    return _is_silent(rule, one, now_ms) and (rule.said(SilentRule).when == "always" or one.is_driving)
 
 
 def _silent(rule: Rule, one: Heard) -> Raise:

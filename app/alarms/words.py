@@ -62,8 +62,11 @@ ADVICE: Mapping[str, str] = {
 }
 """What to do next, for each kind."""
 
-MOMENTARY = frozenset({Kind.DRAIN, Kind.SOS, Kind.POWER_CUT, Kind.DEVICE_ALARM})
-"""Kinds without an end of their own that is sure to be told: acknowledging them ends them."""
+MOMENTARY = frozenset({Kind.DRAIN, Kind.SOS, Kind.DEVICE_ALARM})
+"""Kinds that tell of a moment: acknowledging them ends them."""
+
+ENDED_BY_HAND = frozenset({Kind.POWER_CUT})
+"""Kinds that tell of a state whose end not every tracker tells: somebody who knows may say that it is over."""
 
 FLOOD_COUNT = 10
 FLOOD_MS = 10 * 60_000

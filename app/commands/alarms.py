@@ -62,6 +62,17 @@ def acknowledge(session: Session, alarm_ids: tuple[str, ...], as_json: bool) -> 
 
 @alarms.command()
 @ids_argument
+@json_option
+@click.pass_obj
+def end(session: Session, alarm_ids: tuple[str, ...], as_json: bool) -> None:
+    """These power cuts are over, which their trackers did not tell."""
+    from app.alarms.acts import end as act
+
+    _act(session, alarm_ids, partial(act, now_ms=session.clock.now_ms()), as_json=as_json)
+
+
+@alarms.command()
+@ids_argument
 @click.option("--minutes", type=click.IntRange(1), help="For so long.")
 @click.option("--until", help="Until this ISO 8601 time.", callback=moment)
 @click.option("--reason", required=True, help="Why, for whoever comes next.")

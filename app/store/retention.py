@@ -17,6 +17,7 @@ from app.store.columns import Base
 from app.store.facts import get_fact, set_fact
 from app.store.store import Store
 from app.store.tables import (
+    Alarm,
     Command,
     ConflictRow,
     DeviceEventRow,
@@ -51,7 +52,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Retention:
     """Days that are kept. ``logs`` also covers rejected records, finished commands and cleared problems; ``positions``
-    device events and readings of fuel and engine too. Events and daily totals of fuel are kept for good."""
+    device events, readings of fuel and engine, and alarms that are over, too. Events and daily totals of fuel are kept
+    for good."""
 
     raw_days: int = 30
     logs_days: int = 90
@@ -141,7 +143,7 @@ def _believed_now(connection: Connection, now_ms: int) -> int:
 def _rules(keep: Retention) -> tuple[_Rule, ...]:
     raw, log, rejected, command = RawFrameRow, IntegrationLog, RejectedRecord, Command
     problem, position, event = Problem, PositionRow, DeviceEventRow
-    fuel, engine = FuelReadingRow, EngineReadingRow
+    fuel, engine, alarm = FuelReadingRow, EngineReadingRow, Alarm
     item, conflict = OutboxItem, ConflictRow
     return (
         _Rule(raw, raw.id, lambda ms: raw.received_at_ms < ms, keep.raw_days),
@@ -170,6 +172,7 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
         _Rule(event, event.id, _both_old(event.received_at_ms, event.occurred_at_ms, keep), keep.positions_days),
         _Rule(fuel, fuel.id, _both_old(fuel.received_at_ms, fuel.measured_at_ms, keep), keep.positions_days),
         _Rule(engine, engine.id, lambda ms: engine.measured_at_ms < ms, keep.positions_days),
+        _Rule(alarm, alarm.id, _is_over_before, keep.positions_days, "alarms"),
     )
 
 
@@ -179,6 +182,11 @@ def _both_old(
     """What arrived while our clock was years behind is as young as its own time says; times to come say nothing."""
     kept_ms = keep.positions_days * _DAY_MS
     return lambda ms: (received_ms < ms) & ((happened_ms < ms) | (happened_ms > ms + kept_ms))
+
+
+def _is_over_before(ms: int) -> ColumnElement[bool]:
+    """Whether an alarm was both over and seen to by then; what still wants somebody stays, however old."""
+    return (Alarm.cleared_at_ms < ms) & (Alarm.acknowledged_at_ms < ms)
 
 
 def _sweep_table(store: Store, rule: _Rule, before_ms: int, stop: threading.Event) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
-from adapters.records import DeviceEvent, Position
+from adapters.records import DeviceEvent, DeviceStatus, Position
 from app.alarms.follower import AlarmFollower
 from app.alarms.own_fences import add_fences, circle
 from app.alarms.rule_book import add_rule, list_rules, remove_rule, write_defaults
@@ -74,6 +74,11 @@ class AlarmSite:
     def cry(self, imei: str, kind: str, at_ms: int, **other: Any) -> None:
         event = DeviceEvent(imei, at_ms, self.now_ms, "gt06", kind, kind, kind.upper(), LAT, LON)
         self.feed(event, now_ms=self.now_ms, **other)
+
+    def status(self, imei: str, **said: Any) -> None:
+        """What the tracker says of itself, and that it is written."""
+        self.feed(DeviceStatus(imei, self.now_ms, "gt06", "heartbeat", **said), now_ms=self.now_ms)
+        self.flush_states()
 
     def fence(self, name: str = "Depot", *, east_m: float = 0.0, radius_m: float = 500.0, limit: Any = None) -> str:
         new = circle(name, LAT, LON + east_m * METRE_LON, radius_m, limit)

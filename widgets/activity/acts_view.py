@@ -15,7 +15,6 @@ from resources.i18n import tr
 from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
 from widgets.activity.words import act_word, as_json, change_lines, change_summary, moment
-from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column
 from widgets.theme import Level
 
@@ -75,7 +74,7 @@ class ActsView(View[ActRow]):
                 "subject",
                 tr("Subject"),
                 lambda act: act.subject,
-                tooltip=lambda act: plain_tip(act.subject),
+                tooltip=lambda act: act.subject,
                 width=190,
             ),
             Column("host", tr("Computer"), lambda act: act.host, is_shown=False, width=130),
@@ -84,7 +83,7 @@ class ActsView(View[ActRow]):
                 "change",
                 tr("Change"),
                 lambda act: change_summary(act.before, act.after),
-                tooltip=lambda act: plain_tip(change_summary(act.before, act.after)),
+                tooltip=lambda act: change_summary(act.before, act.after),
                 width=160,
             ),
         )

@@ -16,7 +16,6 @@ from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
 from widgets.activity.words import humanised, moment
 from widgets.formats import NOTHING
-from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column
 from widgets.theme import Level
 
@@ -60,7 +59,7 @@ class EventsView(View[EventListing]):
             Column("kind", tr("What"), lambda event: humanised(event.kind), badge=_badge, width=156),
             Column("vehicle", tr("Vehicle"), lambda event: event.vehicle or NOTHING, width=124),
             Column("device", tr("Tracker"), lambda event: event.device, is_mono=True, width=138),
-            Column("text", tr("Text"), lambda event: event.text, tooltip=_text_tip, width=210),
+            Column("text", tr("Text"), lambda event: event.text, tooltip=lambda event: event.text, width=210),
             Column("place", tr("Place"), _place, width=150),
             Column(
                 "received",
@@ -132,10 +131,6 @@ class EventsView(View[EventListing]):
 
 def _badge(event: EventListing) -> tuple[Level, str]:
     return "error" if event.kind in ALARM_KINDS else "neutral", tr(humanised(event.kind))
-
-
-def _text_tip(event: EventListing) -> str:
-    return plain_tip(event.text)
 
 
 def _place(event: EventListing) -> str:

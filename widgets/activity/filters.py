@@ -35,7 +35,6 @@ class FilterBar(QWidget):
         self.first, self.last = _day(tr("First day"), today.addDays(-6)), _day(tr("Last day"), today)
         self.last_only = QCheckBox(tr("Last attempt only"))
         self.last_only.setToolTip(tr("Of every integration only the run that ended last."))
-        self.last_only.setMinimumHeight(FIELD_HEIGHT_PX)
         self.row = FlowLayout(self, gap=10)
         for box in (self.integrations, self.kinds, self.times, self.first, self.last, self.last_only):
             self.row.addWidget(box)

@@ -13,7 +13,6 @@ from resources.i18n import tr
 from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
 from widgets.activity.words import as_json, log_word, moment
-from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column
 
 RUNS = ("sync_success", "sync_error", "sync_skipped", "sync_postponed")
@@ -75,7 +74,7 @@ class LogView(View[LogLine]):
             Column("integration", tr("Integration"), self._integration, width=140),
             Column("id", tr("Number"), lambda line: f"#{line.id}", align="right", is_shown=False, width=90),
             Column("event_type", tr("Type"), lambda line: line.event_type, is_mono=True, is_shown=False, width=150),
-            Column("text", tr("Text"), lambda line: line.text, tooltip=lambda line: plain_tip(line.text), width=160),
+            Column("text", tr("Text"), lambda line: line.text, tooltip=lambda line: line.text, width=160),
         )
 
     def _integration(self, line: LogLine) -> str:

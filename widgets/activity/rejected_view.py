@@ -14,7 +14,6 @@ from resources.i18n import tr
 from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
 from widgets.activity.words import moment
-from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column
 
 
@@ -65,7 +64,7 @@ class RejectedView(View[RejectedRow]):
             Column("record", tr("Record"), lambda row: row.record_key, is_mono=True, width=200),
             Column("id", tr("Number"), lambda row: f"#{row.id}", align="right", is_shown=False, width=90),
             Column("sample", tr("Sample"), lambda row: row.sample, is_mono=True, is_shown=False, width=240),
-            Column("why", tr("Why"), lambda row: row.why, tooltip=lambda row: plain_tip(row.why), width=160),
+            Column("why", tr("Why"), lambda row: row.why, tooltip=lambda row: row.why, width=160),
         )
 
     def key_of(self, row: RejectedRow) -> int:

@@ -47,6 +47,12 @@ class AlarmActs(QObject):
         if done is not None:
             self._context.notify("ok", trn("{count} alarm is seen to.", "{count} alarms are seen to.", done))
 
+    async def end(self, rows: Sequence[AlarmListing]) -> None:
+        """Power cuts whose trackers do not tell that power is back."""
+        done = await self._do(partial(acts.end, alarm_ids=_ids(rows), now_ms=self._now_ms()))
+        if done is not None:
+            self._context.notify("ok", trn("{count} power cut is over.", "{count} power cuts are over.", done))
+
     async def shelve(self, rows: Sequence[AlarmListing]) -> None:
         """The dialog asks for time and reason and writes; it stays open with the words of a refusal."""
         until_ms = await self._context.doors.dialogs["shelve_alarms"](self._context, self._page, rows)

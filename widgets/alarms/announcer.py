@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app import platform
 from app.alarms.listing import Summary, summarise
-from app.alarms.words import FLOOD_MS, FRESH_MS, RANKS, Priority
+from app.alarms.words import FLOOD_MS, RANKS, Priority
 from app.clock import from_ms
 from app.preferences import Preferences
 from app.store.errors import StoreError
@@ -78,8 +78,7 @@ class Announcer(QObject):
         known, self._known = self._known, {one[0] for one in summary.newest}
         if known is None:  # what stood before the window did is shown, not cried
             return
-        fresh_from_ms = self._now_ms() - FRESH_MS
-        fresh = [one for one in summary.newest if one[0] not in known and one[3] >= fresh_from_ms]
+        fresh = [one for one in summary.newest if one[0] not in known]
         if fresh:
             self._announce(summary, fresh)
 

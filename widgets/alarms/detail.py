@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from app.alarms.listing import HISTORY, SHELVED, AlarmListing
-from app.alarms.words import Kind
+from app.alarms.words import ENDED_BY_HAND, Kind
 from resources.i18n import tr, trn
 from widgets.alarms import words
 from widgets.alarms.table import Reader
@@ -26,8 +26,9 @@ from widgets.primitives import (
 )
 from widgets.side_panel import Facts, SidePanel, section
 
-ACTS = ("acknowledge", "shelve", "unshelve", "assign", "comment", "map", "fuel", "events", "integration", "rule")
+ACTS = ("acknowledge", "end", "shelve", "unshelve", "assign", "comment", "map", "fuel", "events", "integration", "rule")
 MOST_FOLDED = 12
+END_TIP = tr("Not every tracker tells that its power is back. Say so once you know.")
 
 _LABELS = (
     ("began", tr("Began")),
@@ -114,7 +115,7 @@ class AlarmPanel(SidePanel):
         last.addWidget(self.shelve)
         last.addWidget(self.more)
         self.foot.addLayout(last)
-        self.acknowledge.clicked.connect(lambda: self._want("acknowledge"))
+        self.acknowledge.clicked.connect(self._on_acknowledge_clicked)
         self.shelve.clicked.connect(lambda: self._want("unshelve" if self._is(SHELVED) else "shelve"))
         self.more.clicked.connect(self._open_more)
         self.comment.returnPressed.connect(self._say)
@@ -168,8 +169,12 @@ class AlarmPanel(SidePanel):
         self._show_evidence(row)
         self._show_relatives()
         self._show_comments(row)
-        self.acknowledge.setEnabled(row.acknowledged_at_ms is None)
-        self.acknowledge.setText(tr("Acknowledge") if row.acknowledged_at_ms is None else tr("Seen to"))
+        is_seen, can_end = row.acknowledged_at_ms is not None, can_be_ended(row)
+        self.acknowledge.setEnabled(not is_seen or can_end)
+        self.acknowledge.setText(
+            tr("Acknowledge") if not is_seen else tr("Power is back") if can_end else tr("Seen to")
+        )
+        self.acknowledge.setToolTip(END_TIP if is_seen and can_end else "")
         is_shelved = row.group(now_ms) == SHELVED
         self.shelve.setText(tr("Take back") if is_shelved else tr("Shelve…"))
         self.shelve.setEnabled(row.group(now_ms) != HISTORY)
@@ -222,7 +227,7 @@ class AlarmPanel(SidePanel):
             )
             heading.setText(text)  # type: ignore[attr-defined]
         for one in related[:MOST_FOLDED]:
-            button = link_button(self._theme, one.title, small=True)
+            button = link_button(self._theme, one.title.replace("&", "&&"), small=True)
             button.clicked.connect(partial(self._show_other, one.id))
             self.folded.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         if len(related) > MOST_FOLDED:
@@ -237,6 +242,11 @@ class AlarmPanel(SidePanel):
             self.comments.addWidget(text_label(str(one.get("text", "")), wrap=True, selectable=True))
         if not row.comments:
             self.comments.addWidget(text_label(tr("None yet."), "small"))
+
+    def _on_acknowledge_clicked(self) -> None:
+        """The next step: to see to it, and where its end may never be told, to say that it is over."""
+        row = self.row
+        self._want("acknowledge" if row is None or row.acknowledged_at_ms is None else "end")
 
     def _show_other(self, alarm_id: str, *_checked: object) -> None:
         self.wanted.emit(alarm_id)
@@ -259,12 +269,19 @@ class AlarmPanel(SidePanel):
             self.act_wanted.emit(act, self.row)
 
 
+def can_be_ended(row: AlarmListing) -> bool:
+    """Whether the operator may say that it is over: it stands, and its tracker may never tell."""
+    return row.kind in ENDED_BY_HAND and row.cleared_at_ms is None
+
+
 def acts_of(row: AlarmListing, now_ms: int) -> list[tuple[str, str, bool]]:
     """(act, words, whether a line divides it from what is above) for one alarm."""
     group = row.group(now_ms)
     found: list[tuple[str, str, bool]] = []
     if row.acknowledged_at_ms is None:
         found.append(("acknowledge", tr("Acknowledge\tA"), False))
+    if can_be_ended(row):
+        found.append(("end", tr("Power is back"), False))
     if group == SHELVED:
         found.append(("unshelve", tr("Take back\tS"), False))
     elif group != HISTORY:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
 from app.alarms.listing import CLEARED, GROUPS, HISTORY, SHELVED, STANDING, AlarmListing, list_alarms, summarise
 from app.alarms.words import KIND_WORDS, RANKS
+from app.engine.running import engine_gone_since_ms
 from resources.i18n import tr, trn
 from widgets.alarms import words
 from widgets.alarms.acts import AlarmActs
@@ -77,6 +78,7 @@ class AlarmsPage(Page):
         self.alarm_table = AlarmTable(context, self.reader)
         self.panel = AlarmPanel(self.reader)
         self.flood = Banner(theme, "error", "")
+        self.unwatched = Banner(theme, "warn", "")
         self.chosen = text_label("", "muted")
         self.many_acts = {
             "acknowledge": outline_button(theme, tr("Acknowledge…"), "check", small=True),
@@ -95,8 +97,9 @@ class AlarmsPage(Page):
         column = self.column()
         subtitle = tr("What somebody must act on; everything else is an event in Activity")
         column.addWidget(PageHeader(tr("Alarms"), subtitle, [self.fences_button, self.rules_button]))
-        column.addWidget(self.flood)
-        self.flood.hide()
+        for banner in (self.unwatched, self.flood):
+            column.addWidget(banner)
+            banner.hide()
         bar = QHBoxLayout()
         bar.setSpacing(10)
         bar.addWidget(self.tabs)
@@ -164,12 +167,18 @@ class AlarmsPage(Page):
         self.alarm_table.show_filtered()
         self._count()
         self._follow_panel()
-        await self._look_for_flood()
+        await self._look_around()
         if wanted:
             self._show_alarm(wanted)
 
-    async def _look_for_flood(self) -> None:
-        summary = await self.context.bridge.read(partial(summarise, now_ms=self.now_ms()))
+    async def _look_around(self) -> None:
+        """Whether there is a flood, and whether anybody watches at all."""
+        now_ms = self.now_ms()
+        summary = await self.context.bridge.read(partial(summarise, now_ms=now_ms))
+        gone_ms = await self.context.bridge.read(partial(engine_gone_since_ms, now_ms=now_ms))
+        if gone_ms is not None:
+            self.unwatched.words.setText(words.unwatched_words(gone_ms, self.context.formats))
+        self.unwatched.setVisible(gone_ms is not None)
         is_flood = words.is_flood(summary)
         if is_flood:
             self.flood.words.setText(words.flood_words(summary))

@@ -11,7 +11,6 @@ from resources.i18n import tr
 from widgets.alarms import words
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
-from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 
 
@@ -91,7 +90,7 @@ def _columns(reader: Reader) -> list[Column[AlarmListing]]:
             badge=words.priority_badge,
             width=98,
         ),
-        Column("title", tr("Alarm"), lambda row: row.title, tooltip=lambda row: plain_tip(row.detail), width=292),
+        Column("title", tr("Alarm"), lambda row: row.title, tooltip=lambda row: row.detail, width=292),
         Column(
             "state",
             tr("State"),
@@ -128,7 +127,7 @@ def _columns(reader: Reader) -> list[Column[AlarmListing]]:
             help=tr("How many alarms are folded under it, because it is their cause."),
             export=lambda row: reader.folded.get(row.id, 0),
         ),
-        Column("advice", tr("Next step"), lambda row: row.advice, tooltip=lambda row: plain_tip(row.advice), width=240),
+        Column("advice", tr("Next step"), lambda row: row.advice, tooltip=lambda row: row.advice, width=240),
         Column("vehicle", tr("Vehicle"), lambda row: row.vehicle or "", width=110, is_shown=False),
         Column("kind", tr("Kind"), words.kind, width=150, is_shown=False),
         Column(

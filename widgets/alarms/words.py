@@ -126,6 +126,14 @@ def flood_words(summary: Summary) -> str:
     )
 
 
+def unwatched_words(since_ms: int, formats: Formats) -> str:
+    return tr(
+        "No engine has been at work since {time}, so no new alarms are found. Once one runs again, it also finds what "
+        "happened meanwhile; the foot of the side bar says what is wrong with it.",
+        time=formats.time(since_ms),
+    )
+
+
 def names(rows: Sequence[AlarmListing], most: int = 8) -> str:
     """What an act is about, one per line."""
     lines = [row.title for row in rows[:most]]

@@ -135,7 +135,10 @@ class GridLines(pg.GraphicsObject):  # type: ignore[misc]
 
     def paint(self, painter: QPainter, *_unused: object) -> None:
         (start, end), (low, high) = self._box.viewRange()
+        height = self._box.height()
+        if height < 1 or high <= low:  # a lane without room has no ticks, and an error in here would end the program
+            return
         painter.setPen(self._pen)
-        for _spacing, values in self._axis.tickValues(low, high, self._box.height())[:1]:
+        for _spacing, values in self._axis.tickValues(low, high, height)[:1]:
             for value in values:
                 painter.drawLine(QPointF(start, value), QPointF(end, value))

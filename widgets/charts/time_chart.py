@@ -23,6 +23,8 @@ TICK_FONT_PX = 11
 STRIP_PX = 18
 TIME_AXIS_PX = 26
 SHORTEST_SPAN_S = 60.0
+LANE_GAP_PX = 9  # the highest tick of a lane and the lowest of the one above it keep apart
+LEAST_HEIGHT_PX = 128  # below it ticks and lines cannot be told apart
 HEADROOM = 0.06
 
 
@@ -71,7 +73,7 @@ class TimeChart(QWidget):
         self._lanes = tuple(lanes)
         self.view: Any = pg.GraphicsLayoutWidget()
         self.view.ci.setContentsMargins(0, 4, 6, 0)
-        self.view.ci.setSpacing(2)
+        self.view.ci.setSpacing(LANE_GAP_PX)
         self.view.setFrameShape(self.view.Shape.NoFrame)
         self.axis = TimeAxis()
         self.plots: dict[str, Any] = {}
@@ -90,6 +92,7 @@ class TimeChart(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view)
+        self.setMinimumHeight(LEAST_HEIGHT_PX)
         theme.changed.connect(self._paint)
         self._paint()
 

@@ -42,23 +42,22 @@ class ChartCard(Card):
                 Lane(
                     "level",
                     tr("Litres"),
-                    (Line("raw", tr("Raw"), "border_strong"), Line("smooth", tr("Smoothed"), "primary")),
+                    (Line("raw", tr("Raw"), "neutral"), Line("smooth", tr("Smoothed"), "primary")),
                     height=5,
                 ),
                 Lane("speed", tr("km/h"), (Line("speed", tr("Speed"), "ok"),), height=2),
                 Lane(
                     "ignition",
                     tr("Ign."),
-                    (Line("ignition", tr("Ignition"), "border_strong", filled=True),),
+                    (Line("ignition", tr("Ignition"), "neutral", filled=True),),
                     y_range=(0, 1),
                 ),
             ),
         )
         self.chart.setAccessibleName(tr("Fuel over time"))
-        self.empty = EmptyState(
-            theme, "fuel", tr("No vehicle chosen"), tr("Choose a vehicle on the left to see its fuel over time.")
-        )
+        self.empty = EmptyState(theme, "fuel", "")
         self._lay_out(theme)
+        self.show_nothing()
         self.spans.chosen.connect(self.span_wanted)
         self.chart.chosen.connect(self.event_chosen)
         self.chart.cursor_moved.connect(self.moved)
@@ -88,6 +87,12 @@ class ChartCard(Card):
         self.body.addWidget(self.legend)
 
     def show_nothing(self) -> None:
+        choose = tr("Choose a vehicle on the left to see its fuel over time.")
+        self._show_empty(tr("No vehicle chosen"), choose)
+
+    def _show_empty(self, title: str, text: str) -> None:
+        self.empty.set_words(title, text)
+        self.warning.hide()
         self._stack.setCurrentWidget(self.empty)
         self.legend.hide()
 
@@ -97,6 +102,9 @@ class ChartCard(Card):
         readings = trn("{count} reading", "{count} readings", data.readings)
         zone = self._context.formats.zone_name()
         self.note.setText(tr("{readings}, times in {zone}", readings=readings, zone=zone))
+        if not data.readings:
+            self._show_empty(tr("No litres in this time"), _why_none(data))
+            return
         self._warn(data)
         self.chart.set_zone(self._context.formats.zone)
         self.chart.set_limits(data.from_s, data.to_s)
@@ -113,13 +121,20 @@ class ChartCard(Card):
         self.warning.setVisible(bool(data.uncalibrated))
         if data.uncalibrated:
             names = ", ".join(data.uncalibrated)
-            text = tr("No litres yet from {names}: the sensor has no calibration in this tank.", names=names)
-            self.warning.words.setText(text)
+            self.warning.words.setText(tr("Not calibrated for a time: {names}.", names=names))
 
     def _pan(self, way: int) -> None:
         start, end = self.chart.span
         step = (end - start) * 0.5 * way
         self.chart.show_span(start + step, end + step)
+
+
+def _why_none(data: ChartData) -> str:
+    """Why there is nothing to draw, and the next step."""
+    if data.uncalibrated:
+        names = ", ".join(data.uncalibrated)
+        return tr("{names}: a sensor gives litres once it is calibrated in Tanks and sensors…", names=names)
+    return tr("No sensor of this vehicle was heard in it. Choose a longer time, or look at the sensor's cable.")
 
 
 def mark_of(event: StoredEvent) -> Mark:
@@ -134,10 +149,10 @@ def _legend(theme: Theme) -> QWidget:
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(6)
     for token, word in (
-        ("border_strong", tr("Raw")),
+        ("neutral", tr("Raw")),
         ("primary", tr("Smoothed")),
         ("ok", tr("Speed")),
-        ("border_strong", tr("Ignition on")),
+        ("neutral", tr("Ignition on")),
     ):
         swatch = text_label("")
         theme.follow(swatch, "minus", token, 14)

@@ -29,7 +29,7 @@ from widgets.page import Page, PageHeader
 from widgets.primitives import CardGrid, IconButton, SearchField, StatCard, outline_button
 
 MONTH_MS = 31 * 86_400_000
-LEFT_PX = 330
+LEFT_PX = 366
 _CHART = frozenset({"fuel_readings", "calibrations", "fuel_events", "fuel_sensors", "tanks"})
 _CHECK = frozenset({"fuel_receipts", "fuel_events", "fuel_days", "fuel_parameters", "tanks"})
 
@@ -88,7 +88,7 @@ class FuelPage(Page):
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(self.chart)
         right.addWidget(self.below)
-        right.setSizes([400, 260])
+        right.setSizes([420, 240])
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.addWidget(left)
         self.split.addWidget(right)
@@ -160,7 +160,7 @@ class FuelPage(Page):
         share = tr("{share} of their tanks", share=f"{sum(known) / room:.0%}") if room else tr("no level is known")
         self.on_board.set_value(litres(sum(known) if known else None, formats), share)
         drains = sum(row.drains_7d for row in rows)
-        self.drains.set_value(f"{drains}", tr("none") if not drains else tr("confirm them or mark them false"))
+        self.drains.set_value(f"{drains}", tr("none") if not drains else tr("confirm or mark false"))
         waiting = len(self.overview.waiting)
         self.waiting.set_value(f"{waiting}", tr("to be put into a tank") if waiting else tr("nobody waits"))
 

@@ -109,9 +109,9 @@ class LevelBars(QStyledItemDelegate):
 def _vehicle_columns(reader: Reader) -> list[Column[VehicleFuel]]:
     formats = reader.context.formats
     return [
-        Column("vehicle", tr("Vehicle"), lambda row: row.plate, width=104),
-        Column("level", tr("Level"), _level_words, lambda row: row.share, width=150, tooltip=_tank_words),
-        Column("state", tr("State"), lambda row: state_word(row)[1], badge=state_word, width=112),
+        Column("vehicle", tr("Vehicle"), lambda row: row.plate, width=108),
+        Column("level", tr("Level"), _level_words, lambda row: row.share, width=120, tooltip=_tank_words),
+        Column("state", tr("State"), lambda row: state_word(row)[1], badge=state_word, width=130),
         Column(
             "refuel",
             tr("Last refuel"),
@@ -154,7 +154,8 @@ def _event_columns(reader: Reader) -> list[Column[StoredEvent]]:
                tooltip=lambda row: f"{formats.time(row.start_ms)} – {formats.time(row.end_ms)}", note=zone,
                export=lambda row: formats.time(row.start_ms)),
         Column("vehicle", tr("Vehicle"), lambda row: row.plate, width=100),
-        Column("kind", tr("What"), lambda row: kind_word(row)[1], badge=kind_word, width=100),
+        Column("tank", tr("Tank"), lambda row: row.tank, width=86),
+        Column("kind", tr("What"), lambda row: kind_word(row)[1], badge=kind_word, width=88),
         Column("litres", tr("Litres"), _signed, lambda row: row.litres, align="right", width=86),
         Column("level", tr("Level"), lambda row: f"{row.level_before_l:,.0f} → {row.level_after_l:,.0f} L",
                lambda row: row.level_after_l, width=120),

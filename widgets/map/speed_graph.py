@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from resources.i18n import tr
+from widgets.charts.time_axis import TimeAxis
 from widgets.formats import KM_PER_MILE
 from widgets.map.palette import MapPalette
 from widgets.map.track import Track
@@ -23,11 +24,11 @@ class SpeedGraph(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._axis = ZoneAxis()
+        self._axis = TimeAxis()
         self.plot = pg.PlotWidget(axisItems={"bottom": self._axis}, enableMenu=False)
         self.plot.hideButtons()
         self.plot.setFrameShape(self.plot.Shape.NoFrame)
-        self.plot.setAccessibleName("Speed over time")
+        self.plot.setAccessibleName(tr("Speed over time"))
         item = self.plot.getPlotItem()
         item.setMouseEnabled(x=True, y=False)
         item.showGrid(x=False, y=True, alpha=0.15)
@@ -90,30 +91,3 @@ class SpeedGraph(QWidget):
     def _on_clicked(self, event: Any) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self._box.sceneBoundingRect().contains(event.scenePos()):
             self.cursor_moved.emit(round(self._box.mapSceneToView(event.scenePos()).x() * 1000))
-
-
-class ZoneAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph carries no types
-    """Clock times of a zone at round hours and minutes of that zone."""
-
-    STEPS_S = (60, 120, 300, 600, 900, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
-
-    def __init__(self) -> None:
-        super().__init__(orientation="bottom")
-        self._zone: tzinfo = UTC
-
-    def set_zone(self, zone: tzinfo) -> None:
-        self._zone = zone
-        self.picture = None
-        self.update()
-
-    def tickValues(self, minimum: float, maximum: float, size: float) -> list[tuple[float, list[float]]]:
-        """One level of ticks, at least 64 px apart."""
-        wanted_s = (maximum - minimum) * 64 / max(size, 1)
-        step = next((step for step in self.STEPS_S if step >= wanted_s), self.STEPS_S[-1])
-        offset = datetime.fromtimestamp(minimum, UTC).astimezone(self._zone).utcoffset()
-        shift = offset.total_seconds() if offset is not None else 0.0
-        first = np.ceil((minimum + shift) / step) * step - shift
-        return [(float(step), np.arange(first, maximum, step).tolist())]
-
-    def tickStrings(self, values: Sequence[float], _scale: float, _spacing: float) -> list[str]:
-        return [f"{datetime.fromtimestamp(value, UTC).astimezone(self._zone):%H:%M}" for value in values]

@@ -25,7 +25,7 @@ from widgets.primitives.controls import (
     outline_button,
     primary_button,
 )
-from widgets.primitives.layouts import CardGrid, FlowLayout, clear_layout
+from widgets.primitives.layouts import CardGrid, FlowLayout, centre_labels, clear_layout
 from widgets.primitives.status import Badge, StatusDot, StatusPill, paint_pill, paint_shape
 from widgets.primitives.toasts import ToastStrip
 
@@ -45,6 +45,7 @@ __all__ = [
     "StatusPill",
     "ToastStrip",
     "calm_wheel",
+    "centre_labels",
     "clear_layout",
     "destructive_button",
     "exact_height",

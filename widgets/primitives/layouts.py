@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from PySide6.QtCore import QMargins, QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLayout, QLayoutItem, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFormLayout, QLayout, QLayoutItem, QSizePolicy, QWidget
+
+FIELD_HEIGHT_PX = 36
+"""What the style sheet makes of a field of one line."""
+
+
+def centre_labels(form: QFormLayout) -> None:
+    """Set each label of a form on the middle of its field: Qt writes it at the field's top."""
+    for at in range(form.rowCount()):
+        item = form.itemAt(at, QFormLayout.ItemRole.LabelRole)
+        label = None if item is None else item.widget()
+        if label is not None:
+            label.setMinimumHeight(FIELD_HEIGHT_PX)
 
 
 class _ItemLayout(QLayout):
@@ -57,7 +70,7 @@ class _ItemLayout(QLayout):
 
 
 class FlowLayout(_ItemLayout):
-    """Left to right, then the next line."""
+    """Left to right, then the next line; what is lower than its line stands in the middle of it."""
 
     def minimumSize(self) -> QSize:
         size = QSize()
@@ -68,16 +81,25 @@ class FlowLayout(_ItemLayout):
 
     def _place(self, rect: QRect, *, is_dry: bool) -> int:
         inner = rect.marginsRemoved(self.contentsMargins())
-        x, y, line_height = inner.x(), inner.y(), 0
+        x, y = inner.x(), inner.y()
+        line: list[tuple[QLayoutItem, int, QSize]] = []
         for item in self._shown():
             hint = item.sizeHint()
             if x > inner.x() and x + hint.width() > inner.right() + 1:
-                x, y, line_height = inner.x(), y + line_height + self.gap, 0
-            if not is_dry:
-                item.setGeometry(QRect(QPoint(x, y), hint))
+                y += _set_line(line, y, is_dry=is_dry) + self.gap
+                x, line = inner.x(), []
+            line.append((item, x, hint))
             x += hint.width() + self.gap
-            line_height = max(line_height, hint.height())
-        return y + line_height - rect.y() + self.contentsMargins().bottom()
+        return y + _set_line(line, y, is_dry=is_dry) - rect.y() + self.contentsMargins().bottom()
+
+
+def _set_line(line: Sequence[tuple[QLayoutItem, int, QSize]], y: int, *, is_dry: bool) -> int:
+    """Place the items of a line on its middle; its height."""
+    height = max((hint.height() for _item, _x, hint in line), default=0)
+    if not is_dry:
+        for item, x, hint in line:
+            item.setGeometry(QRect(QPoint(x, y + (height - hint.height()) // 2), hint))
+    return height
 
 
 class CardGrid(_ItemLayout):

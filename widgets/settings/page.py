@@ -178,7 +178,7 @@ class SettingsPage(Page):
         self.position_days, self.raw_days, self.log_days = days(400), days(30), days(90)
         for box in (self.position_days, self.raw_days, self.log_days):
             box.valueChanged.connect(self._on_days_changed)
-        positions = tr("Fixes and events of all vehicles.")
+        positions = tr("Fixes, events and past alarms of all vehicles.")
         raw = tr("The bytes behind every position; without them a point can no longer be traced to its frame.")
         logs = tr("The event log, records set aside, finished commands.")
         self.save_days = primary_button(self.context.theme, tr("Save"))

@@ -12,7 +12,6 @@ from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
 from widgets.formats import NOTHING
 from widgets.map.words import POWER_WORDS, mark_sentences
-from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 from widgets.trackers import words
 
@@ -83,7 +82,7 @@ def _identity(reader: Reader) -> list[Column[DeviceListing]]:
             tr("State"),
             lambda row: words.state_pill(row, now_ms(), formats)[1],
             lambda row: row.last_seen_ms,
-            tooltip=lambda row: plain_tip(words.state_tip(row, now_ms(), formats)),
+            tooltip=lambda row: words.state_tip(row, now_ms(), formats),
             badge=lambda row: words.state_pill(row, now_ms(), formats),
             width=126,
             help=tr("From the age of what was received, never from an open connection."),
@@ -116,7 +115,7 @@ def _heard(reader: Reader) -> list[Column[DeviceListing]]:
             tr("Clock"),
             words.clock,
             lambda row: words.clock(row) or None,
-            tooltip=lambda row: plain_tip(words.clock_tip(row)),
+            tooltip=words.clock_tip,
             badge=words.clock_badge,
             width=120,
             help=tr("Warns when a tracker's times and their arrival differ by whole quarters of an hour."),
@@ -168,7 +167,7 @@ def _measured(reader: Reader) -> list[Column[DeviceListing]]:
             tr("Signal"),
             words.signal,
             lambda row: row.gsm_level,
-            tooltip=lambda row: plain_tip(words.signal_tip(row)),
+            tooltip=words.signal_tip,
             width=104,
         ),
         Column(
@@ -176,7 +175,7 @@ def _measured(reader: Reader) -> list[Column[DeviceListing]]:
             tr("Battery"),
             words.battery,
             _power,
-            tooltip=lambda row: plain_tip(words.battery_tip(row)),
+            tooltip=words.battery_tip,
             width=152,
         ),
         Column(
@@ -193,7 +192,7 @@ def _measured(reader: Reader) -> list[Column[DeviceListing]]:
             tr("Marks"),
             words.marks,
             lambda row: words.marks(row) or None,
-            tooltip=lambda row: plain_tip(" ".join(mark_sentences(row.marks))),
+            tooltip=lambda row: " ".join(mark_sentences(row.marks)),
             width=100,
             help=tr("What can be said against the newest fix."),
         ),

@@ -23,13 +23,14 @@ from widgets.primitives import (
     IconButton,
     StatusPill,
     calm_wheel,
+    centre_labels,
     outline_button,
     primary_button,
     text_label,
 )
 from widgets.theme import Theme
 
-WIDTH_PX = 316
+WIDTH_PX = 344
 PATH = Qt.ItemDataRole.UserRole.value
 
 
@@ -76,7 +77,7 @@ class ConnectCard(Card):
         body.addLayout(port)
         form = QFormLayout()
         form.setSpacing(8)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)  # kinds have long names
         form.addRow(tr("Kind"), calm_wheel(self.dialect))
         form.addRow(tr("Speed"), calm_wheel(self.speed))
         body.addLayout(form)
@@ -102,6 +103,7 @@ class ConnectCard(Card):
         listed = QVBoxLayout()
         listed.addWidget(self.found)
         body.addLayout(listed, 1)
+        centre_labels(search)
         for field, name in (
             (self.port, tr("Port")), (self.dialect, tr("Kind of sensor")), (self.speed, tr("Speed")),
             (self.addresses, tr("Addresses to search")), (self.all_speeds, tr("Speeds to search")),

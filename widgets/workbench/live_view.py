@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from adapters.bench import Counters, Level, SensorFacts
 from resources.i18n import tr, trn
 from widgets.charts.time_chart import Lane, Line, TimeChart
 from widgets.context import ConsoleContext
-from widgets.primitives import CardGrid, StatCard, clear_layout, text_label
+from widgets.primitives import CardGrid, EmptyState, StatCard, clear_layout, text_label
 
 KEPT = 3_600
 SHOWN_S = 300.0
@@ -41,7 +41,13 @@ class LiveView(QWidget):
         column.addWidget(cards)
         row = QHBoxLayout()
         row.setSpacing(16)
-        row.addWidget(self.chart, 1)
+        host = QWidget()
+        self._graph = QStackedLayout(host)
+        self._graph.addWidget(
+            EmptyState(theme, "activity", tr("Nothing was read yet"), tr("Open a port, search, choose a sensor."))
+        )
+        self._graph.addWidget(self.chart)
+        row.addWidget(host, 1)
         side = QWidget()
         side.setFixedWidth(240)
         on_side = QVBoxLayout(side)
@@ -59,6 +65,7 @@ class LiveView(QWidget):
         for card in (self.value, self.temperature, self.raw, self.quality):
             card.set_value("–")
         self.chart.set_line("level", [], [])
+        self._graph.setCurrentIndex(0)
         clear_layout(self.facts)
         self.facts.addWidget(text_label(tr("Choose a sensor that was found."), "muted", wrap=True))
 
@@ -75,17 +82,29 @@ class LiveView(QWidget):
     def show_level(self, level: Level, counters: Counters) -> None:
         """A reading, or the sentence why there is none."""
         if level.value is None:
-            self.value.set_value("–", level.why, "error")
+            self.value.set_value("–", self._silent_words(level.why), "error")
         else:
             number = f"{level.value:,.1f}" if level.value % 1 else f"{level.value:,.0f}"
             self.value.set_value(number, level.unit, "primary")
             self._levels.append((level.at_s, level.value))
             self._draw()
-        if level.temperature_c is not None:
-            self.temperature.set_value(f"{level.temperature_c:.0f} °C", tr("at the sensor's head"))
-        if level.raw is not None:
-            self.raw.set_value(f"{level.raw:,.0f}", tr("before scaling"))
+        degrees, raw = level.temperature_c, level.raw
+        self.temperature.set_value(*("–",) if degrees is None else (f"{degrees:.0f} °C", tr("at the sensor's head")))
+        self.raw.set_value(*("–",) if raw is None else (f"{raw:,.0f}", tr("before scaling")))
         self.show_counters(counters)
+
+    def show_closed(self) -> None:
+        """The port is closed: what was read last is no reading of now; the graph keeps it."""
+        self.value.set_value("–", self._silent_words(tr("The port is closed.")) if self._levels else "", "primary")
+        self.temperature.set_value("–")
+        self.raw.set_value("–")
+
+    def _silent_words(self, why: str) -> str:
+        """Why there is no reading, and when the last one was."""
+        if not self._levels:
+            return why
+        last = self._context.formats.clock(round(self._levels[-1][0] * 1000))
+        return tr("{why} Last read {time}.", why=why, time=last)
 
     def show_counters(self, counters: Counters) -> None:
         if not counters.sent:
@@ -105,6 +124,7 @@ class LiveView(QWidget):
         self.quality.set_value(f"{share:.0%}", note, tint)
 
     def _draw(self) -> None:
+        self._graph.setCurrentWidget(self.chart)
         points = np.array(self._levels)
         self.chart.set_line("level", points[:, 0], points[:, 1])
         self.chart.set_zone(self._context.formats.zone)

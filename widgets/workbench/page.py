@@ -144,6 +144,8 @@ class WorkbenchPage(Page):
             words = tr("{port} is open.", port=session.port)
             if self.line.lent_by:
                 words += " " + tr("“{names}” waits until it is closed.", names=", ".join(self.line.lent_by))
+        else:
+            self.live.show_closed()
         is_open, is_connected = session is not None, session is not None and session.is_connected
         self.connect_card.show_state(is_open=is_open, is_connected=is_connected, words=words)
         self.traffic.show_capture(None if self.line.capture is None else self.line.capture.lines)
@@ -294,8 +296,7 @@ class WorkbenchPage(Page):
         name = f"capture-{utc_now().astimezone(self.context.formats.zone):%Y-%m-%d-%H%M%S}.jsonl"
         path = await ask.save_file(self, tr("Capture to a file"), name, ["Capture (*.jsonl)"])
         if path is not None:
-            if path.exists():
-                await asyncio.to_thread(path.unlink)  # overwriting was agreed to in the dialog
+            await asyncio.to_thread(path.unlink, missing_ok=True)  # overwriting was agreed to in the dialog
             self.line.start_capture(path)
 
     async def _replay(self) -> None:
@@ -314,9 +315,9 @@ class WorkbenchPage(Page):
         name = f"passport-{facts.serial or facts.model or facts.address}.pdf".replace("/", "-").replace(" ", "-")
         path = await ask.save_file(self, tr("Save the passport"), name, ["PDF (*.pdf)"])
         if path is not None:
-            self.write_passport(path)
+            await self.write_passport(path)
 
-    def write_passport(self, path: Path) -> None:
+    async def write_passport(self, path: Path) -> None:
         """The page as a PDF. A file that cannot be written is told."""
         facts = self._need_sensor()
         session = self.line.session
@@ -331,7 +332,7 @@ class WorkbenchPage(Page):
             made_at=self.context.formats.time(utc_now()),
         )
         try:
-            write_passport(passport, path)
+            await asyncio.to_thread(write_passport, passport, path)
         except OSError as err:
             self.context.notify("error", tr("{name} cannot be written: {why}.", name=path.name, why=err.strerror))
             return

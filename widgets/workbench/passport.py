@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from PySide6.QtCore import QMarginsF
+from PySide6.QtCore import QBuffer, QIODevice, QMarginsF
 from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
 
 from adapters.bench import Counters, Level, SensorFacts, SensorSetting
@@ -30,15 +30,17 @@ class Passport:
 
 
 def write_passport(passport: Passport, path: Path) -> None:
-    """One PDF, A4. Raises OSError naming why the file cannot be written."""
-    path.open("wb").close()  # Qt fails without a word
-    writer = QPdfWriter(str(path))
+    """One PDF, A4. Raises OSError naming why the file cannot be written. Blocks: call it in a worker thread."""
+    buffer = QBuffer()  # Qt reports nothing when it cannot write a file
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    writer = QPdfWriter(buffer)
     writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
     writer.setPageMargins(QMarginsF(18, 16, 18, 16), QPageLayout.Unit.Millimeter)
     writer.setTitle(tr("Passport of a fuel sensor"))
     document = QTextDocument()
     document.setHtml(html(passport))
     document.print_(writer)
+    path.write_bytes(buffer.data().data())
 
 
 def html(passport: Passport) -> str:
@@ -59,7 +61,7 @@ def html(passport: Passport) -> str:
         _table(_measured(passport)),
     ]
     if passport.table:
-        rows = [(f"{raw:g}", f"{litres:g}") for raw, litres in passport.table]
+        rows = [(f"{raw:.12g}", f"{litres:.12g}") for raw, litres in passport.table]
         parts += [_heading(tr("Tank table: reading and litres")), _table(rows)]
     if passport.note:
         parts.append(f"<p>{escape(passport.note)}</p>")
@@ -77,9 +79,9 @@ def _measured(passport: Passport) -> list[tuple[str, str]]:
     level, counters = passport.level, passport.counters
     rows = []
     if level is not None and level.value is not None:
-        rows.append((tr("Level"), f"{level.value:g} {level.unit}"))
+        rows.append((tr("Level"), f"{level.value:.12g} {level.unit}"))
         if level.raw is not None:
-            rows.append((tr("Raw count"), f"{level.raw:g}"))
+            rows.append((tr("Raw count"), f"{level.raw:.12g}"))
         if level.temperature_c is not None:
             rows.append((tr("Temperature"), f"{level.temperature_c:g} °C"))
     if counters.sent:

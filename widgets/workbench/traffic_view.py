@@ -38,7 +38,7 @@ class TrafficView(QWidget):
         super().__init__()
         theme = context.theme
         self._context = context
-        self._number = 0
+        self._number = self._cleared = 0
         self._kept: list[Line] = []
         self.is_paused = False
         self.model = RowsModel[Line](self._columns(), key=lambda row: row.number)
@@ -112,6 +112,7 @@ class TrafficView(QWidget):
 
     def clear(self) -> None:
         self._kept.clear()
+        self._cleared = self._number
         self.set_paused(False)
 
     def show_capture(self, lines: int | None) -> None:
@@ -122,10 +123,20 @@ class TrafficView(QWidget):
             self.words.setText(trn("{count} piece captured", "{count} pieces captured", lines))
 
     def _show(self) -> None:
+        bar = self.table.view.verticalScrollBar()
+        is_at_end = bar.value() == bar.maximum()  # who scrolled back to read is left there
         self.model.apply(self._kept)
-        self.table.view.scrollToBottom()
+        if is_at_end:
+            self.table.view.scrollToBottom()
         if not self.is_paused:
-            self.words.setText(trn("{count} piece", "{count} pieces", self._number))
+            self.words.setText(_count_words(len(self._kept), self._number - self._cleared))
+
+
+def _count_words(shown: int, heard: int) -> str:
+    """How many are in the list, and of how many."""
+    if shown == heard:
+        return trn("{count} piece", "{count} pieces", shown)
+    return tr("the newest {shown} of {heard} pieces", shown=f"{shown:,}", heard=f"{heard:,}")
 
 
 def _fields(row: Line) -> str:

@@ -218,6 +218,11 @@ def test_alarm_with_several_names_is_several_events() -> None:
     assert [event.kind for event in events_of(attributes=None)] == ["alarm"]
 
 
+def test_power_that_is_back_is_no_alarm() -> None:
+    found = events_of(attributes={"alarm": "powerRestored,powerOn"})
+    assert [event.kind for event in found] == ["power_restored", "power_on"]
+
+
 def test_groups_name_their_parents_even_in_a_circle() -> None:
     names = mapping.group_names(
         [{"id": 1, "name": "A", "groupId": 2}, {"id": 2, "name": "B", "groupId": 1}, {"id": 3, "name": "C"}, None]

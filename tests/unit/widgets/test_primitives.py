@@ -110,6 +110,20 @@ def test_balanced_cards_fill_their_rows_evenly(qtbot: QtBot, theme: Theme) -> No
     assert [grid.columns_for(width) for width in (900, 700, 450, 250)] == [4, 2, 2, 1]
 
 
+def test_what_is_lower_than_its_line_stands_in_the_middle(qtbot: QtBot) -> None:
+    host = QWidget()
+    qtbot.addWidget(host)
+    flow = FlowLayout(host)
+    high, low = QWidget(), QWidget()
+    high.setFixedSize(80, 36)
+    low.setFixedSize(40, 20)
+    flow.addWidget(high)
+    flow.addWidget(low)
+    host.resize(200, 36)
+    host.show()
+    assert low.geometry() == QRect(86, 8, 40, 20)
+
+
 def test_chips_wrap_without_overlapping(qtbot: QtBot, theme: Theme) -> None:
     host = QWidget()
     qtbot.addWidget(host)

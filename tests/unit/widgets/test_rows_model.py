@@ -101,6 +101,13 @@ def test_what_screen_readers_and_delegates_ask_for(model: RowsModel[Row]) -> Non
     assert model.index_of(99).isValid() is False
 
 
+def test_tool_tips_show_what_looks_like_markup_as_it_is() -> None:
+    model = RowsModel((Column[Row]("name", "Name", lambda row: row.name, tooltip=lambda row: row.name),), key=id)
+    model.apply([Row(1, "<b>Kano</b> & <img src=x>\nsecond"), Row(2, "")])
+    tips = [model.index(row, 0).data(Qt.ItemDataRole.ToolTipRole) for row in range(2)]
+    assert tips == ["<qt>&lt;b&gt;Kano&lt;/b&gt; &amp; &lt;img src=x&gt;<br>second</qt>", ""]
+
+
 rows_of = st.lists(
     st.builds(Row, st.integers(0, 30), st.sampled_from(["kano", "lagos", "jos"]), st.none() | st.floats(0, 90)),
     unique_by=lambda row: row.key,

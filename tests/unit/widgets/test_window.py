@@ -206,8 +206,12 @@ async def test_a_narrow_window_shows_icons_with_tool_tips(bench: Bench) -> None:
     assert button.text() == ""
     assert button.toolTip().startswith("Trackers")
     assert button.accessibleName() == "Trackers"
+    alarms = bench.window.side_bar.alarms
+    bench.window.set_alarms("warn", "3 alarms, 1 medium", "Not seen to yet: 1 medium, 2 low.")
+    assert "3 alarms" in alarms.toolTip()
     bench.window.resize(1280, 800)
     assert button.text().strip() == "Trackers"
+    assert "2 low" in alarms.toolTip(), "the width of the window does not take it away"
 
 
 async def test_the_side_bar_makes_room_for_the_problems_in_a_small_window(bench: Bench, qtbot: QtBot) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.alarms.acts import acknowledge, shelve
-from app.alarms.rule_book import list_rules
+from app.alarms.rule_book import change_rule, list_rules
 from app.alarms.words import Kind, Priority
 from app.clock import from_ms
 from app.engine.followers import FOLLOWERS, load_followers
@@ -118,6 +118,40 @@ def test_a_tracker_that_falls_silent_on_the_way(site: AlarmSite) -> None:
     assert site.alarm().cleared_at_ms is not None
 
 
+def test_what_was_heard_while_the_engine_slept_is_no_silence_any_more(site: AlarmSite) -> None:
+    site.rule(Kind.TRACKER_SILENT, after_min=30)
+    site.step()
+    settle(site)
+    heard(site)
+    wait(site, 1)
+    site.now_ms += HOUR_MS
+    heard(site)
+    again_ms, site.now_ms = site.now_ms, site.now_ms + HOUR_MS
+    site.restart()
+    settle(site)
+    site.step(MIN_MS)
+    alarm = site.alarm()
+    assert ["Heard again", again_ms, "at"] in alarm.evidence, "it spoke an hour ago"
+    assert (alarm.repeats, alarm.cleared_at_ms) == (1, None), "and is silent once more"
+
+
+def test_a_rule_that_waits_longer_ends_a_silence_without_a_false_word(site: AlarmSite) -> None:
+    site.no_rules()
+    rule_id = site.rule(Kind.TRACKER_SILENT, after_min=60)
+    site.step()
+    settle(site)
+    heard(site)
+    wait(site, 2)
+    assert site.alarm().cleared_at_ms is None
+    site.write(lambda connection: change_rule(connection, rule_id, values={"after_min": 600}))
+    site.step(MIN_MS)
+    alarm = site.alarm()
+    assert alarm.cleared_at_ms is not None
+    names = [name for name, *_ in alarm.evidence]
+    assert "Ended by" in names
+    assert "Heard again" not in names, "nobody heard it"
+
+
 def test_a_parked_one_may_sleep_for_a_day(site: AlarmSite) -> None:
     site.step()
     settle(site)
@@ -173,6 +207,24 @@ def test_seeing_to_the_cause_sees_to_what_is_folded_under_it(site: AlarmSite) ->
     assert site.write(lambda connection: acknowledge(connection, [down.id], site.now_ms)) == 2
 
 
+def test_what_comes_under_a_seen_cause_and_ends_waits_for_nobody(site: AlarmSite) -> None:
+    site.step()
+    settle(site)
+    heard(site, speed=60)
+    site.phase("error", site.now_ms)
+    wait(site, 0.2)
+    down = site.alarm(Kind.INTEGRATION_DOWN)
+    site.write(lambda connection: acknowledge(connection, [down.id], site.now_ms, who="ada"))
+    wait(site, 1.3)
+    assert site.alarm(Kind.TRACKER_SILENT).parent_id == down.id
+    site.phase("healthy", site.now_ms)
+    heard(site)
+    site.step(MIN_MS)
+    silent = site.alarm(Kind.TRACKER_SILENT)
+    assert silent.cleared_at_ms is not None
+    assert silent.acknowledged_by == "ada", "the cause was seen to; in the list of the cleared nobody would look for it"
+
+
 def test_a_cut_wire_explains_the_silence_after_it(site: AlarmSite) -> None:
     site.step()
     settle(site)
@@ -184,6 +236,25 @@ def test_a_cut_wire_explains_the_silence_after_it(site: AlarmSite) -> None:
     site.cry(IMEI, "power_restored", site.now_ms)
     site.step(MIN_MS)
     assert site.alarm(Kind.POWER_CUT).cleared_at_ms is not None
+
+
+@pytest.mark.parametrize("said", [("charging", False, True), ("external_v", 4.1, 12.6)])
+def test_power_that_was_seen_to_go_and_come_back_ends_the_cut(site: AlarmSite, said: tuple[str, Any, Any]) -> None:
+    name, without, powered = said
+    site.step()
+    settle(site)
+    site.status(IMEI, **{name: powered})
+    site.cry(IMEI, "power_cut", site.now_ms)
+    site.step(MIN_MS)
+    assert site.alarm(Kind.POWER_CUT).cleared_at_ms is None, "what the state says may be older than the cut"
+    site.status(IMEI, **{name: without})
+    site.step(MIN_MS)
+    assert site.alarm(Kind.POWER_CUT).cleared_at_ms is None
+    site.status(IMEI, **{name: powered})
+    site.step(MIN_MS)
+    alarm = site.alarm(Kind.POWER_CUT)
+    assert alarm.cleared_at_ms is not None
+    assert "Power back" in [name for name, *_ in alarm.evidence]
 
 
 def test_a_silent_tracker_explains_its_silent_sensor(site: AlarmSite) -> None:

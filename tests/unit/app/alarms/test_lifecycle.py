@@ -23,6 +23,8 @@ MIN_MS = 60_000
 SPEED = Raise("speed:r:v", Kind.SPEED, Priority.LOW, None, T0_MS, "ABC-123: 120 km/h", "Too fast.")
 SOS = Raise("sos:v", Kind.SOS, Priority.HIGH, None, T0_MS, "ABC-123: SOS", "The tracker reported: SOS.")
 
+CUT = Raise("power_cut:v", Kind.POWER_CUT, Priority.MEDIUM, None, T0_MS, "ABC-123: power cut", "The tracker reported.")
+
 
 class Book:
     """Findings and acts on one store, with a clock that the test sets."""
@@ -110,6 +112,42 @@ def test_acknowledging_ends_what_tells_of_a_moment(book: Book) -> None:
     assert book.group() == HISTORY, "the same press of the button"
     book.tell(at(SOS, 30))
     assert len(book.all()) == 2
+
+
+def test_a_power_cut_that_was_seen_to_stands_until_power_is_back(book: Book) -> None:
+    book.tell(CUT)
+    book.do(acts.acknowledge, [book.one().id], T0_MS + 2 * MIN_MS, who="ada")
+    assert book.group() == STANDING
+    book.tell(at(CUT, 20))
+    assert (book.group(), book.one().repeats, book.one().acknowledged_by) == (STANDING, 1, "ada")
+    book.tell(end(CUT, 40))
+    assert book.group() == HISTORY
+
+
+def test_a_power_cut_after_a_quiet_time_is_another(book: Book) -> None:
+    book.tell(CUT)
+    book.do(acts.acknowledge, [book.one().id], T0_MS + 2 * MIN_MS)
+    book.tell(at(CUT, 31))
+    new, old = book.all()
+    assert (old.group(book.now_ms), new.group(book.now_ms)) == (HISTORY, STANDING)
+    assert new.acknowledged_at_ms is None
+    with book.store.read() as connection:
+        assert summarise(connection, book.now_ms).count == 1, "somebody is told"
+
+
+def test_who_knows_that_power_is_back_says_so(book: Book) -> None:
+    book.tell(CUT)
+    assert book.do(acts.end, [book.one().id], T0_MS + 5 * MIN_MS, who="ada") == 1
+    assert (book.group(), book.one().acknowledged_by) == (HISTORY, "ada")
+    assert book.do(acts.end, [book.one().id], T0_MS + 6 * MIN_MS) == 0
+    assert [row.what for row in rows_of(book.store, Act)] == ["alarm.end"]
+
+
+def test_what_ends_by_itself_is_not_ended_by_hand(book: Book) -> None:
+    book.tell(SPEED)
+    with pytest.raises(AlarmError, match="ends by itself"):
+        book.do(acts.end, [book.one().id], T0_MS + MIN_MS)
+    assert book.group() == STANDING
 
 
 def test_a_higher_priority_asks_again(book: Book) -> None:

@@ -30,7 +30,7 @@ def test_too_fast_for_long_enough_is_an_alarm_that_ends_at_the_limit(site: Alarm
     site.drive(IMEI, [90, 104, 110, 120, 131, 120], from_ms=begin)
     site.step()
     alarm = site.alarm()
-    assert alarm.title == "ABC-123: 120 km/h, limit 100"
+    assert alarm.title == "ABC-123: 131 km/h, limit 100", "the highest so far, also where the last is lower"
     assert alarm.raised_at_ms == begin + 50_000, "by the fix that proved 30 s, not by the clock"
     assert alarm.cleared_at_ms is None
     assert alarm.lat is not None

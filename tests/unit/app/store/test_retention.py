@@ -15,6 +15,7 @@ from app.store.logs import LogFilter, search_logs
 from app.store.retention import Retention, get_retention, set_retention, sweep
 from app.store.store import Store, topic_versions
 from app.store.tables import (
+    Alarm,
     Command,
     DeviceEventRow,
     EngineReadingRow,
@@ -38,6 +39,7 @@ TABLES: tuple[type[Any], ...] = (
     DeviceEventRow,
     FuelReadingRow,
     EngineReadingRow,
+    Alarm,
 )
 
 
@@ -98,9 +100,16 @@ def _fill(connection: Connection, ages_days: list[int]) -> None:
             },
             FuelReadingRow: {"sensor_key": 1, "measured_at_ms": ms, "received_at_ms": ms, "status": "ok"},
             EngineReadingRow: {"sensor_key": 1, "measured_at_ms": ms},
+            Alarm: _an_alarm(number, ms, cleared_at_ms=ms, acknowledged_at_ms=ms),
         }
         for table, row in rows.items():
             connection.execute(insert(table).values(row))
+
+
+def _an_alarm(number: int, ms: int, **other: Any) -> dict[str, Any]:
+    words = {"alarm_key": f"sos:{number}", "kind": "sos", "priority": "high", "title": "t", "detail": "d"}
+    times = {"raised_at_ms": ms, "last_at_ms": ms}
+    return {"id": f"{number:036}", **words, **times, "evidence": [], "comments": [], **other}
 
 
 def _counts(store: Store) -> dict[str, int]:
@@ -140,6 +149,7 @@ def test_each_kind_goes_at_its_own_age(store: Store, monkeypatch: pytest.MonkeyP
         "device_events": 2,
         "fuel_readings": 2,
         "engine_readings": 2,
+        "alarms": 2,
     }
     assert _counts(store) == {name: 8 - count for name, count in deleted.items()}
     with store.read() as connection:
@@ -174,6 +184,17 @@ def test_open_problems_and_waiting_commands_stay_however_old(store: Store) -> No
     sweep(store, NOW_MS, threading.Event())
     counts = _counts(store)
     assert (counts["problems"], counts["commands"]) == (2, 2)
+
+
+@pytest.mark.parametrize("over", [{}, {"cleared_at_ms": 0}, {"acknowledged_at_ms": 0}])
+def test_alarms_that_want_somebody_stay_however_old(store: Store, over: dict[str, int]) -> None:
+    def fill(connection: Connection) -> None:
+        for number in (1, 2):
+            connection.execute(insert(Alarm).values(_an_alarm(number, 0, **over)))
+
+    store.write(fill).result()
+    sweep(store, NOW_MS, threading.Event())
+    assert _counts(store)["alarms"] == 2
 
 
 def test_a_stopped_sweep_deletes_nothing_more(store: Store) -> None:

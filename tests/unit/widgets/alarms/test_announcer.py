@@ -150,6 +150,16 @@ async def test_the_desktop_and_the_tray_are_told_where_nobody_looks(
     assert states[-1] == ("error", "2 alarms, 2 high")
 
 
+async def test_what_was_cried_is_not_cried_again_when_newer_ones_are_seen_to(desk: Desk) -> None:
+    await desk.tell(*(desk.alarm(f"Lorry {number:02}", ago_min=14 - number / 10) for number in range(30)))
+    await until(lambda: desk.line.startswith("31 alarms") and desk.played == ["low"])
+    with desk.console.store.read() as connection:
+        newest = [row.id for row in list_alarms(connection)[:21]]
+    await asyncio.to_thread(lambda: desk.console.store.write(lambda c: acknowledge(c, newest, desk.now_ms)).result(10))
+    await until(lambda: desk.line.startswith("10 alarms"))
+    assert desk.played == ["low"]
+
+
 async def test_the_palette_finds_alarms_and_groups(desk: Desk) -> None:
     titles = [command.title for command in await alarm_entries(desk.console.context, "old")]
     assert titles[-1] == "Old one"

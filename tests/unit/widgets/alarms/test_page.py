@@ -23,8 +23,10 @@ from app.alarms.listing import AlarmListing, list_alarms
 from app.alarms.own_fences import OWNER
 from app.alarms.rule_book import list_rules
 from app.alarms.words import Kind, Priority
+from app.engine.facts import ENGINE_FACT
 from app.store.changes import raise_topic
 from app.store.errors import StoreError
+from app.store.facts import set_fact
 from app.store.tables import Act, Alarm
 from dialogs.alarm_fences import CircleDialog, FencesDialog, own_fences
 from dialogs.alarm_rule_form import RuleDialog
@@ -131,6 +133,36 @@ async def test_what_stands_is_shown_by_urgency_and_what_is_explained_under_its_c
     assert desk.page.with_folded.isChecked()
     assert desk.page.panel.heading.text() == "XYZ-999: tracker silent"
     assert any(one.text() == "Line is down" for one in desk.page.panel.findChildren(QPushButton))
+
+
+async def test_the_page_says_when_nobody_watches(desk: Desk) -> None:
+    def beat(ago_ms: int, state: str = "running") -> Any:
+        def job(connection: Any) -> None:
+            raise_topic(connection, "alarms")
+            set_fact(connection, ENGINE_FACT, {"beat_at_ms": desk.now_ms - ago_ms, "state": state})
+
+        return job
+
+    assert desk.page.unwatched.isHidden()
+    await asyncio.to_thread(desk.write, beat(600_000))
+    await until(desk.page.unwatched.isVisible)
+    assert "No engine has been at work since" in desk.page.unwatched.words.text()
+    await asyncio.to_thread(desk.write, beat(0))
+    await until(desk.page.unwatched.isHidden)
+
+
+async def test_a_power_cut_is_seen_to_first_and_over_when_power_is_back(desk: Desk) -> None:
+    await desk.tell(desk.raise_("ABC-123: power cut", kind=Kind.POWER_CUT, ago_min=1))
+    await until(lambda: "ABC-123: power cut" in desk.titles())
+    desk.select("ABC-123: power cut")
+    button = desk.page.panel.acknowledge
+    QTest.mouseClick(button, LEFT)
+    await until(lambda: button.text() == "Power is back")
+    assert desk.stored("ABC-123: power cut").cleared_at_ms is None, "it still lasts"
+    QTest.mouseClick(button, LEFT)
+    await until(lambda: button.text() == "Seen to")
+    assert desk.stored("ABC-123: power cut").is_over
+    assert desk.acts()[-2:] == ["alarm.acknowledge", "alarm.end"]
 
 
 async def test_details_show_evidence_in_the_chosen_units_and_lead_to_the_map(desk: Desk) -> None:

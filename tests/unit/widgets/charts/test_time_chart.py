@@ -97,6 +97,13 @@ def test_marks_and_versions_can_be_replaced(chart: TimeChart) -> None:
     assert chart._mark_at(START + DAY / 2) == ""
 
 
+@pytest.mark.parametrize("height", [12, 40, 70])
+def test_a_chart_without_room_is_drawn_without_error(chart: TimeChart, height: int) -> None:
+    chart.setFixedHeight(height)
+    assert chart.grab().height() >= height
+    assert chart.plots["speed"].getViewBox().height() < 20, "no room for ticks"
+
+
 def test_another_theme_repaints_it(chart: TimeChart, theme: Theme) -> None:
     before = chart.grab().toImage().pixelColor(2, 2)
     theme.set_mode("dark" if not theme.is_dark else "light")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtTest import QTest
@@ -105,21 +106,21 @@ async def test_a_tank_is_poured_step_by_step_with_undo_and_saved(desk: Desk) -> 
     (tank,) = await desk.read(list_tanks)
     task = desk.console.tasks.start(calibrate(desk.console.context, desk.page, sensor, tank), name="wizard", owner=desk)
     dialog = await opened(CalibrationDialog)
-    assert dialog.table() == [[0, 0], [4000, 400]]  # the version that holds now
+    assert dialog.rows.numbers() == [[0, 0], [4000, 400]]  # the version that holds now
     dialog.rows.selectAll()
     QTest.mouseClick(dialog.delete, LEFT)
     assert not dialog.save.isEnabled()
     dialog.poured.setValue(10)
-    for number, reading in enumerate((100.0, 600.0, 590.0)):
+    for reading in (100.0, 600.0, 590.0):
         dialog.stability.restart()
         for second in range(40):
-            dialog.show_reading(1_000.0 * number + second, reading)
+            dialog.show_reading(desk.console.context.services.clock.now_ms() / 1000 - 39 + second, reading)
         assert dialog.light.word == "Stable"
         QTest.mouseClick(dialog.take, LEFT)
     assert "Row 3" in dialog.problem.text()
     assert not dialog.save.isEnabled()
     QTest.mouseClick(dialog.undo, LEFT)
-    assert dialog.table() == [[100, 10], [600, 30]]
+    assert dialog.rows.numbers() == [[100, 10], [600, 30]]
     assert dialog.save.isEnabled()
     QTest.keyClicks(dialog.note, "by can")
     QTest.mouseClick(dialog.save, LEFT)
@@ -136,8 +137,8 @@ async def test_a_table_comes_from_a_file_or_from_the_tanks_dimensions(desk: Desk
     )
     QTest.mouseClick(dialog.ways.button("shape"), LEFT)
     QTest.mouseClick(dialog.fill, LEFT)
-    assert len(dialog.table()) == 21
-    assert abs(dialog.table()[-1][1] - 339.3) < 0.2
+    assert len(dialog.rows.numbers()) == 21
+    assert abs(dialog.rows.numbers()[-1][1] - 339.3) < 0.2
     dialog.height_cm.setValue(0)
     QTest.mouseClick(dialog.fill, LEFT)
     assert "height" in dialog.problem.text()
@@ -171,3 +172,19 @@ async def test_provisional_news_reach_the_list_by_themselves(desk: Desk) -> None
     await until(lambda: page.drains.value.text() == "2")
     events = await desk.read(list_events)
     assert round(events[0].litres) == 40
+
+
+def test_a_time_without_litres_says_why_and_what_next(desk: Desk) -> None:
+    card = desk.page.chart
+    shown = desk.page._shown
+    assert shown is not None
+    data = replace(shown, readings=0, uncalibrated=("Left <b>probe</b>",))
+    card.show_chart(data, "KAN-552XA", keep_span=False)
+    assert card.empty.isVisible()
+    assert card.empty.text.text().startswith("Left <b>probe</b>: a sensor gives litres once it is calibrated")
+    assert card.warning.isHidden()
+    card.show_chart(replace(data, uncalibrated=()), "KAN-552XA", keep_span=False)
+    assert "No sensor of this vehicle was heard" in card.empty.text.text()
+    card.show_chart(replace(data, readings=400), "KAN-552XA", keep_span=False)
+    assert card.chart.isVisible()
+    assert card.warning.words.text() == "Not calibrated for a time: Left <b>probe</b>."

@@ -102,6 +102,32 @@ async def test_sensors_are_found_and_read_live(desk: Desk) -> None:
     assert page.live.value.note.text()
 
 
+async def test_what_was_read_last_does_not_pass_for_a_reading_of_now(desk: Desk) -> None:
+    page = desk.page
+    await desk.open()
+    await desk.search()
+    await until(lambda: page.live.value.value.text() == "1,500")
+    desk.bus.faults.silent.add(1)
+    await until(lambda: "Last read" in page.live.value.note.text())
+    assert page.live.value.value.text() == page.live.temperature.value.text() == "–"
+    desk.bus.faults.silent.clear()
+    await until(lambda: page.live.value.value.text() == "1,500")
+    QTest.mouseClick(page.connect_card.open, LEFT)
+    await until(lambda: page.live.value.note.text().startswith("The port is closed. Last read"))
+    assert page.live.value.value.text() == page.live.temperature.value.text() == "–"
+
+
+async def test_the_traffics_count_is_that_of_its_list(desk: Desk) -> None:
+    page = desk.page
+    await desk.open()
+    QTest.mouseClick(page.tabs.button("traffic"), LEFT)
+    await desk.search()
+    await until(lambda: len(page.traffic.model.rows) > 3)
+    page._stop_polling()
+    QTest.mouseClick(page.traffic.clear_button, LEFT)
+    await until(lambda: page.traffic.words.text() == f"{len(page.traffic.model.rows)} pieces")
+
+
 async def test_a_setting_is_written_read_back_and_recorded(desk: Desk) -> None:
     page = desk.page
     await desk.open()
@@ -159,7 +185,7 @@ async def test_the_passport_is_a_pdf(desk: Desk, tmp_path: Path) -> None:
     await choose_file(path)
     await until(lambda: any("passport" in text for _level, text in desk.console.notes))
     assert path.read_bytes()[:5] == b"%PDF-"
-    page.write_passport(tmp_path / "no" / "where.pdf")
+    await page.write_passport(tmp_path / "no" / "where.pdf")
     assert desk.console.notes[-1][0] == "error"
 
 
@@ -179,7 +205,7 @@ async def test_a_tank_is_calibrated_with_the_cable_alone(desk: Desk) -> None:
     assert isinstance(dialog, CalibrationDialog)
     await until(lambda: dialog.live.text() == "1,500")
     QTest.mouseClick(dialog.take, LEFT)
-    dialog.show_reading(1.0, 3000)
+    dialog.show_reading(desk.console.context.services.clock.now_ms() / 1000, 3000)
     QTest.mouseClick(dialog.take, LEFT)
     QTest.mouseClick(dialog.save, LEFT)
     await until(lambda: open_dialog() is None)
@@ -215,4 +241,4 @@ async def test_pictures_of_every_view(desk: Desk) -> None:
             page.tabs.choose(view)
             await asyncio.sleep(0.5)
             page.grab().save(str(folder / f"workbench-{view}-{theme}.png"))
-    page.write_passport(folder / "passport.pdf")
+    await page.write_passport(folder / "passport.pdf")
