@@ -25,6 +25,7 @@ from adapters.base import (
     Manifest,
     Settings,
     Simulator,
+    Translator,
     settings_form,
 )
 from adapters.bench import Bench
@@ -71,6 +72,7 @@ BUILT_IN: Mapping[str, str] = {
     "gt02_tracker": "adapters.gt02_tracker:Gt02Adapter",
     "fuel_monitoring": "adapters.fuel_monitoring.adapter:FuelMonitoringAdapter",
     "openlmis": "adapters.openlmis:OpenLmisAdapter",
+    "webhook": "adapters.webhook:WebhookAdapter",
 }
 
 COMING_SOON: tuple[Entry, ...] = (
@@ -94,7 +96,7 @@ COMING_SOON: tuple[Entry, ...] = (
     ),
 )
 
-DISPLAY_ORDER = ("msupply", "nhlmis", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring", "mod4")
+DISPLAY_ORDER = ("msupply", "nhlmis", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring", "mod4", "webhook")
 
 
 class Catalogue:
@@ -121,7 +123,7 @@ class Catalogue:
         return cls(ordered, adapters)
 
     def entries(self) -> tuple[Entry, ...]:
-        """All cards: the seven systems in the order of the platform's page, then third parties by name."""
+        """All cards: the seven systems in the order of the platform's page, webhooks, then third parties by name."""
         return self._entries
 
     def entry(self, key: str) -> Entry:
@@ -173,47 +175,38 @@ class Catalogue:
 
     def simulator(self, key: str) -> Simulator:
         """The peer simulator of an integration. Raises Unsupported where it has none or it cannot be loaded."""
-        manifest = self.manifest(key)
-        if manifest.simulator is None:
-            raise Unsupported(f"{manifest.name} brings no simulator.")
-        try:
-            simulator: Simulator = load_object(manifest.simulator)
-        except (Exception, SystemExit) as err:
-            raise Unsupported(f"The simulator of {manifest.name} cannot be loaded: {err}.") from err
+        simulator: Simulator = self._part(key, "simulator", "simulator")
         return simulator
 
     def bench(self, key: str) -> Bench:
-        """The workbench of an integration. Raises Unsupported where it has none or it cannot be loaded."""
-        manifest = self.manifest(key)
-        if manifest.bench is None:
-            raise Unsupported(f"{manifest.name} brings no workbench.")
-        try:
-            bench: Bench = load_object(manifest.bench)
-        except (Exception, SystemExit) as err:
-            raise Unsupported(f"The workbench of {manifest.name} cannot be loaded: {err}.") from err
+        """The workbench of an integration. Raises Unsupported as :meth:`simulator`."""
+        bench: Bench = self._part(key, "bench", "workbench")
         return bench
 
     def comparison(self, key: str) -> Comparison:
-        """What compares an integration's calls with a live peer. Raises Unsupported where there is nothing."""
-        manifest = self.manifest(key)
-        if manifest.comparison is None:
-            raise Unsupported(f"{manifest.name} brings no comparison with its peer's interface.")
-        try:
-            comparison: Comparison = load_object(manifest.comparison)
-        except (Exception, SystemExit) as err:
-            raise Unsupported(f"The comparison of {manifest.name} cannot be loaded: {err}.") from err
+        """What compares an integration's calls with a live peer. Raises Unsupported as :meth:`simulator`."""
+        comparison: Comparison = self._part(key, "comparison", "comparison with its peer's interface")
         return comparison
 
     def reporter(self, key: str) -> Reporter:
-        """What sends the reports of an integration. Raises Unsupported where it takes none or it cannot be loaded."""
-        manifest = self.manifest(key)
-        if manifest.reporter is None:
-            raise Unsupported(f"{manifest.name} takes no reports.")
-        try:
-            reporter: Reporter = load_object(manifest.reporter)
-        except (Exception, SystemExit) as err:
-            raise Unsupported(f"The reports of {manifest.name} cannot be loaded: {err}.") from err
+        """What sends the reports of an integration. Raises Unsupported as :meth:`simulator`."""
+        reporter: Reporter = self._part(key, "reporter", "way to take reports")
         return reporter
+
+    def translator(self, key: str) -> Translator:
+        """What understands an integration's pushed messages. Raises Unsupported as :meth:`simulator`."""
+        translator: Translator = self._part(key, "translator", "translation of pushed messages")
+        return translator
+
+    def _part(self, key: str, field: str, what: str) -> Any:
+        manifest = self.manifest(key)
+        target: str | None = getattr(manifest, field)
+        if target is None:
+            raise Unsupported(f"{manifest.name} brings no {what}.")
+        try:
+            return load_object(target)
+        except (Exception, SystemExit) as err:
+            raise Unsupported(f"The {what} of {manifest.name} cannot be loaded: {err}.") from err
 
     def _manifests(self) -> list[Manifest]:
         return [entry.manifest for entry in self._entries if entry.manifest is not None]

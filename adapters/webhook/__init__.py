@@ -80,7 +80,7 @@ class WebhookAdapter(Adapter[WebhookSettings]):
         name="Webhook receiver",
         description="Systems that push what happened post it here, signed; it is stored before they are answered.",
         category="supply_chain",
-        icon="webhook",
+        icon="inbox",
         capabilities=("Signed messages", "Key rotation", "Own mapping rules", "Replay"),
         settings=WebhookSettings,
         modes=frozenset({"listen"}),

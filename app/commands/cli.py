@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "alarms": "app.commands.alarms:alarms",
     "supply": "app.commands.supply:supply",
     "outbox": "app.commands.outbox:outbox",
+    "inbox": "app.commands.inbox:inbox",
     "conflicts": "app.commands.conflicts:conflicts",
 }
 

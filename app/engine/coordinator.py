@@ -119,10 +119,10 @@ class Coordinator:
             self._again.set()
         return await outcome
 
-    def outbox_moved(self) -> None:
-        """Something waits to be sent, or was decided about."""
+    def queues_moved(self, topics: frozenset[str]) -> None:
+        """Something waits in the outbox or in the inbox, or was decided about."""
         if self._session is not None:
-            self._session.outbox_moved()
+            self._session.queues_moved(topics)
 
     async def lend(self, resource: str, seconds: float) -> bool:
         """Whether this integration uses a resource; it is free then, or taken back where ``seconds`` is 0."""

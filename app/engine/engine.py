@@ -134,9 +134,9 @@ class Engine:
 
     def _on_topics(self, topics: frozenset[str]) -> None:
         self._followers.moved(topics)
-        if "outbox" in topics:
+        if topics & {"outbox", "inbox"}:
             for coordinator in self._coordinators.values():
-                coordinator.outbox_moved()
+                coordinator.queues_moved(topics)
         mine = topics & {"integrations", "commands"}
         if mine:
             self._moved |= mine

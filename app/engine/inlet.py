@@ -36,8 +36,8 @@ ROOM_RECORDS = 10_000
 """Records waiting for their commit above which an inlet calls itself full."""
 
 COUNTED = (
-    "raw_frames", "positions", "statuses", "events", "infos", "geofences", "fuel", "supply", "rejected",
-    "duplicates", "blocked", "unattributed", "unkept",
+    "raw_frames", "positions", "statuses", "events", "infos", "geofences", "fuel", "supply", "pushed",
+    "rejected", "duplicates", "blocked", "unattributed", "unkept",
 )  # fmt: skip
 """The counts of :class:`Ingested` that logs and answers show."""
 NOT_STORED = ("blocked", "unattributed", "unkept")

@@ -18,6 +18,7 @@ from app.engine.inlet import Intake, ListenInlet, Stored
 from app.engine.journal import load_cursors
 from app.engine.legs import Leg
 from app.engine.ports import Ports, read, rings_within
+from app.engine.reader import InboxReader, Translate
 from app.engine.sender import Sender, Teller
 from app.integrations.rows import Configured
 from app.store.errors import StoreError
@@ -94,6 +95,11 @@ class Session:
         self._sender = Sender(
             configured, built, ports, book, on_works=book.leg_works, on_fetch_wanted=self._on_fetch_wanted
         )
+        self._reader = (
+            InboxReader(configured, ports, self._pulled, partial(_translation, built, ports))
+            if built.manifest.translator is not None
+            else None
+        )
         self._run: Run | None = None
         self._wanted: str | None = "start"
         self._asked_by_operator = False
@@ -138,9 +144,12 @@ class Session:
         for leg in (self._start, *self.legs):
             leg.wake.set()
 
-    def outbox_moved(self) -> None:
-        """Something in the outbox has changed; the sender looks, unless a failing peer makes it wait."""
-        self._sender.moved()
+    def queues_moved(self, topics: frozenset[str]) -> None:
+        """The outbox or the inbox has changed; the sender looks, unless a failing peer makes it wait."""
+        if "outbox" in topics:
+            self._sender.moved()
+        if "inbox" in topics and self._reader is not None:
+            self._reader.moved()
 
     def probe_store(self) -> None:
         """Try whether the store takes anything again."""
@@ -153,6 +162,8 @@ class Session:
             group.create_task(self._keep(self._fetch, partial(self._fetch_when_due, self._fetch)))
         if self._send is not None:
             group.create_task(self._keep(self._send, partial(self._sender.serve, self._send)))
+        if self._reader is not None:
+            group.create_task(self._reader.serve())
         if self._listen is not None:
             await self._keep(self._listen, self._hear)
 
@@ -313,6 +324,11 @@ class Session:
     def _works(self, leg: Leg) -> None:
         leg.works(self._ports.clock.monotonic())
         self._book.leg_works()
+
+
+def _translation(built: Built, ports: Ports) -> Translate:
+    """What understands the messages of this integration. Raises SettingsInvalid, Unsupported."""
+    return ports.catalogue.translator(built.manifest.key)(built.adapter.settings)
 
 
 def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,4 +1,4 @@
-"""Where batches of every kind are stored, in one transaction: supply records are merged, the rest is telemetry."""
+"""Where batches of every kind are stored in one transaction: supply is merged, messages kept, the rest is telemetry."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from itertools import chain
 
 from sqlalchemy import Connection
 
-from adapters.records import Batch, Record, Rejected
+from adapters.records import Batch, PushedMessage, Record, Rejected
 from app.fleet.telemetry import Ingested, TelemetrySink
 from app.store.store import Store
 from app.supply.merge import SUPPLY_RECORDS, SupplyMerge
 from app.supply.seams import Noticed, notice_nothing
+from app.sync.inbox import keep_messages
 
-_LOOKED_AT = SUPPLY_RECORDS | {Rejected}
-"""What the merge wants to see: a record that was set aside came, too."""
+_LOOKED_AT = SUPPLY_RECORDS | {Rejected, PushedMessage}
+"""What is not telemetry alone; the merge wants to see what was set aside: it came, too."""
 
 
 class StoreSink:
@@ -46,24 +47,29 @@ class StoreSink:
     def _ingest(self, connection: Connection, integration_id: str, batches: Sequence[Batch], now_ms: int) -> Ingested:
         supply: list[Record] = []
         others: list[Record] = []
+        pushed: list[PushedMessage] = []
         for record in chain.from_iterable(batch.records for batch in batches):
             kind = type(record)
             if kind in SUPPLY_RECORDS:
                 supply.append(record)
+            elif isinstance(record, PushedMessage):
+                pushed.append(record)
             else:
                 others.append(record)
                 if kind is Rejected:
                     supply.append(record)
         merged = self._supply.merge(connection, integration_id, supply, now_ms)
+        kept = keep_messages(connection, integration_id, pushed) if pushed else 0
         cursors = {stream: value for batch in batches for stream, value in batch.cursors.items()}
         rest = Batch((*others, *merged.rejected), cursors)
         done = self._telemetry.ingest(connection, integration_id, [rest], now_ms)
         return replace(
             done,
             supply=merged.changed,
-            duplicates=done.duplicates + merged.unchanged,
+            pushed=kept,
+            duplicates=done.duplicates + merged.unchanged + len(pushed) - kept,
             # What a peer says of its stock is true when it says it.
-            newest_data_ms=now_ms if merged.records else done.newest_data_ms,
+            newest_data_ms=now_ms if merged.records or pushed else done.newest_data_ms,
         )
 
     def flush(self, connection: Connection, now_ms: int) -> int:

@@ -76,6 +76,7 @@ class Ingested:
     rejected: int = 0
     fuel: int = 0
     supply: int = 0
+    pushed: int = 0
     duplicates: int = 0
     blocked: int = 0
     unattributed: int = 0
@@ -87,7 +88,8 @@ class Ingested:
     @property
     def records(self) -> int:
         """New records of every kind, and those that changed."""
-        return self.positions + self.statuses + self.events + self.infos + self.geofences + self.fuel + self.supply
+        telemetry = self.positions + self.statuses + self.events + self.infos + self.geofences + self.fuel
+        return telemetry + self.supply + self.pushed
 
 
 class TelemetrySink:

@@ -44,6 +44,7 @@ TOPICS = frozenset(
         "requisitions",
         "shipments",
         "outbox",
+        "inbox",
         "conflicts",
         "streams",
     }

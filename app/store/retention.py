@@ -23,6 +23,7 @@ from app.store.tables import (
     DeviceEventRow,
     EngineReadingRow,
     FuelReadingRow,
+    InboxMessage,
     IntegrationLog,
     OutboxItem,
     PositionRow,
@@ -34,6 +35,8 @@ from app.store.tables import (
 FACT = "retention"
 BATCH = 2_000
 """Rows per transaction; a few milliseconds of the writer."""
+
+LEAST_INBOX_DAYS = 7
 
 CLOCK_FACT = "retention_clock"
 ROUND_MS = 3_600_000
@@ -144,7 +147,7 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
     raw, log, rejected, command = RawFrameRow, IntegrationLog, RejectedRecord, Command
     problem, position, event = Problem, PositionRow, DeviceEventRow
     fuel, engine, alarm = FuelReadingRow, EngineReadingRow, Alarm
-    item, conflict = OutboxItem, ConflictRow
+    item, conflict, pushed = OutboxItem, ConflictRow, InboxMessage
     return (
         _Rule(raw, raw.id, lambda ms: raw.received_at_ms < ms, keep.raw_days),
         _Rule(log, log.id, lambda ms: log.created_at < from_ms(ms), keep.logs_days, "logs"),
@@ -165,6 +168,14 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
             lambda ms: (conflict.state == "resolved") & (conflict.resolved_at < from_ms(ms)),
             keep.logs_days,
             "conflicts",
+        ),
+        # A message that comes again is known for a week at least.
+        _Rule(
+            pushed,
+            pushed.key,
+            lambda ms: (pushed.state != "waiting") & (pushed.received_at < from_ms(ms)),
+            max(keep.raw_days, LEAST_INBOX_DAYS),
+            "inbox",
         ),
         _Rule(
             position, position.id, _both_old(position.received_at_ms, position.fixed_at_ms, keep), keep.positions_days

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from sqlalchemy import Connection
 
 from adapters.records import Record, Rejected
@@ -206,6 +205,8 @@ class Batch:
 
     def _play_missing(self, kind: KindOf, reading: Reading) -> None:
         """What did not come is gone. A row that this batch spoke of is judged by what the batch made of it."""
+        import numpy as np  # loaded where a reading ends, for the counting of a million keys
+
         plan, came = self._plans[kind.part.name], reading.came()
         for key in reading.missing(self._connection, self._integration_id, came, plan.unwritten()):
             row = plan.by_key.get(key)

@@ -9,16 +9,19 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from app.supply.kinds import KindOf
 
 _PER_STEP = 10_000
 
-Keys = NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Keys = NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -36,6 +39,8 @@ class Reading:
 
     def came(self) -> Keys:
         """The keys that came, each once."""
+        import numpy as np  # a gateway without such readings does without
+
         return np.unique(np.frombuffer(self.seen, np.int64)) if self.seen else np.empty(0, np.int64)
 
     def missing(
@@ -45,6 +50,8 @@ class Reading:
 
         ``unwritten`` are keys that this transaction has not stored yet, or stored as gone until now.
         """
+        import numpy as np
+
         rows = self._stored(integration_id)
         if rows is None:
             return

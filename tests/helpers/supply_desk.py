@@ -198,7 +198,7 @@ class SupplyDesk:
         while not condition():
             assert loop.time() < ends, f"not so in {seconds} s: {self.states()}"
             if self.coordinator is not None:
-                self.coordinator.outbox_moved()
+                self.coordinator.queues_moved(frozenset({"outbox"}))
             with suppress(AssertionError):
                 await until(condition, 0.03)
             await self.clock.advance(1)

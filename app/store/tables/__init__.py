@@ -56,7 +56,7 @@ from app.store.tables.supply import (
     ShipmentRow,
     StockLineRow,
 )
-from app.store.tables.sync import ConflictRow, OutboxItem, StreamState
+from app.store.tables.sync import ConflictRow, InboxMessage, OutboxItem, StreamState
 
 __all__ = [
     "Act",
@@ -83,6 +83,7 @@ __all__ = [
     "FuelSensorSpell",
     "FuelSensorUnit",
     "GeofenceRow",
+    "InboxMessage",
     "Integration",
     "IntegrationDay",
     "IntegrationLog",

@@ -1,6 +1,6 @@
 """What waits to be sent, what both sides changed, and how each stream of an integration goes."""
 
-from sqlalchemy import JSON, Boolean, Index, Integer, String, Text
+from sqlalchemy import JSON, Boolean, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 
 from app.store.columns import Base, column, optional
 from app.store.types import Key, UtcDateTime
@@ -101,3 +101,30 @@ class StreamState(Base):
     is_paused = column(Boolean, default=False)
     both = column(String(8), default="")  # ours, theirs, ask; "" the write's own rule
     changed_version = column(Key, index=True, default=0)
+
+
+class InboxMessage(Base):
+    """A message that a peer pushed, kept before it was answered. ``state``: ``waiting``, ``done``, ``refused``.
+
+    Rows stay for some time after they are done, so that a message that comes again is known.
+    """
+
+    __tablename__ = "inbox_messages"
+
+    key = column(Key, primary_key=True, autoincrement=True)
+    integration_id = column(String(36))
+    message_id = column(String(200))  # the sender's
+    sent_at = column(UtcDateTime)
+    received_at = column(UtcDateTime, index=True)
+    peer = column(String(60))
+    body = column(LargeBinary)
+    state = column(String(8))
+    why = column(Text, default="")  # what could not be understood, and what to do
+    records = column(Integer, default=0)  # that it brought
+    handled_at = optional(UtcDateTime)
+    changed_version = column(Key, index=True, default=0)
+
+    __table_args__ = (
+        UniqueConstraint("integration_id", "message_id"),
+        Index("ix_inbox_messages_integration_id_state_key", "integration_id", "state", "key"),
+    )

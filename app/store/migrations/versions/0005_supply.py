@@ -355,3 +355,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("integration_id", "stream", name=op.f("pk_stream_states")),
     )
     op.create_index(op.f("ix_stream_states_changed_version"), "stream_states", ["changed_version"], unique=False)
+    op.create_table(
+        "inbox_messages",
+        sa.Column("key", KEY, autoincrement=True, nullable=False),
+        sa.Column("integration_id", sa.String(length=36), nullable=False),
+        sa.Column("message_id", sa.String(length=200), nullable=False),
+        sa.Column("sent_at", TIME, nullable=False),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("peer", sa.String(length=60), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("records", sa.Integer(), nullable=False),
+        sa.Column("handled_at", TIME, nullable=True),
+        sa.Column("changed_version", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_inbox_messages")),
+        sa.UniqueConstraint("integration_id", "message_id", name=op.f("uq_inbox_messages_integration_id_message_id")),
+    )
+    op.create_index(op.f("ix_inbox_messages_changed_version"), "inbox_messages", ["changed_version"], unique=False)
+    op.create_index(
+        op.f("ix_inbox_messages_integration_id_state_key"),
+        "inbox_messages",
+        ["integration_id", "state", "key"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_inbox_messages_received_at"), "inbox_messages", ["received_at"], unique=False)

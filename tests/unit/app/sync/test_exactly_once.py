@@ -124,7 +124,7 @@ class Outbox(RuleBasedStateMachine):
 
     async def _wait(self, seconds: float) -> None:
         if self.desk.coordinator is not None:
-            self.desk.coordinator.outbox_moved()
+            self.desk.coordinator.queues_moved(frozenset({"outbox"}))
         await asyncio.sleep(0.02)
         await self.desk.clock.advance(seconds)
         await asyncio.sleep(0.02)
