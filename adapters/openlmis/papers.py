@@ -19,7 +19,7 @@ from adapters.openlmis.client import Refused
 from adapters.openlmis.fields import Json
 from adapters.openlmis.lookups import facility_type_of
 from adapters.openlmis.paging import whole
-from adapters.openlmis.reading import SLACK_MS, Run, dump, rejected
+from adapters.openlmis.reading import SLACK_MS, Run, rejected
 from adapters.records import Batch, Record, Rejected
 from adapters.supply import Gone, Requisition, Shipment, StreamRead
 
@@ -60,10 +60,10 @@ async def requisitions(run: Run) -> AsyncIterator[Batch]:
             recent[one[1]] = _mark(one)
             newest_ms = max(newest_ms, one[0])
         # In the order of their changes, so that an interrupted run goes on behind what was handed over.
-        progress = {"seen": newest_ms, "recent": _still_recent(recent, newest_ms), "read": state.get("read", 0)}
-        yield Batch(records, {"requisitions": dump(progress)})
-    done = {"seen": newest_ms, "recent": _still_recent(recent, newest_ms), "read": run.now_ms}
-    yield Batch((StreamRead("requisitions"),), {"requisitions": dump(done)})
+        noted = run.note(seen=newest_ms, recent=_still_recent(recent, newest_ms), read=state.get("read", 0))
+        yield Batch(records, {"requisitions": noted})
+    noted = run.note(seen=newest_ms, recent=_still_recent(recent, newest_ms), read=run.now_ms)
+    yield Batch((StreamRead("requisitions"),), {"requisitions": noted})
 
 
 async def _listed(run: Run, since_ms: int) -> list[tuple[int, str, Json]]:
@@ -77,7 +77,7 @@ async def _listed(run: Run, since_ms: int) -> list[tuple[int, str, Json]]:
         raw = await whole(run.client, run.pace, run.kit.clock, "/requisitions/search", moment, *place)
         for key, one in mapping.by_id(raw).items():
             program = fields.reference(one, "program")
-            if program in run.scope.programs or not program:
+            if run.scope.follows(program):
                 found[key] = (fields.time_ms(one, "modifiedDate") or since_ms, key, one)
     return sorted(found.values(), key=lambda one: one[:2])
 
@@ -170,9 +170,9 @@ async def shipments(run: Run) -> AsyncIterator[Batch]:
             if isinstance(record, Shipment):
                 status, changed = status or record.status, changed or record.version
             known[key] = [changed, status, run.now_ms]
-        yield Batch(records, {"shipments": dump({**state, "known": known})})
-    done = {"known": known, "read": run.now_ms, "all": run.now_ms if everything else state.get("all")}
-    yield Batch((StreamRead("shipments", troubles[0] if troubles else ""),), {"shipments": dump(done)})
+        yield Batch(records, {"shipments": run.note(**{**state, "known": known})})
+    noted = run.note(known=known, read=run.now_ms, all=run.now_ms if everything else state.get("all"))
+    yield Batch((StreamRead("shipments", troubles[0] if troubles else ""),), {"shipments": noted})
 
 
 def _is_news(run: Run, before: list[Any] | None, order: Json) -> bool:
@@ -198,7 +198,7 @@ async def _orders(run: Run, *, everything: bool) -> dict[str, Json]:
             is_open = fields.text(order, "status", 40) in OPEN_ORDERS
             is_old = (fields.time_ms(order, "createdDate") or oldest_ms) < oldest_ms
             program = fields.reference(order, "program")
-            if (is_open or not is_old) and (program in run.scope.programs or not program):
+            if (is_open or not is_old) and run.scope.follows(program):
                 found[key] = order
     return found
 

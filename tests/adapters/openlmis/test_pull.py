@@ -158,6 +158,28 @@ async def test_figures_of_a_requisition_are_its_own() -> None:
         assert line.average_monthly_units == sent["averageConsumption"] / 2  # the period has two months
 
 
+async def test_a_facility_or_programme_that_is_followed_later_brings_its_older_papers() -> None:
+    async with running(small_world()) as server:
+        server.life.history(150)
+        world = server.world
+        memory = Memory()
+        clinic = world.clinics[0]
+        async with adapter_for(server, facilities=clinic["code"], programs="MAL") as adapter:
+            await pull(adapter, memory)
+        malaria = next(key for key, facts in world.rules.items() if facts.code == "MAL")
+        papers = world.requisitions.values()
+        assert set(memory.kept["requisition"]) == {
+            one["id"] for one in papers if one["facility"]["id"] == clinic["id"] and one["program"]["id"] == malaria
+        }
+        assert [key for key, one in memory.kept["facility"].items() if one.is_ours] == [clinic["id"]]
+        world.now_ms += MINUTE_MS
+        async with adapter_for(server) as adapter:
+            await pull(adapter, memory)
+        assert set(memory.kept["requisition"]) == set(world.requisitions)
+        assert set(memory.kept["shipment"]) == set(world.orders)
+        assert [key for key, one in memory.kept["facility"].items() if one.is_ours] == [world.store["id"]]
+
+
 # --- 304, pages, interruptions ---------------------------------------------------------------------------------------
 
 
