@@ -180,6 +180,19 @@ async def test_a_facility_or_programme_that_is_followed_later_brings_its_older_p
         assert [key for key, one in memory.kept["facility"].items() if one.is_ours] == [world.store["id"]]
 
 
+async def test_what_was_saved_a_little_earlier_but_came_late_is_found() -> None:
+    """Another node of the server, or a long transaction: its change time lies before what was handed over."""
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        a_requisition(server)
+        memory = Memory()
+        await pull(adapter, memory)
+        late = a_requisition(server)
+        late["modifiedDate"] = moment(START_MS - 5 * MINUTE_MS)
+        server.world.now_ms += 11 * MINUTE_MS
+        assert await pull(adapter, memory) == 1
+        assert late["id"] in memory.kept["requisition"]
+
+
 # --- 304, pages, interruptions ---------------------------------------------------------------------------------------
 
 

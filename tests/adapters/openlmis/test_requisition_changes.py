@@ -53,6 +53,15 @@ async def test_a_requested_quantity_arrives_and_nothing_else_changes() -> None:
         assert record.lines[0].requested_units == 480
 
 
+async def test_a_change_names_the_version_that_was_read() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        raw = a_requisition(server)
+        etag = server.requisitions.etag(raw["id"])
+        await adapter.send(outgoing("requested", line_of(server, raw)["id"], {"requested_units": 3}, parent=raw["id"]))
+        sent = next(headers for method, _, headers in server.api.seen if method == "PUT")
+        assert sent["if-match"] == etag
+
+
 async def test_the_body_of_a_change_is_of_the_published_shape() -> None:
     cases: list[tuple[str, str, dict[str, Any]]] = [
         ("INITIATED", "requested", {"requested_units": 12, "comment": "Outbreak"}),
