@@ -47,9 +47,10 @@ async def requisitions(run: Run) -> AsyncIterator[Batch]:
     state = run.state("requisitions")
     seen_ms = fields.stamp(state, "seen")
     since_ms = run.client.now_ms() - run.settings.history_days * DAY_MS if seen_ms is None else seen_ms - OVERLAP_MS
-    recent: dict[str, list[Any]] = {
-        key: value for key, value in fields.inner(state, "recent").items() if isinstance(value, list)
-    }
+    noted_marks = fields.inner(state, "recent").items()
+    recent = {key: mark for key, mark in noted_marks if isinstance(mark, list) and mark and isinstance(mark[0], int)}
+    # One paper dated years ahead must not hide all that are changed until then.
+    latest_ms = run.client.now_ms() + OVERLAP_MS
     listed = await _listed(run, since_ms)
     changed = [one for one in listed if recent.get(one[1]) != _mark(one)]
     newest_ms = seen_ms if seen_ms is not None else since_ms
@@ -58,7 +59,7 @@ async def requisitions(run: Run) -> AsyncIterator[Batch]:
         for one in changed[at : at + PIECE]:
             records.append(await _requisition_or_why(run, one[1], one[2]))
             recent[one[1]] = _mark(one)
-            newest_ms = max(newest_ms, one[0])
+            newest_ms = max(newest_ms, min(one[0], latest_ms))
         # In the order of their changes, so that an interrupted run goes on behind what was handed over.
         noted = run.note(seen=newest_ms, recent=_still_recent(recent, newest_ms), read=state.get("read", 0))
         yield Batch(records, {"requisitions": noted})
@@ -87,7 +88,7 @@ def _mark(one: tuple[int, str, Json]) -> list[Any]:
 
 
 def _still_recent(recent: Mapping[str, list[Any]], newest_ms: int) -> dict[str, list[Any]]:
-    return {key: mark for key, mark in recent.items() if mark and mark[0] >= newest_ms - OVERLAP_MS}
+    return {key: mark for key, mark in recent.items() if mark[0] >= newest_ms - OVERLAP_MS}
 
 
 async def _requisition_or_why(run: Run, key: str, basic: Json) -> Requisition | Gone | Rejected:

@@ -193,6 +193,20 @@ async def test_what_was_saved_a_little_earlier_but_came_late_is_found() -> None:
         assert late["id"] in memory.kept["requisition"]
 
 
+async def test_a_paper_dated_years_ahead_hides_nothing_and_is_not_asked_for_at_every_run() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        a_requisition(server)["modifiedDate"] = "2099-01-01T00:00:00Z"
+        memory = Memory()
+        await pull(adapter, memory)
+        for _ in range(3):
+            server.world.now_ms += 30 * MINUTE_MS
+            raw = a_requisition(server)
+            server.api.seen.clear()
+            await pull(adapter, memory)
+            assert raw["id"] in memory.kept["requisition"]
+            assert len(asked(server, "/v2/requisitions/")) == 1
+
+
 # --- 304, pages, interruptions ---------------------------------------------------------------------------------------
 
 
