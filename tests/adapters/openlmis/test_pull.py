@@ -295,6 +295,16 @@ def test_pages_follow_the_line() -> None:
     assert pace.size == 25
 
 
+@pytest.mark.parametrize("largest", [7, 25, 30])
+async def test_a_server_that_cuts_its_pages_is_read_to_the_end(largest: int) -> None:
+    async with running(small_world(items=90), largest_page=largest) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        assert set(memory.kept["item"]) == set(server.world.orderables)
+        assert memory.count("stock_line") > largest
+        assert memory.rejected == []
+
+
 async def test_a_page_that_never_comes_makes_the_next_one_smaller() -> None:
     async with running(small_world(items=60)) as server, adapter_for(server, answer_within_s=1) as adapter:
         server.faults.kind, server.faults.path, server.faults.left = "stall_body", "/orderables", 1
