@@ -247,7 +247,7 @@ class OpenLmisClient:
         common = status_error(reply.status, reply.headers, reply.sample, peer=self.peer, now_ms=now_ms)
         if reply.status >= 500 and isinstance(common, NotReady):
             return ServiceDown(common.why, common.retry_after_s)
-        if reply.is_html and reply.status != 404:
+        if reply.is_html and reply.status not in (404, 413):
             return BadReply(
                 f"{self.name} answered with a web page ({reply.status}) instead of data. {_OTHER_SERVICE}", reply.sample
             )
@@ -255,8 +255,6 @@ class OpenLmisClient:
             return AuthFailed(f"{self.name} refused the sign-in. {self._what_to_enter()}")
         if 400 <= reply.status < 500 and reply.status not in (407, 408, 429):
             key, said = refusal(reply)
-            if not said and reply.status not in (403, 404, 409):
-                return common
             return Refused(_WORDS.get(reply.status, _REFUSED).format(peer=self.name, said=_reason(said)),
                            reply.status, key, said, reply.sample)  # fmt: skip
         return common
@@ -314,6 +312,7 @@ _REFUSED = "{peer} refused the request{said}. Check its version and the address.
 _WORDS = {
     403: "{peer} does not allow this account to do that{said}. Ask its administrator for the right.",
     404: "{peer} does not know what was asked for{said}. It may be gone, or this version has no such page.",
+    413: "{peer}, or the proxy before it, does not take a request of this size{said}. Ask its administrator.",
     409: "{peer} refused because the record was changed meanwhile{said}. It is read again.",
 }
 

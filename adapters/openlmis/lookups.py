@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from adapters.base import Clock
 from adapters.openlmis import fields, mapping
@@ -20,13 +21,27 @@ FRESH_MS = 24 * 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is followed. ``ours`` and ``programs`` are ids; ``named`` True where the settings name the facilities."""
+    """What is followed: ids of facilities, programmes by id.
+
+    ``named`` and ``chosen`` are True where the settings name facilities or programmes, instead of taking all.
+    """
 
     ours: frozenset[str] = frozenset()
     programs: Mapping[str, str] = field(default_factory=dict)
     rights: Rights | None = None
     named: bool = False
+    chosen: bool = False
     trouble: str = ""
+
+    def follows(self, program: str) -> bool:
+        """Whether papers of a programme are followed; those that name none are."""
+        return not self.chosen or not program or program in self.programs
+
+    @property
+    def marker(self) -> str:
+        """The same for the same scope: where it changed, older papers may have come into view."""
+        chosen = sorted(self.programs) if self.chosen else []
+        return sha256("|".join([*sorted(self.ours), "/", *chosen]).encode()).hexdigest()[:16]
 
 
 class Lookups:
@@ -54,6 +69,7 @@ class Lookups:
     async def _find_scope(self) -> Scope:
         rights = await self.rights()
         wanted = codes(self._settings.programs)
+        chosen = bool(wanted)
         every = mapping.by_id(await self._client.items("/programs"))
         known = {key: fields.text(program, "code", 100) for key, program in every.items()}
         programs = {key: code for key, code in known.items() if not wanted or code in wanted}
@@ -63,7 +79,7 @@ class Lookups:
         if not named:
             if rights is None:
                 trouble = trouble or "An API key belongs to no facility: name our facilities in the settings."
-            return Scope(rights.facilities if rights else frozenset(), programs, rights, named=False, trouble=trouble)
+            return Scope(rights.facilities if rights else frozenset(), programs, rights, chosen=chosen, trouble=trouble)
         ours: dict[str, str] = {}
         for code in named:
             found = mapping.by_id(await whole(self._client, self._pace, self._clock, "/facilities", ("code", code)))
@@ -71,7 +87,7 @@ class Lookups:
         absent = [code for code in named if code not in ours.values()]
         if absent:
             trouble = f"No facility has the code {', '.join(absent)}. Correct the settings."
-        return Scope(frozenset(ours), programs, rights, named=True, trouble=trouble)
+        return Scope(frozenset(ours), programs, rights, named=True, chosen=chosen, trouble=trouble)
 
     async def rights(self) -> Rights | None:
         """The effective rights of the user; None for a key, which has none of its own."""

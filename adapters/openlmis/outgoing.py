@@ -165,9 +165,16 @@ def text(key: str, value: JsonScalar, longest: int = 255) -> str | None:
 
 
 def without_nulls(value: Any) -> Any:
-    """The body to send back: the services take a missing field for an empty one, and their schemas know no null."""
+    """The body to send back: the services take a missing field for an empty one, and their schemas know no null.
+
+    What an installation adds (``extraData``) goes back exactly as it came.
+    """
     if isinstance(value, dict):
-        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+        return {
+            name: item if name == "extraData" else without_nulls(item)
+            for name, item in value.items()
+            if item is not None
+        }
     if isinstance(value, list):
         return [without_nulls(item) for item in value]
     return value

@@ -19,9 +19,7 @@ class Pace:
     """The page size of one server: halved where an answer takes long or never comes, doubled where it is quick."""
 
     def __init__(self, largest: int) -> None:
-        self.ladder = [largest]
-        while self.ladder[-1] % 2 == 0 and self.ladder[-1] // 2 >= SMALLEST:
-            self.ladder.append(self.ladder[-1] // 2)
+        self.ladder = _halves(largest)
         self._step = min(1, len(self.ladder) - 1)
 
     @property
@@ -38,9 +36,20 @@ class Pace:
     def failed(self) -> None:
         self._step = min(self._step + 1, len(self.ladder) - 1)
 
+    def cut_to(self, size: int) -> None:
+        """This server gives no more than so many at once, whatever it is asked for."""
+        self.ladder, self._step = _halves(size), 0
+
     def fitting(self, offset: int) -> int:
         """The largest size up to the present one at which a page begins at ``offset``; 0 where none does."""
         return next((size for size in self.ladder[self._step :] if offset % size == 0), 0)
+
+
+def _halves(largest: int) -> list[int]:
+    found = [largest]
+    while found[-1] % 2 == 0 and found[-1] // 2 >= SMALLEST:
+        found.append(found[-1] // 2)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +88,11 @@ async def parts(
         if before and marker == before and not page.last:
             raise BadReply(f"{client.name} sends the same page again and again ({path}). Its list cannot be read.", "")
         before = marker
-        # A server may cut its pages smaller than was asked for: then its own number and size tell where we are.
-        offset = (page.number + 1) * page.size if 0 < page.size < size else offset + size
+        if 0 < page.size < size:  # then the server's own number and size tell where we are
+            pace.cut_to(page.size)
+            offset = (page.number + 1) * page.size
+        else:
+            offset += size
         yield Part(found, None if page.last else offset, page.headers.get("last-modified", ""))
         if page.last:
             return

@@ -19,7 +19,7 @@ from adapters.openlmis.client import Refused
 from adapters.openlmis.fields import Json
 from adapters.openlmis.lookups import facility_type_of
 from adapters.openlmis.paging import whole
-from adapters.openlmis.reading import SLACK_MS, Run, dump, rejected
+from adapters.openlmis.reading import SLACK_MS, Run, rejected
 from adapters.records import Batch, Record, Rejected
 from adapters.supply import Gone, Requisition, Shipment, StreamRead
 
@@ -47,9 +47,10 @@ async def requisitions(run: Run) -> AsyncIterator[Batch]:
     state = run.state("requisitions")
     seen_ms = fields.stamp(state, "seen")
     since_ms = run.client.now_ms() - run.settings.history_days * DAY_MS if seen_ms is None else seen_ms - OVERLAP_MS
-    recent: dict[str, list[Any]] = {
-        key: value for key, value in fields.inner(state, "recent").items() if isinstance(value, list)
-    }
+    noted_marks = fields.inner(state, "recent").items()
+    recent = {key: mark for key, mark in noted_marks if isinstance(mark, list) and mark and isinstance(mark[0], int)}
+    # One paper dated years ahead must not hide all that are changed until then.
+    latest_ms = run.client.now_ms() + OVERLAP_MS
     listed = await _listed(run, since_ms)
     changed = [one for one in listed if recent.get(one[1]) != _mark(one)]
     newest_ms = seen_ms if seen_ms is not None else since_ms
@@ -58,12 +59,12 @@ async def requisitions(run: Run) -> AsyncIterator[Batch]:
         for one in changed[at : at + PIECE]:
             records.append(await _requisition_or_why(run, one[1], one[2]))
             recent[one[1]] = _mark(one)
-            newest_ms = max(newest_ms, one[0])
+            newest_ms = max(newest_ms, min(one[0], latest_ms))
         # In the order of their changes, so that an interrupted run goes on behind what was handed over.
-        progress = {"seen": newest_ms, "recent": _still_recent(recent, newest_ms), "read": state.get("read", 0)}
-        yield Batch(records, {"requisitions": dump(progress)})
-    done = {"seen": newest_ms, "recent": _still_recent(recent, newest_ms), "read": run.now_ms}
-    yield Batch((StreamRead("requisitions"),), {"requisitions": dump(done)})
+        noted = run.note(seen=newest_ms, recent=_still_recent(recent, newest_ms), read=state.get("read", 0))
+        yield Batch(records, {"requisitions": noted})
+    noted = run.note(seen=newest_ms, recent=_still_recent(recent, newest_ms), read=run.now_ms)
+    yield Batch((StreamRead("requisitions"),), {"requisitions": noted})
 
 
 async def _listed(run: Run, since_ms: int) -> list[tuple[int, str, Json]]:
@@ -77,7 +78,7 @@ async def _listed(run: Run, since_ms: int) -> list[tuple[int, str, Json]]:
         raw = await whole(run.client, run.pace, run.kit.clock, "/requisitions/search", moment, *place)
         for key, one in mapping.by_id(raw).items():
             program = fields.reference(one, "program")
-            if program in run.scope.programs or not program:
+            if run.scope.follows(program):
                 found[key] = (fields.time_ms(one, "modifiedDate") or since_ms, key, one)
     return sorted(found.values(), key=lambda one: one[:2])
 
@@ -87,7 +88,7 @@ def _mark(one: tuple[int, str, Json]) -> list[Any]:
 
 
 def _still_recent(recent: Mapping[str, list[Any]], newest_ms: int) -> dict[str, list[Any]]:
-    return {key: mark for key, mark in recent.items() if mark and mark[0] >= newest_ms - OVERLAP_MS}
+    return {key: mark for key, mark in recent.items() if mark[0] >= newest_ms - OVERLAP_MS}
 
 
 async def _requisition_or_why(run: Run, key: str, basic: Json) -> Requisition | Gone | Rejected:
@@ -170,9 +171,9 @@ async def shipments(run: Run) -> AsyncIterator[Batch]:
             if isinstance(record, Shipment):
                 status, changed = status or record.status, changed or record.version
             known[key] = [changed, status, run.now_ms]
-        yield Batch(records, {"shipments": dump({**state, "known": known})})
-    done = {"known": known, "read": run.now_ms, "all": run.now_ms if everything else state.get("all")}
-    yield Batch((StreamRead("shipments", troubles[0] if troubles else ""),), {"shipments": dump(done)})
+        yield Batch(records, {"shipments": run.note(**{**state, "known": known})})
+    noted = run.note(known=known, read=run.now_ms, all=run.now_ms if everything else state.get("all"))
+    yield Batch((StreamRead("shipments", troubles[0] if troubles else ""),), {"shipments": noted})
 
 
 def _is_news(run: Run, before: list[Any] | None, order: Json) -> bool:
@@ -198,7 +199,7 @@ async def _orders(run: Run, *, everything: bool) -> dict[str, Json]:
             is_open = fields.text(order, "status", 40) in OPEN_ORDERS
             is_old = (fields.time_ms(order, "createdDate") or oldest_ms) < oldest_ms
             program = fields.reference(order, "program")
-            if (is_open or not is_old) and (program in run.scope.programs or not program):
+            if (is_open or not is_old) and run.scope.follows(program):
                 found[key] = order
     return found
 

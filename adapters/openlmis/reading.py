@@ -37,8 +37,13 @@ class Run:
     now_ms: int
 
     def state(self, cursor: str) -> dict[str, Any]:
-        """What was noted in a cursor; an empty object for none, or for one that cannot be read."""
-        return load(self.cursors.get(cursor))
+        """What was noted in a cursor; an empty object for none, for one that cannot be read, or of another scope."""
+        state = load(self.cursors.get(cursor))
+        return {} if state.get("scope", self.scope.marker) != self.scope.marker else state
+
+    def note(self, **state: Any) -> str:
+        """The text of a cursor that counts for this scope alone: with another one the stream begins anew."""
+        return dump({**state, "scope": self.scope.marker})
 
     def is_due(self, cursor: str, every_ms: int) -> bool:
         """Whether a stream was last read so long ago; also where the clock was set back since."""

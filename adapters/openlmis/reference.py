@@ -25,13 +25,13 @@ UNCONDITIONAL_EVERY_MS = 7 * 24 * HOUR_MS
 
 async def programs(run: Run) -> AsyncIterator[Batch]:
     raw = await run.client.items("/programs")
-    for batch in _snapshot(run, "programs", "program", raw, "", mapping.program):
+    for batch in _snapshot(run, "programs", "program", raw, mapping.program):
         yield batch
 
 
 async def periods(run: Run) -> AsyncIterator[Batch]:
     raw = await whole(run.client, run.pace, run.kit.clock, "/processingPeriods")
-    for batch in _snapshot(run, "periods", "period", raw, "", mapping.period):
+    for batch in _snapshot(run, "periods", "period", raw, mapping.period):
         yield batch
 
 
@@ -40,8 +40,7 @@ async def facilities(run: Run) -> AsyncIterator[Batch]:
     if run.settings.facility_places:
         raw = [await _with_place(run, facility) for facility in raw]
     ours = run.scope.ours
-    marker = ",".join(sorted(ours))
-    for batch in _snapshot(run, "facilities", "facility", raw, marker, lambda item: mapping.facility(item, ours)):
+    for batch in _snapshot(run, "facilities", "facility", raw, lambda item: mapping.facility(item, ours)):
         yield batch
 
 
@@ -55,18 +54,18 @@ async def _with_place(run: Run, facility: object) -> object:
         return facility
 
 
-def _snapshot(
-    run: Run, stream: str, kind: Kind, raw: list[object], marker: str, make: Callable[[object], Any]
-) -> list[Batch]:
+def _snapshot(run: Run, stream: str, kind: Kind, raw: list[object], make: Callable[[object], Any]) -> list[Batch]:
     """The whole list, or only that it was read where it is the same as last time."""
-    state = {"read": run.now_ms, "hash": digest([*raw, marker])}
+    seen = digest(raw)
+    # Which facilities are ours is the scope's matter; the other lists are the same whatever we follow.
+    noted = run.note(read=run.now_ms, hash=seen) if kind == "facility" else dump({"read": run.now_ms, "hash": seen})
     records: list[Record] = []
-    if state["hash"] != run.state(stream).get("hash"):
+    if seen != run.state(stream).get("hash"):
         made, bad = read_all(raw, kind, make)
         records = [FullRead(kind, "", "begins"), *made, *bad]
         if not bad:  # what could not be read would be taken for gone
             records.append(FullRead(kind, "", "ends"))
-    return batches([*records, StreamRead(stream)], {stream: dump(state)})
+    return batches([*records, StreamRead(stream)], {stream: noted})
 
 
 async def items(run: Run) -> AsyncIterator[Batch]:

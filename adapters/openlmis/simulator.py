@@ -46,7 +46,14 @@ class _Server(uvicorn.Server):
 class OpenLmisServer:
     """One simulated server. :meth:`start` and :meth:`stop` keep the port, so that a test can restart it."""
 
-    def __init__(self, world: World, *, port: int = 0, certificate: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        port: int = 0,
+        certificate: tuple[str, str] | None = None,
+        largest_page: int | None = None,
+    ) -> None:
         self.world = world
         self.accounts = Accounts(world)
         self.requisitions = Requisitions(world)
@@ -54,6 +61,7 @@ class OpenLmisServer:
         self.life = Life(world, self.requisitions, self.goods)
         self.faults = Faults()
         self.api = Api(world, self.accounts, self.requisitions, self.goods)
+        self.api.largest_page = largest_page
         self.clock_ahead_ms = 0
         self._port = port
         self._certificate = certificate

@@ -30,6 +30,8 @@ class Api:
         self.requisitions = requisitions
         self.goods = goods
         self.version = "15.6.1"
+        self.largest_page: int | None = None
+        """The most that a page brings, whatever was asked for; set before the server starts."""
         self._listed: tuple[tuple[int, int], list[Json], str] = ((-1, -1), [], "")
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         """Method, path with query, headers of every request."""
@@ -72,7 +74,9 @@ class Api:
             Route("/api/referencedata", self._version, methods=["GET"]),
             *(Route(f"/api{path}", self._guarded(handler), methods=list(methods)) for path, methods, handler in table),
         ]
-        return Starlette(routes=routes)
+        app = Starlette(routes=routes)
+        app.state.largest_page = self.largest_page
+        return app
 
     def _guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -383,6 +387,8 @@ def page(request: Request, items: Sequence[Json], asked: Json | None = None) -> 
     """A page as the services cut it; size zero, missing or negative brings everything."""
     source = request.query_params if asked is None else asked
     size, number = int(source.get("size") or 0), int(source.get("page") or 0)
+    largest = request.app.state.largest_page
+    size = size if largest is None else min(size, largest)
     if size <= 0:
         size, number = max(len(items), 1), 0
     part = list(items[number * size : (number + 1) * size])

@@ -33,6 +33,8 @@ class Faults:
     method: str = ""
     left: int | None = None
     retry_after: str = "7"
+    refusal: str = '{"messageKey": "simulated.error.bad", "message": "It is not valid."}'
+    """The body of a 400."""
     cut_after: int = 20
     """Bytes of the body that arrive with ``cut``."""
     slow_s: float = 0.2
@@ -141,7 +143,7 @@ class FaultyApp:
             "empty": (200, "application/json", b""),
             "text": (200, "text/plain", b"it works"),
             "array_of_garbage": (200, "application/json", b'[null, 7, "x", [], {"id": 12}, {"id": ""}]'),
-            "400": (400, "application/json", b'{"messageKey": "simulated.error.bad", "message": "It is not valid."}'),
+            "400": (400, "application/json", self._faults.refusal.encode()),
             "403": (403, "application/json", b'{"messageKey": "simulated.error.right", "message": "Right missing."}'),
         }
         status, kind, body = bodies.get(fault) or (int(fault), "text/plain", b"")

@@ -9,7 +9,7 @@ from adapters.openlmis import mapping
 from adapters.openlmis.client import Refused
 from adapters.openlmis.fields import Json
 from adapters.openlmis.paging import parts
-from adapters.openlmis.reading import Run, batches, dump, read_all
+from adapters.openlmis.reading import Run, batches, read_all
 from adapters.records import Batch, Record
 from adapters.supply import FullRead, StockLine, StreamRead
 
@@ -61,7 +61,7 @@ async def _facility(run: Run, facility: str) -> AsyncIterator[Batch]:
             for batch in batches([*lines, *bad], {}):
                 yield batch
     ends: list[Record] = [] if bad_ones else [FullRead("stock_line", facility, "ends")]
-    yield Batch(ends, {f"stock:{facility}": dump({"read": run.now_ms})})
+    yield Batch(ends, {f"stock:{facility}": run.note(read=run.now_ms)})
 
 
 def _lines(facility: str, program: str, lots: Mapping[str, Json], summary: object) -> list[StockLine]:

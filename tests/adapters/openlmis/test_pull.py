@@ -158,6 +158,55 @@ async def test_figures_of_a_requisition_are_its_own() -> None:
         assert line.average_monthly_units == sent["averageConsumption"] / 2  # the period has two months
 
 
+async def test_a_facility_or_programme_that_is_followed_later_brings_its_older_papers() -> None:
+    async with running(small_world()) as server:
+        server.life.history(150)
+        world = server.world
+        memory = Memory()
+        clinic = world.clinics[0]
+        async with adapter_for(server, facilities=clinic["code"], programs="MAL") as adapter:
+            await pull(adapter, memory)
+        malaria = next(key for key, facts in world.rules.items() if facts.code == "MAL")
+        papers = world.requisitions.values()
+        assert set(memory.kept["requisition"]) == {
+            one["id"] for one in papers if one["facility"]["id"] == clinic["id"] and one["program"]["id"] == malaria
+        }
+        assert [key for key, one in memory.kept["facility"].items() if one.is_ours] == [clinic["id"]]
+        world.now_ms += MINUTE_MS
+        async with adapter_for(server) as adapter:
+            await pull(adapter, memory)
+        assert set(memory.kept["requisition"]) == set(world.requisitions)
+        assert set(memory.kept["shipment"]) == set(world.orders)
+        assert [key for key, one in memory.kept["facility"].items() if one.is_ours] == [world.store["id"]]
+
+
+async def test_what_was_saved_a_little_earlier_but_came_late_is_found() -> None:
+    """Another node of the server, or a long transaction: its change time lies before what was handed over."""
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        a_requisition(server)
+        memory = Memory()
+        await pull(adapter, memory)
+        late = a_requisition(server)
+        late["modifiedDate"] = moment(START_MS - 5 * MINUTE_MS)
+        server.world.now_ms += 11 * MINUTE_MS
+        assert await pull(adapter, memory) == 1
+        assert late["id"] in memory.kept["requisition"]
+
+
+async def test_a_paper_dated_years_ahead_hides_nothing_and_is_not_asked_for_at_every_run() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        a_requisition(server)["modifiedDate"] = "2099-01-01T00:00:00Z"
+        memory = Memory()
+        await pull(adapter, memory)
+        for _ in range(3):
+            server.world.now_ms += 30 * MINUTE_MS
+            raw = a_requisition(server)
+            server.api.seen.clear()
+            await pull(adapter, memory)
+            assert raw["id"] in memory.kept["requisition"]
+            assert len(asked(server, "/v2/requisitions/")) == 1
+
+
 # --- 304, pages, interruptions ---------------------------------------------------------------------------------------
 
 
@@ -244,6 +293,16 @@ def test_pages_follow_the_line() -> None:
     assert pace.fitting(80) == 0
     pace.took(0.2, full=False)
     assert pace.size == 25
+
+
+@pytest.mark.parametrize("largest", [7, 25, 30])
+async def test_a_server_that_cuts_its_pages_is_read_to_the_end(largest: int) -> None:
+    async with running(small_world(items=90), largest_page=largest) as server, adapter_for(server) as adapter:
+        memory = Memory()
+        await pull(adapter, memory)
+        assert set(memory.kept["item"]) == set(server.world.orderables)
+        assert memory.count("stock_line") > largest
+        assert memory.rejected == []
 
 
 async def test_a_page_that_never_comes_makes_the_next_one_smaller() -> None:

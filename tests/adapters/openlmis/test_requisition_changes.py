@@ -35,7 +35,7 @@ def puts(server: OpenLmisServer) -> list[Any]:
 async def test_a_requested_quantity_arrives_and_nothing_else_changes() -> None:
     async with running(small_world()) as server, adapter_for(server) as adapter:
         raw = a_requisition(server)
-        raw["extraData"] = {"countryField": {"kept": [1, "two"]}}
+        raw["extraData"] = {"countryField": {"kept": [1, "two", None]}}
         before = line_of(server, raw)
         seen: dict[str, Any] = {"requested_units": before["requestedQuantity"], "comment": ""}
         change: dict[str, Any] = {"requested_units": 480.0, "comment": "Rainy season"}
@@ -44,13 +44,22 @@ async def test_a_requested_quantity_arrives_and_nothing_else_changes() -> None:
         assert (after["requestedQuantity"], after["requestedQuantityExplanation"]) == (480, "Rainy season")
         kept = {k: v for k, v in before.items() if not k.startswith("requestedQuantity")}
         assert {k: v for k, v in after.items() if not k.startswith("requestedQuantity")} == kept
-        assert server.requisitions.get(raw["id"])["extraData"] == {"countryField": {"kept": [1, "two"]}}
+        assert server.requisitions.get(raw["id"])["extraData"] == {"countryField": {"kept": [1, "two", None]}}
         assert not receipt.was_applied_before
         record = receipt.records[0]
         assert isinstance(record, Requisition)
         assert record.version == server.requisitions.etag(raw["id"])
         assert record.lines is not None
         assert record.lines[0].requested_units == 480
+
+
+async def test_a_change_names_the_version_that_was_read() -> None:
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        raw = a_requisition(server)
+        etag = server.requisitions.etag(raw["id"])
+        await adapter.send(outgoing("requested", line_of(server, raw)["id"], {"requested_units": 3}, parent=raw["id"]))
+        sent = next(headers for method, _, headers in server.api.seen if method == "PUT")
+        assert sent["if-match"] == etag
 
 
 async def test_the_body_of_a_change_is_of_the_published_shape() -> None:
@@ -157,6 +166,21 @@ async def test_a_doubtful_line_that_was_applied_is_found_and_not_sent_again() ->
         again = await adapter.send(outgoing("requested", line["id"], change, seen, parent=raw["id"], doubtful=True))
         assert again.was_applied_before
         assert len(puts(server)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [('{"timestamp": 1, "status": 400, "error": "Bad Request"}', "Bad Request"), ("", "no reason given")],
+)
+async def test_a_refusal_without_words_is_still_a_refusal(body: str, words: str) -> None:
+    """A proxy or a framework that says only “bad request” will say so for ever."""
+    async with running(small_world()) as server, adapter_for(server) as adapter:
+        raw = a_requisition(server)
+        await adapter._client.ensure_signed_in()
+        server.faults.kind, server.faults.method, server.faults.refusal = "400", "PUT", body
+        change = outgoing("requested", line_of(server, raw)["id"], {"requested_units": 3}, parent=raw["id"])
+        with pytest.raises(RecordRejected, match=words):
+            await adapter.send(change)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
