@@ -78,7 +78,7 @@ class Demo:
         Raises DemoFailed when they end by themselves.
         """
         port = await asyncio.to_thread(free_port)
-        keep = ("--keep",) if self._keep else ()
+        keep = ("--keep",) if self._folder.is_kept else ()
         errors = self._session.paths.logs / "demo-peers.log"
         with errors.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
@@ -114,10 +114,11 @@ class Demo:
                 ports[added], until_ms = ready["settings"], int(ready["until_ms"])
         if not waiting:
             self.connected.set()
-            if not self._keep:  # a kept demo has lived through other days than these
+            if not self._folder.is_kept:  # a kept demo has lived through other days than these
                 await demo_fuel.write_history(services.catalogue, services.store, ports, until_ms)
+                await asyncio.to_thread(self._folder.note_whole)
 
-    async def wait_moving(self, store: Store, *, within_s: float = 60.0) -> None:
+    async def wait_moving(self, store: Store, *, within_s: float = 180.0) -> None:
         """Return once both peers are healthy and have brought most vehicles, for pictures worth looking at."""
         ends = time.monotonic() + within_s
         while time.monotonic() < ends:

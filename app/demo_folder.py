@@ -16,6 +16,8 @@ from app.store.locks import EngineLock
 
 GIVE_WAY_S = 8.0
 MARK = "demo.lock"
+WHOLE = "demo.whole"
+"""Stands in the folder once the days behind the demo are written; a demo that was ended before is begun anew."""
 _LOCKS = frozenset({MARK, "console.lock", "engine.lock"})
 
 
@@ -24,14 +26,21 @@ class DemoRefused(OperatorError):
 
 
 class DemoFolder:
-    """Held from :meth:`take` to :meth:`release`, or to the end of the process."""
+    """Held from :meth:`take` to :meth:`release`, or to the end of the process.
+
+    ``is_kept``: it holds the last demo's data, with the days behind it.
+    """
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._lock = FileLock(paths.data_dir / MARK, thread_local=False)
+        self.is_kept = False
 
     def take(self, *, keep: bool) -> None:
-        """Make the folder ready; with ``keep`` the last demo's data stays. Blocks. Raises DemoRefused, OSError."""
+        """Make the folder ready; with ``keep`` the last demo's data stays, where that demo was whole. Blocks.
+
+        Raises DemoRefused, OSError.
+        """
         self._paths.create()
         folder = self._paths.data_dir
         if not (folder / MARK).exists() and _holds_something(folder):
@@ -46,9 +55,14 @@ class DemoFolder:
                 f"A demo is running in {folder} already. Close it, or give this one an empty folder with --data-dir."
             ) from None
         end_left_over(self._paths)
-        if not keep:
+        self.is_kept = keep and (folder / WHOLE).exists()
+        if not self.is_kept:
             _empty(folder)
             self._paths.create()
+
+    def note_whole(self) -> None:
+        """The days behind the demo are written."""
+        (self._paths.data_dir / WHOLE).touch()
 
     def release(self) -> None:
         self._lock.release()

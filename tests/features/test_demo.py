@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.demo import NAMES, REAL_PORT, TRACKED
+from app.demo_folder import WHOLE
 from app.engine.facts import read_facts
 from app.integrations import list_integrations
 from app.paths import Paths
@@ -123,6 +124,7 @@ def test_both_sources_bring_positions_and_ctrl_c_leaves_nothing_behind(demo: Run
 def test_a_kept_demo_goes_on_after_a_kill(demo: RunningDemo) -> None:
     demo.wait_ready()
     wait_for(lambda: _has_both(demo.paths), 60)
+    wait_for((demo.paths.data_dir / WHOLE).exists, 90)
     demo.process.kill()
     demo.process.wait(10)
     wait_for(lambda: not demo.of_family("--peers"))

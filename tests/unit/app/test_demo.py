@@ -53,7 +53,19 @@ def test_the_folder_is_emptied_unless_it_is_kept(paths: Paths) -> None:
         folder = DemoFolder(paths)
         folder.take(keep=keep)
         assert paths.store_file.exists() is left
+        assert folder.is_kept is left
         assert paths.logs.is_dir()
+        paths.store_file.write_bytes(b"positions")
+        folder.note_whole()
+        folder.release()
+
+
+def test_a_demo_that_was_ended_before_its_past_was_written_is_begun_anew(paths: Paths) -> None:
+    for _ in range(2):
+        folder = DemoFolder(paths)
+        folder.take(keep=True)
+        assert not folder.is_kept
+        assert not paths.store_file.exists()
         paths.store_file.write_bytes(b"positions")
         folder.release()
 
