@@ -58,6 +58,7 @@ BUILT_IN: Mapping[str, str] = {
     "traccar": "adapters.traccar:TraccarAdapter",
     "gt02_tracker": "adapters.gt02_tracker:Gt02Adapter",
     "fuel_monitoring": "adapters.fuel_monitoring.adapter:FuelMonitoringAdapter",
+    "nhlmis": "adapters.nhlmis:NhlmisAdapter",
 }
 
 COMING_SOON: tuple[Entry, ...] = (
@@ -68,15 +69,6 @@ COMING_SOON: tuple[Entry, ...] = (
         category="supply_chain",
         icon="package",
         capabilities=("Stock synchronization", "Requisition management", "Shipment tracking", "Item catalog sync"),
-        coming_soon=True,
-    ),
-    Entry(
-        key="nhlmis",
-        name="NHLMIS",
-        description="Stock and consumption reports to Nigeria's national health logistics system.",
-        category="government",
-        icon="building-2",
-        capabilities=("Stock reporting", "Requisition sync", "Compliance tracking", "Consumption reports"),
         coming_soon=True,
     ),
     Entry(

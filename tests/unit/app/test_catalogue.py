@@ -48,7 +48,8 @@ def test_the_seven_systems_stand_in_the_platforms_order_and_all_load() -> None:
     entries = Catalogue.load(third_party=no_third_party).entries()
     assert tuple(entry.key for entry in entries) == DISPLAY_ORDER
     assert [entry.problem for entry in entries] == [None] * 7
-    assert [entry.key for entry in entries if not entry.coming_soon] == ["traccar", "gt02_tracker", "fuel_monitoring"]
+    ready = [entry.key for entry in entries if not entry.coming_soon]
+    assert ready == ["nhlmis", "traccar", "gt02_tracker", "fuel_monitoring"]
     for entry in entries:
         assert entry.category in CATEGORY_LABELS
         assert len(entry.capabilities) == 4
