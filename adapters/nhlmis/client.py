@@ -14,7 +14,7 @@ from adapters.base import Kit
 from adapters.connect import capital, parse_address
 from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady, SettingsInvalid
 from adapters.exchange import Reply, exchange, server_clock_ms, status_error
-from adapters.nhlmis import paths
+from adapters.nhlmis import fields, paths
 from adapters.nhlmis.profile import Profile, approval_code
 from adapters.nhlmis.profile_files import load_profile
 from adapters.nhlmis.requests import Wire
@@ -22,6 +22,8 @@ from adapters.nhlmis.settings import NhlmisSettings
 from adapters.reporting import BLANK, ExactRequest
 
 MOST_BYTES = 64_000_000
+SHORTEST_BLANKED = 8
+"""A shorter key may be part of any word of an answer."""
 _LIST_NAMES = ("orders", "results", "items", "data", "content", "records", "customers", "facilities")
 _OTHER_SERVICE = (
     "Check that the address leads to NHLMIS itself, and that no sign-in page or proxy answers in its place."
@@ -134,7 +136,7 @@ class NhlmisClient:
             raise BadReply(
                 f"{capital(self.peer)} sent something else than a list of records. Check “{key}” in the profile. "
                 f"{_OTHER_SERVICE}",
-                json.dumps(data)[:2000],
+                fields.sample(data),
             )
         return found
 
@@ -153,7 +155,7 @@ class NhlmisClient:
         status, name = reply.status, capital(self.peer)
         if status == 401 or (status == 403 and not writes and not reply.is_html):
             reason = "refused the API key" if status == 401 else "forbids this API key the request"
-            return AuthFailed(
+            return (AuthFailed if status == 401 else Forbidden)(
                 f"{name} {reason}. Ask the NHLMIS team whether it is still valid and bound to your stores, and check "
                 "“auth.header” and “auth.scheme” in the profile."
             )
@@ -177,6 +179,8 @@ class NhlmisClient:
         if (server_ms := server_clock_ms(reply.headers)) is not None:
             skew_ms = server_ms - self.kit.clock.now_ms()
             self.skew_ms = skew_ms if abs(skew_ms) > 2000 else 0  # the header counts whole seconds
+        if len(key) < SHORTEST_BLANKED:
+            return reply
         # A server that repeats the key must not bring it into a log or a sample.
         return replace(reply, body=reply.body.replace(key.encode(), BLANK.encode()))
 
@@ -188,6 +192,10 @@ class NhlmisClient:
         if not (key.isascii() and key.isprintable()):
             raise AuthFailed("The API key holds characters that no header takes. Copy it again from the NHLMIS team.")
         return key
+
+
+class Forbidden(AuthFailed):
+    """Answer 403 to a reading call: the key is known, but not for this."""
 
 
 class Missing(BadReply):

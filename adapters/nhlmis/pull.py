@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from adapters.connect import capital
-from adapters.errors import BadReply, RecordRejected
+from adapters.errors import BadReply, NotReady, RecordRejected
 from adapters.nhlmis import fields, paths
-from adapters.nhlmis.client import Missing, NhlmisClient
+from adapters.nhlmis.client import Forbidden, Missing, NhlmisClient
 from adapters.nhlmis.orders import items_of, order_id, people_of, read_customer, read_item, read_order
 from adapters.nhlmis.requests import order_request, orders_request, since_text
 from adapters.records import Batch, Record, Rejected
@@ -50,14 +50,12 @@ class Pull:
     def __init__(self, client: NhlmisClient) -> None:
         self._client = client
         self._profile = client.profile
-        self._knows_items = False
 
     async def run(self, cursors: Mapping[str, str]) -> AsyncIterator[Batch]:
         """The items first: they tell how large an ordered pack is."""
         at = self._profile.paths
-        if at.items and (not self._knows_items or self._is_due(cursors.get("items", ""))):
+        if at.items and (not self._client.pack_sizes or self._is_due(cursors.get("items", ""))):
             yield await self._whole_list("items", at.items, self._item)
-            self._knows_items = True
         if at.customers and self._is_due(cursors.get("customers", "")):
             yield await self._whole_list("customers", at.customers, self._customer)
         async for batch in self._orders(cursors):
@@ -161,7 +159,7 @@ class Pull:
 
     def _is_new(self, seen: dict[str, bytes], known: str, raw: object) -> bool:
         """Whether this order was not read in this run already, in this very form."""
-        digest = sha256(json_text(raw).encode("utf-8", "replace")).digest()
+        digest = sha256(fields.whole(raw).encode("utf-8", "replace")).digest()
         name = known or digest.hex()
         if seen.get(name) == digest:
             return False
@@ -179,7 +177,7 @@ class Pull:
                 if known:
                     again.ids[known] = None
                 if known not in again.told:
-                    rejected.append(Rejected(err.key, err.why, json_text(raw)[:2000]))
+                    rejected.append(Rejected(err.key, err.why, fields.sample(raw)))
                     again.unreadable += 1
                     again.nameless += not known
                 continue
@@ -215,7 +213,7 @@ class Pull:
         try:
             data = await self._client.read(self._client.wire.get(path, step=stream), f"paths.{stream}")
             raws = self._client.list_of(data, "", f"paths.{stream}")
-        except BadReply as err:
+        except (BadReply, NotReady, Forbidden) as err:  # a line that is down stops the orders behind it by itself
             return Batch((StreamRead(stream, err.why),))
         found: dict[str, Record] = {}
         rejected: list[Record] = []
@@ -224,7 +222,7 @@ class Pull:
                 one = read(raw)
                 found[one.peer_id] = one
             except RecordRejected as err:
-                rejected.append(Rejected(err.key, err.why, json_text(raw)[:2000]))
+                rejected.append(Rejected(err.key, err.why, fields.sample(raw)))
         return Batch((*found.values(), *rejected, StreamRead(stream)), {stream: f"t:{started_ms}"})
 
     def _item(self, raw: object) -> Item:

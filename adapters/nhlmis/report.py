@@ -8,12 +8,12 @@ from adapters.base import Kit, Settings
 from adapters.errors import SettingsInvalid
 from adapters.nhlmis.client import NhlmisClient, code_of, is_approved, load_wire, require_approval
 from adapters.nhlmis.orders import read_order
-from adapters.nhlmis.profile_files import described, differences, load_profile, read_profile
+from adapters.nhlmis.profile_files import described, differences, load_profile, profile_text, read_profile
 from adapters.nhlmis.requests import shipment_request
 from adapters.nhlmis.settings import NhlmisSettings
 from adapters.nhlmis.shipments import fetch_order
 from adapters.nhlmis.stock import run_stores, split_reportable, stock_requests
-from adapters.reporting import ExactRequest, Plan, Progress, RunResult, Shipped, StockRow
+from adapters.reporting import ExactRequest, Plan, Progress, RunResult, Shipped, StockRow, StockSchedule
 from adapters.supply import Requisition
 
 
@@ -46,6 +46,18 @@ class NhlmisReporter:
         """Packs whose size only the list of items tells stay packs here; the next polling brings the units."""
         client = NhlmisClient(_ours(settings), kit)
         return read_order(client.profile, await fetch_order(client, order_id), client.pack_sizes)
+
+    def schedule(self, settings: Settings) -> StockSchedule:
+        ours = _ours(settings)
+        profile = load_profile(ours.profile)
+        every_days = ours.stock_every_days or profile.schedule.stock_every_days
+        return StockSchedule(every_days, ours.stock_at or profile.schedule.stock_at, profile.limits.attempts)
+
+    def profile_text(self, settings: Settings) -> str:
+        return profile_text(load_profile(_ours(settings).profile))
+
+    def check_profile(self, text: str) -> str:
+        return profile_text(read_profile(text))
 
     def describe_profile(self, settings: Settings) -> Sequence[tuple[str, str]]:
         return described(load_profile(_ours(settings).profile))

@@ -100,7 +100,7 @@ async def _read(client: NhlmisClient, wanted: str) -> Any:
         raise BadReply(
             f"{capital(client.peer)} sent something else than order {wanted}. Check “paths.order” and "
             "“fields.order.id” in the profile.",
-            json.dumps(raw)[:2000],
+            fields.sample(raw),
         )
     return found
 

@@ -112,9 +112,9 @@ class Sent:
 
 
 class StockSender:
-    """Sends one store's stock. ``after`` is called after each call that was answered or failed."""
+    """Sends one store's stock. ``after`` is called after each call, with whether it was answered."""
 
-    def __init__(self, client: NhlmisClient, after: Callable[[ExactRequest], None] = lambda _: None) -> None:
+    def __init__(self, client: NhlmisClient, after: Callable[[ExactRequest, bool], None] = lambda *_: None) -> None:
         self._client = client
         self._after = after
 
@@ -141,7 +141,7 @@ class StockSender:
                 await self._call(request, sent)
             except (AuthFailed, NotReady, BadReply) as err:
                 sent.error = err
-            self._after(request)
+            self._after(request, sent.error is None)
             if sent.error is not None or (stop_at_refusal and not sent.is_good):
                 break
         return sent
@@ -225,11 +225,12 @@ async def run_stores(
     total = sum(len(stock_requests(client.wire, store, rows)) for store, rows in good.items())
     done = 0
 
-    def after(request: ExactRequest) -> None:
+    def after(request: ExactRequest, answered: bool) -> None:
         nonlocal done
         done += 1
-        step = "batches" if request.step == "batches" else "stock counts"
-        detail = f"Sent {step} of {request.store}: {_lines(len(request.records))}."
+        what = "batches" if request.step == "batches" else "stock counts"
+        came = "was answered" if answered else "got no usable answer"
+        detail = f"The call with {what} of {request.store} ({_lines(len(request.records))}) {came}."
         progress(Progress(request.store, request.step, done, total, detail))
 
     sender = StockSender(client, after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,21 @@ async def test_items_and_customers_are_read_once_a_day_where_the_profile_has_the
     assert lines[0].requested_units == order.lines[0].packs * order.lines[0].product.pack_size
 
 
+@pytest.mark.parametrize("kind", ["403", "404", "500", "html"])
+async def test_a_list_that_this_key_may_not_read_stops_no_orders(kind: Any, tmp_path: Path) -> None:
+    memory = Memory()
+    async with running(world(3), profile(paths={"items": "/items"})) as server:
+        server.faults.kind, server.faults.path = kind, "/v1/items"
+        with profile_file(server, tmp_path) as file:
+            async with adapter_for(server, profile=file) as adapter:
+                await pull(adapter, memory)
+    trouble = memory.records[StreamRead, "items"]
+    assert isinstance(trouble, StreamRead)
+    assert trouble.trouble.endswith(".")
+    assert "items" not in memory.cursors
+    assert len(memory.orders) == 3
+
+
 async def test_renamed_fields_are_told_record_by_record() -> None:
     memory = Memory()
     async with running(world(3)) as server, adapter_for(server) as adapter:
@@ -279,6 +295,29 @@ async def test_one_bad_order_holds_up_nobody_and_comes_when_it_is_right() -> Non
         asked = len(server.api.seen)
         await pull(adapter, memory)
         assert [seen.target for seen in server.api.seen[asked:] if bad.id in seen.target] == []
+
+
+ABSURD = rb'[{"id": "o-1", "customerCode": "C\ud800", "lines": [{"itemCode": "AL", "quantity": 1e999}]}, {"id": 1e999}]'
+
+
+async def test_numbers_and_characters_beyond_every_reason_are_set_aside(tmp_path: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(ABSURD) + ABSURD)
+        await writer.drain()
+        writer.close()
+
+    file = tmp_path / "profile.json"
+    file.write_text('{"orders": {"paging": "none"}}', encoding="utf-8")
+    memory = Memory()
+    served = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with served, running(world(0)) as server:
+        port = served.sockets[0].getsockname()[1]
+        async with adapter_for(server, port=port, profile=str(file)) as adapter:
+            await pull(adapter, memory)
+    assert [one.key for one in memory.rejected] == ["order o-1", "an order"]
+    for one in memory.rejected:
+        assert one.sample.encode()
 
 
 FAULTS: dict[str, tuple[type[Exception], str]] = {

@@ -18,7 +18,7 @@ from adapters.nhlmis.simulator import KEY, NhlmisServer, running
 from adapters.nhlmis.simulator_api import AnswerStyle
 from adapters.nhlmis.simulator_world import PRODUCTS, STORES
 from adapters.nhlmis.stock import split_reportable
-from adapters.reporting import BLANK, Progress, RunResult, StockRow
+from adapters.reporting import BLANK, Progress, RunResult, StockRow, StockSchedule
 from app.catalogue import Catalogue
 from app.integrations.settings import validate
 from tests.adapters.nhlmis.support import START_MS, kit_for, profile, profile_file, rows, settings_for, world
@@ -295,6 +295,16 @@ def test_the_catalogue_leads_to_the_reporter_and_the_profile_in_words() -> None:
     assert reporter.compare_profiles("{}", '{"name": "Kano"}') == ["“name” changes from “Default” to “Kano”."]
     with pytest.raises(SettingsInvalid):
         reporter.compare_profiles("{}", "[]")
+    assert reporter.check_profile("{}") == reporter.profile_text(settings)
+    with pytest.raises(SettingsInvalid, match=r"auth\.scheme"):
+        reporter.check_profile('{"auth": {"scheme": 7}}')
+    assert reporter.schedule(settings) == StockSchedule(1, "20:00", 5)
+
+
+async def test_the_settings_have_the_last_word_on_the_schedule() -> None:
+    async with running(world(0)) as server:
+        settings = settings_for(server, stock_every_days=7, stock_at="06:30")
+    assert REPORTER.schedule(settings) == StockSchedule(7, "06:30", 5)
 
 
 async def test_one_order_is_fetched_on_request() -> None:

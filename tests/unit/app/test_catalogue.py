@@ -191,3 +191,10 @@ def test_a_fresh_process_finds_an_installed_package(installed: Path) -> None:
 
 async def _run(awaitable: Any) -> None:
     await awaitable
+
+
+def test_reports_are_taken_by_those_that_say_so_alone() -> None:
+    catalogue = Catalogue.load(third_party=no_third_party)
+    assert catalogue.reporter("nhlmis") is not None
+    with pytest.raises(Unsupported, match="Traccar GPS Server takes no reports"):
+        catalogue.reporter("traccar")
