@@ -317,9 +317,13 @@ class Stock(Part):
 
 
 class Shipments(Part):
-    """``key_header``: a header that carries the change's own UUID, so that a repeated call is known; empty: none."""
+    """``key_header``: a header that carries the change's own UUID, so that a repeated call is known; empty: none.
+
+    ``accepted_when``: "answered" takes any success for an acceptance; "shown" only an order that shows the shipment.
+    """
 
     key_header: HeaderName = ""
+    accepted_when: Literal["answered", "shown"] = "answered"
 
 
 class Answers(Part):

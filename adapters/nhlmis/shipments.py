@@ -40,8 +40,12 @@ async def send_shipment(client: NhlmisClient, outgoing: Outgoing) -> Receipt:
         raise RecordRejected(name, f"The {name} cannot be written: {err}") from err
     reply = await client.send(request)
     _raise_refusal(client, reply, shipped, name)
-    answer = f"{capital(client.peer)} accepted {name}."
-    return Receipt(answer, await _read_back(client, reply, shipped.order_id))
+    raw = await _read_back(client, reply, shipped.order_id)
+    is_shown = raw is not None and has_shipment(client.profile, raw, shipped.number)
+    if not is_shown and client.profile.shipments.accepted_when == "shown":
+        raise _not_shown(client, name)
+    told = "" if is_shown else " The order does not show it yet."
+    return Receipt(f"{capital(client.peer)} accepted {name}.{told}", [] if raw is None else _records(client, raw))
 
 
 async def fetch_order(client: NhlmisClient, wanted: str) -> Any:
@@ -140,16 +144,31 @@ def _echoed(client: NhlmisClient, reply: Reply, wanted: str) -> object:
     return found if found is not None and order_id(client.profile, found) == wanted else None
 
 
-async def _read_back(client: NhlmisClient, reply: Reply, wanted: str) -> list[Record]:
-    """The order after the change. It is accepted already, so that a failing line here fails nothing."""
+async def _read_back(client: NhlmisClient, reply: Reply, wanted: str) -> object:
+    """The order after the change, from the answer where that holds it; None where it cannot be read now.
+
+    Where the answer alone decides, it is accepted already: a failing line here fails nothing.
+    """
     raw = _echoed(client, reply, wanted)
-    if raw is None:
-        try:
-            raw = await _read(client, wanted)
-        except AdapterError as err:  # whatever it is, the next polling brings the order
-            client.kit.log.debug("Order %s was not read back: %s", wanted, err)
-            return []
-    return _records(client, raw)
+    if raw is not None:
+        return raw
+    try:
+        return await _read(client, wanted)
+    except AdapterError as err:
+        if client.profile.shipments.accepted_when == "shown":
+            err.is_doubtful = True
+            raise
+        client.kit.log.debug("Order %s was not read back: %s", wanted, err)
+        return None
+
+
+def _not_shown(client: NhlmisClient, name: str) -> BadReply:
+    lost = BadReply(
+        f"{capital(client.peer)} answered {name} with a success, but the order does not show it. It is looked for and "
+        "sent again by itself; if this lasts, check “fields.order.shipments” in the profile."
+    )
+    lost.is_doubtful = True
+    return lost
 
 
 def _records(client: NhlmisClient, raw: object) -> list[Record]:

@@ -189,6 +189,29 @@ async def test_an_answer_without_the_order_is_an_acceptance_and_the_order_is_rea
     assert again.records
 
 
+async def test_a_success_that_the_order_does_not_show_is_none_where_the_profile_says_so(tmp_path: Path) -> None:
+    made = world(1)
+    (order,) = made.orders.values()
+    async with running(made, profile(shipments={"accepted_when": "shown"})) as server:
+        with profile_file(server, tmp_path) as file:
+            async with adapter_for(server, profile=file) as adapter:
+                server.faults.kind, server.faults.method, server.faults.left = "text", "PATCH", 1
+                receipt, failures = await until_accepted(adapter, shipped_for(order))
+        assert [(type(one), one.is_doubtful) for one in failures] == [(BadReply, True)]
+        assert "the order does not show it" in failures[0].why
+        assert receipt.answer.endswith(f"accepted shipment SH-1042 for order {order.id}.")
+    assert len(order.shipments) == 1
+
+
+async def test_a_success_that_the_order_does_not_show_is_said() -> None:
+    made = world(1)
+    (order,) = made.orders.values()
+    async with running(made) as server, adapter_for(server) as adapter:
+        server.faults.kind, server.faults.method = "empty", "PATCH"
+        receipt = await adapter.send(outgoing_for(shipped_for(order)))
+    assert receipt.answer.endswith("The order does not show it yet.")
+
+
 def spoil_item(order: Any, server: NhlmisServer) -> Shipped:
     lines = (ShippedLine("AL-XX", 3, 6, "B"), *shipped_for(order).lines)
     return Shipped(order.id, "SH-1", 1_790_000_000_000, None, lines)
