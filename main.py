@@ -451,6 +451,7 @@ def pages() -> Sequence[PageSpec]:
             ("trackers", tr("Trackers"), "satellite-dish", "widgets.trackers.page:TrackersPage"),
             ("fuel", tr("Fuel"), "fuel", "widgets.fuel.page:FuelPage"),
             ("workbench", tr("Workbench"), "wrench", "widgets.workbench.page:WorkbenchPage"),
+            ("supply", tr("Supply"), "package", "widgets.supply.page:SupplyPage"),
             ("alarms", tr("Alarms"), "shield-alert", "widgets.alarms.page:AlarmsPage"),
             ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),
             ("settings", tr("Settings"), "settings", "widgets.settings.page:SettingsPage"),

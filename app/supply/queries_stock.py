@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
+from app.clock import utc_now
 from app.store.tables import FacilityRow, Integration, ItemRow, ProgramRow, StockLineRow
 from app.supply.ages import UNREAD, Age, data_ages
 from app.supply.filters import Expiry, Horizon, Place, SupplyFilter
@@ -70,6 +71,14 @@ def page_of_stock(
     rows, further = rows_after(connection, _lines(wanted, horizon, item), line.key, column, after, limit)
     ages = data_ages(connection, "stock")
     return [_listing(row, ages.get(row.integration_id, UNREAD)) for row in rows], further
+
+
+def find_stock(connection: Connection, line_id: str) -> StockListing | None:
+    """One stock line as it is now, by its id."""
+    today = Horizon(utc_now().date())
+    query = _lines(SupplyFilter(includes_gone=True), today, None).where(StockLineRow.id == line_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _listing(row, data_ages(connection, "stock").get(row.integration_id, UNREAD))
 
 
 def count_stock(connection: Connection, wanted: SupplyFilter, horizon: Horizon) -> int:
