@@ -121,7 +121,7 @@ def _lines(wanted: SupplyFilter, horizon: Horizon, item: Place | None) -> Select
         .where(*holds_words(wanted.words, (ItemRow.name, ItemRow.code, line.batch, FacilityRow.name, line.location)))
     )
     if not wanted.includes_gone:
-        query = query.where(line.gone_at.is_(None))
+        query = query.where(line.gone_at.is_(None), Integration.removed_at.is_(None))
     if wanted.integration_id is not None:
         query = query.where(line.integration_id == wanted.integration_id)
     if wanted.facility is not None:

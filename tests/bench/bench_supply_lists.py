@@ -20,8 +20,8 @@ from app.store.store import Store
 from app.store.tables import StockLineRow
 from app.supply.filters import Horizon, Levels, Place, SupplyFilter
 from app.supply.merge import SupplyMerge
-from app.supply.queries_items import page_of_items
-from app.supply.queries_stock import page_of_stock
+from app.supply.queries_items import count_items, page_of_items
+from app.supply.queries_stock import count_stock, page_of_stock
 from tests.bench.common import built_store, report, timed_ms
 from tests.helpers.fleet import T0_MS, add_integration
 from tests.helpers.stores import make_store
@@ -61,6 +61,8 @@ def measure(connection: Connection) -> None:
     _report("items by name: the next page", lambda: items(everything, after=after))
     _report("items, a word that many hold", lambda: items(SupplyFilter(words=("amoxicillin",))))
     _report("items of one facility", lambda: items(SupplyFilter(facility=Place("msupply-1", "st-7"))))
+    _report("counting stock lines", lambda: count_stock(connection, everything, HORIZON))
+    _report("counting items", lambda: count_items(connection, everything, HORIZON, LEVELS))
     _report("items, a word that none holds", lambda: items(SupplyFilter(words=("xyzzy",))), target="")
     _report("items by months of stock, all summed up", lambda: items(everything, sort="months"), target="")
 

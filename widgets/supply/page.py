@@ -272,7 +272,8 @@ class SupplyPage(Page):
     def _close_panel(self) -> None:
         self.panel.hide()
         self.panel.close_panel()
-        self.front.table.view.clearSelection()
+        for one in self.lists.values():
+            one.table.view.clearSelection()
 
     def _on_ticked(self) -> None:
         if self.isVisible():

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
-from app.store.tables import FacilityRow, ItemRow, RequisitionRow, ShipmentRow
+from app.store.tables import FacilityRow, Integration, ItemRow, RequisitionRow, ShipmentRow
 from resources.i18n import tr
 from widgets.command_palette import Command
 from widgets.context import ConsoleContext
@@ -44,23 +44,26 @@ def _find(connection: Connection, typed: str) -> list[Found]:
         (RequisitionRow, "requisitions", tr("Requisition {number}"), "clipboard-list"),
         (ShipmentRow, "shipments", tr("Shipment {number}"), "truck"),
     ):
-        query = select(paper.number, paper.id).where(
-            paper.gone_at.is_(None), paper.number.istartswith(typed, autoescape=True)
-        )
+        query = _known(select(paper.number, paper.id), paper).where(paper.number.istartswith(typed, autoescape=True))
         for number, record_id in connection.execute(query.order_by(paper.number, paper.key).limit(MOST)):
             arguments = {"tab": tab, "text": number, "id": record_id}
             found.append(Found(word.format(number=number), tr("Supply"), icon, arguments))
     facility = FacilityRow
     holds = or_(facility.name.icontains(typed, autoescape=True), facility.code == typed)
-    places = select(facility.name, facility.integration_id, facility.peer_id).where(
-        facility.is_ours, facility.gone_at.is_(None), holds
-    )
+    places = select(facility.name, facility.integration_id, facility.peer_id)
+    places = _known(places, facility).where(facility.is_ours, holds)
     for name, integration_id, peer_id in connection.execute(places.order_by(facility.name).limit(MOST)):
         place: dict[str, Any] = {"tab": "stock", "facility": (integration_id, peer_id)}
         found.append(Found(name, tr("Stock of this facility"), "building-2", place))
     item = ItemRow
     holds = or_(item.name.icontains(typed, autoescape=True), item.code.istartswith(typed, autoescape=True))
-    items = select(item.name, item.code, item.id).where(item.gone_at.is_(None), holds)
+    items = _known(select(item.name, item.code, item.id), item).where(holds)
     for name, code, record_id in connection.execute(items.order_by(item.name, item.key).limit(MOST)):
         found.append(Found(name, code, "package", {"tab": "items", "text": code or name, "id": record_id}))
     return found
+
+
+def _known(query: Any, table: Any) -> Any:
+    """What the lists show: of integrations that are there, and not gone."""
+    joined = query.join(Integration, Integration.id == table.integration_id)
+    return joined.where(table.gone_at.is_(None), Integration.removed_at.is_(None))

@@ -151,11 +151,10 @@ class StoreList(QWidget, Generic[R]):
         self._show_found()
 
     async def _read_on(self) -> None:
-        if self._after is None:
-            return
-        rows, self._total = await self._read(self._after, PAGE_ROWS)
-        self.model.merge(rows)
-        self._show_found()
+        while self._after is not None and self._is_near_end():  # who scrolls on meanwhile is not kept waiting
+            rows, self._total = await self._read(self._after, PAGE_ROWS)
+            self.model.merge(rows)
+            self._show_found()
 
     async def _read(self, after: After | None, limit: int) -> tuple[Sequence[R], int]:
         sort, descending = self.model.order or self.kind.first_sort

@@ -120,6 +120,7 @@ async def test_scrolling_down_reads_on(desk: SupplyDesk, monkeypatch: pytest.Mon
     await until(lambda: page.front.summary.text() == "60 of 213, others follow on scrolling")
     bar = page.front.table.view.verticalScrollBar()
     for shown in (120, 180, 213):
+        await until(lambda: bar.value() < bar.maximum())
         bar.setValue(bar.maximum())
         await until(partial(_has_rows, desk, shown))
     assert page.front.summary.text() == "213 items"
