@@ -323,14 +323,14 @@ class Console:
         from dialogs.about import AboutDialog
         from dialogs.crash_report import CrashReportDialog
         from dialogs.shortcuts_help import ShortcutsHelp
-        from widgets.palette_entries import fleet_entries
+        from widgets.palette_entries import store_entries
 
         window, context = self.window, self.context
         instance.raise_wanted.connect(window.bring_to_front)
         self.reporter.reported.connect(lambda report: CrashReportDialog(context, report, window).open())
         window.help_wanted.connect(lambda: ShortcutsHelp(context.theme, window).open())
         window.about_wanted.connect(lambda: AboutDialog(context.theme, version_lines(), window).open())
-        window.palette_box.add_provider(partial(fleet_entries, context))
+        window.palette_box.add_provider(partial(store_entries, context))
 
     def _begin(self) -> None:
         """Show the window, then start what it looks after: the first picture comes before everything else."""

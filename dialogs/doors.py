@@ -21,6 +21,7 @@ def pages() -> Sequence[PageSpec]:
             ("trackers", tr("Trackers"), "satellite-dish", "widgets.trackers.page:TrackersPage"),
             ("fuel", tr("Fuel"), "fuel", "widgets.fuel.page:FuelPage"),
             ("workbench", tr("Workbench"), "wrench", "widgets.workbench.page:WorkbenchPage"),
+            ("supply", tr("Supply"), "package", "widgets.supply.page:SupplyPage"),
             ("sync", tr("Sync"), "arrow-left-right", "widgets.sync.page:SyncPage"),
             ("alarms", tr("Alarms"), "shield-alert", "widgets.alarms.page:AlarmsPage"),
             ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),

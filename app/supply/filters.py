@@ -69,6 +69,7 @@ class SupplyFilter:
     """Every part that is set must hold; a list leaves alone what it has no column for.
 
     ``expiry`` is ``expired``, ``soon`` or "" (whatever). ``is_waiting``: only papers on which changes of ours wait.
+    ``includes_gone``: also what peers have no more, and what integrations told that were removed.
     ``since_ms`` and ``until_ms`` (exclusive) are about when a paper was made.
     """
 

@@ -68,7 +68,7 @@ def _choices(connection: Connection, table: Any, condition: Any) -> list[Choice]
     query = (
         select(*columns)
         .join(Integration, Integration.id == table.integration_id)
-        .where(condition, table.gone_at.is_(None))
+        .where(condition, table.gone_at.is_(None), Integration.removed_at.is_(None))
         .order_by(table.name, table.key)
         .limit(MOST_CHOICES)
     )

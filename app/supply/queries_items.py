@@ -120,7 +120,7 @@ def _items(wanted: SupplyFilter) -> Select[Any]:
     item = ItemRow
     query = _select_items().where(*holds_words(wanted.words, (item.name, item.code)))
     if not wanted.includes_gone:
-        query = query.where(item.gone_at.is_(None))
+        query = query.where(item.gone_at.is_(None), Integration.removed_at.is_(None))
     if wanted.integration_id is not None:
         query = query.where(item.integration_id == wanted.integration_id)
     if wanted.program is not None:

@@ -247,7 +247,7 @@ def _narrowed(
 ) -> Select[Any]:
     query = query.where(*holds_words(wanted.words, searched))
     if not wanted.includes_gone:
-        query = query.where(paper.gone_at.is_(None))
+        query = query.where(paper.gone_at.is_(None), Integration.removed_at.is_(None))
     if wanted.integration_id is not None:
         query = query.where(paper.integration_id == wanted.integration_id)
     if wanted.facility is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
+from app.clock import utc_now
 from app.store.tables import FacilityRow, Integration, ItemRow, ProgramRow, StockLineRow
 from app.supply.ages import UNREAD, Age, data_ages
 from app.supply.filters import Expiry, Horizon, Place, SupplyFilter
@@ -72,6 +73,14 @@ def page_of_stock(
     return [_listing(row, ages.get(row.integration_id, UNREAD)) for row in rows], further
 
 
+def find_stock(connection: Connection, line_id: str) -> StockListing | None:
+    """One stock line as it is now, by its id."""
+    today = Horizon(utc_now().date())
+    query = _lines(SupplyFilter(includes_gone=True), today, None).where(StockLineRow.id == line_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _listing(row, data_ages(connection, "stock").get(row.integration_id, UNREAD))
+
+
 def count_stock(connection: Connection, wanted: SupplyFilter, horizon: Horizon) -> int:
     """How many stock lines a filter finds, at most ``COUNT_STOPS``."""
     return count_up_to(connection, _lines(wanted, horizon, None))
@@ -112,7 +121,7 @@ def _lines(wanted: SupplyFilter, horizon: Horizon, item: Place | None) -> Select
         .where(*holds_words(wanted.words, (ItemRow.name, ItemRow.code, line.batch, FacilityRow.name, line.location)))
     )
     if not wanted.includes_gone:
-        query = query.where(line.gone_at.is_(None))
+        query = query.where(line.gone_at.is_(None), Integration.removed_at.is_(None))
     if wanted.integration_id is not None:
         query = query.where(line.integration_id == wanted.integration_id)
     if wanted.facility is not None:

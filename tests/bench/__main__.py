@@ -23,6 +23,7 @@ BENCHES = {
     "fuel": "tests.bench.bench_fuel:run",
     "fuel_ports": "tests.bench.bench_fuel_ports:run",
     "supply": "tests.bench.bench_supply:run",
+    "supply_lists": "tests.bench.bench_supply_lists:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
 }
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, update
 from adapters.supply import Gone, Period, Program, StreamRead
 from app.clock import from_ms
 from app.store.store import Store
-from app.store.tables import RequisitionLineRow, RequisitionRow, ShipmentRow, StreamState
+from app.store.tables import Integration, RequisitionLineRow, RequisitionRow, ShipmentRow, StreamState
 from app.supply import queries_items, queries_papers, queries_stock
 from app.supply.ages import data_ages
 from app.supply.filters import Expiry, Horizon, Levels, Place, StockClass, SupplyFilter, stock_class
@@ -183,6 +183,19 @@ def test_gone_records_are_left_out_unless_wanted(feed: SupplyFeed) -> None:
     assert [item.units for item in items(feed)] == [250.0, 50.0, 0.0]
     assert len(items(feed, SupplyFilter(includes_gone=True))) == 4
     assert len(stock(feed)) == 5
+
+
+def test_records_of_a_removed_integration_are_not_shown(feed: SupplyFeed) -> None:
+    a_site(feed)
+    papers(feed)
+    removed = update(Integration).where(Integration.id == "msupply-1").values(removed_at=from_ms(T0_MS))
+    feed.store.write(lambda connection: connection.execute(removed)).result()
+    assert items(feed) == []
+    assert stock(feed) == []
+    assert ask(feed, page_of_requisitions, ALL)[0] == []
+    assert ask(feed, page_of_shipments, ALL)[0] == []
+    choices = ask(feed, list_choices, ("msupply",))
+    assert (choices.facilities, choices.integrations) == ([], [])
 
 
 @pytest.mark.parametrize(

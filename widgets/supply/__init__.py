@@ -1,0 +1,1 @@
+"""The page Supply: items, stock, requisitions and shipments of every supply system."""
