@@ -33,12 +33,23 @@ REAL_PORT = 5022
 TRACKED = {"gt02_tracker": "Depot trackers", "traccar": "Traccar (demo server)"}
 """The peers that bring positions, by the key of the integration that they are for."""
 FUELLED = {f"{demo_fuel.KEY}:{protocol}": name for protocol, name in demo_fuel.NAMES.items()}
-NAMES = {**TRACKED, **FUELLED}
+SUPPLIED = {
+    "msupply": "mSupply (demo server)",
+    "openlmis": "OpenLMIS (demo server)",
+    "nhlmis": "NHLMIS (demo server)",
+}
+NAMES = {**TRACKED, **FUELLED, **SUPPLIED}
 """All peers, those at ports by the protocol that is spoken there too."""
 PLATES = (
     "ABJ-214-KT", "KAN-880-XB", "LAG-402-GF", "KAD-117-MD", "ENU-553-RC", "JOS-309-ST", "IBD-641-AX", "MKD-278-BQ",
     "YOL-190-HV", "SOK-735-DE", "CAL-426-PN", "OWE-858-JL", "AKR-361-ZW", "BAU-094-UC", "LKJ-672-YE", "MIN-585-TG",
 )  # fmt: skip
+SUPPLY_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "msupply": {"seed": 21, "arrival_every_s": 180.0, "receive_after_s": 300.0},
+    "openlmis": {"seed": 22, "interval_s": 60.0},
+    "nhlmis": {"seed": 23, "order_every_s": 240.0},
+}
+"""Supply systems in which something happens every few minutes."""
 LEFT_WAITING = 3
 """So many demo trackers stay in the inbox, as new ones do."""
 VEHICLES = 24
@@ -199,6 +210,8 @@ async def run_peers(
     async with asyncio.TaskGroup() as group:
         group.create_task(server(server_options, partial(ready, "traccar", plates={})))
         group.create_task(fleet(fleet_options, fleet_stands))
+        for key, options in SUPPLY_OPTIONS.items():
+            group.create_task(catalogue.simulator(key)(options, partial(ready, key, plates={})))
         group.create_task(sensors(sensor_options, sensors_stand))
 
 
