@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from sqlalchemy import Connection
 
 from adapters.records import Record, Rejected
@@ -214,7 +213,7 @@ class Batch:
             elif row.values is None:
                 row.is_gone = True
         told = [row for row in plan.rows.values() if _is_within(reading, kind, row)]
-        for row, has_come in zip(told, np.isin([row.key for row in told], came), strict=True):
+        for row, has_come in zip(told, reading.have_come([row.key for row in told], came), strict=True):
             row.is_gone = row.is_gone or not has_come
         self._note_loss(kind)
 
