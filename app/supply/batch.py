@@ -205,8 +205,6 @@ class Batch:
 
     def _play_missing(self, kind: KindOf, reading: Reading) -> None:
         """What did not come is gone. A row that this batch spoke of is judged by what the batch made of it."""
-        import numpy as np  # loaded where a reading ends, for the counting of a million keys
-
         plan, came = self._plans[kind.part.name], reading.came()
         for key in reading.missing(self._connection, self._integration_id, came, plan.unwritten()):
             row = plan.by_key.get(key)
@@ -215,7 +213,7 @@ class Batch:
             elif row.values is None:
                 row.is_gone = True
         told = [row for row in plan.rows.values() if _is_within(reading, kind, row)]
-        for row, has_come in zip(told, np.isin([row.key for row in told], came), strict=True):
+        for row, has_come in zip(told, reading.have_come([row.key for row in told], came), strict=True):
             row.is_gone = row.is_gone or not has_come
         self._note_loss(kind)
 

@@ -7,7 +7,7 @@ this process's alone: a reading that a restart interrupts is not known any more 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,13 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from app.supply.kinds import KindOf
 
-_PER_STEP = 10_000
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Keys = NDArray[np.int64]
+
+_PER_STEP = 10_000
 
 
 @dataclass(slots=True)
@@ -39,9 +39,15 @@ class Reading:
 
     def came(self) -> Keys:
         """The keys that came, each once."""
-        import numpy as np  # a gateway without such readings does without
+        import numpy as np  # a gateway without supply systems does without it
 
         return np.unique(np.frombuffer(self.seen, np.int64)) if self.seen else np.empty(0, np.int64)
+
+    def have_come(self, keys: Sequence[int], came: Keys) -> Sequence[bool]:
+        """For each of ``keys`` whether it came; ``came`` is :meth:`came`."""
+        import numpy as np
+
+        return [bool(one) for one in np.isin(np.array(keys, np.int64), came)]
 
     def missing(
         self, connection: Connection, integration_id: str, came: Keys, unwritten: Collection[int]
