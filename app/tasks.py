@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,14 +23,20 @@ class Tasks:
     def __init__(self, report: Reporter | None = None) -> None:
         self._report = report or _log_failure
         self._held: dict[asyncio.Task[Any], object] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that ran last
         self._closed = False
 
     def start(self, coroutine: Coroutine[Any, Any, T], *, name: str, owner: object) -> asyncio.Task[T]:
-        """Run a coroutine until it ends or its owner is cancelled. Raises RuntimeError after :meth:`close`."""
-        if self._closed:
+        """Run a coroutine until it ends or its owner is cancelled. Raises RuntimeError after :meth:`close`.
+
+        A window's event may be handled while the loop stands still: the task begins when it goes on.
+        """
+        with suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
+        if self._closed or self._loop is None or self._loop.is_closed():
             coroutine.close()
-            raise RuntimeError(f"{name} was started while the program is closing")
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+            raise RuntimeError(f"{name} was started while the program is {'closing' if self._closed else 'starting'}")
+        task = self._loop.create_task(coroutine, name=name)
         self._held[task] = owner
         task.add_done_callback(self._on_done)
         return task

@@ -111,3 +111,30 @@ async def test_a_task_that_ends_while_it_is_being_cancelled_does_not_hang_the_cl
     await asyncio.sleep(0)
     await tasks.close()
     assert len(tasks) == 0
+
+
+def test_a_task_that_is_started_while_the_loop_stands_still_begins_when_it_goes_on() -> None:
+    began: list[str] = []
+
+    async def work() -> None:
+        began.append("work")
+
+    tasks = Tasks()
+    with pytest.raises(RuntimeError, match="early was started while the program is starting"):
+        tasks.start(work(), name="early", owner="page")
+    with asyncio.Runner() as runner:
+        runner.run(_use(tasks))
+        task = tasks.start(work(), name="between", owner="page")
+        assert not began
+
+        async def join() -> None:
+            await task
+
+        runner.run(join())
+        assert began == ["work"]
+    with pytest.raises(RuntimeError, match="late was started"):
+        tasks.start(work(), name="late", owner="page")
+
+
+async def _use(tasks: Tasks) -> None:
+    await tasks.start(asyncio.sleep(0), name="first", owner="page")

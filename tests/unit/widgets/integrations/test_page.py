@@ -175,6 +175,7 @@ async def test_the_list_says_how_each_is_and_why(depot: Depot) -> None:
     why = "The connection to the Traccar server was refused: nothing listens there. Check the port."
     await depot.set_state(traccar, "retrying", why, next_try=now + timedelta(seconds=40), failures=4)
     await until(lambda: depot.page.overview is not None and depot.page.overview.healthy == 1)
+    await until(lambda: depot.page.current.items[traccar].pill.word == "Retrying")
     items = depot.page.current.items
     assert (items[gt02].pill.level, items[gt02].pill.word) == ("ok", "Healthy")
     assert items[gt02].why.text() == "Listening on 127.0.0.1:5022 (TCP)."
