@@ -42,6 +42,8 @@ class Pull:
         self.papers = Papers(client, self._lists, settings, self._snapshots.programs)
         self.stores: tuple[Store, ...] = ()
         """Every store of the account."""
+        self.followed: tuple[Store, ...] = ()
+        """Those of them that are read."""
         self.programs = self._snapshots.programs
         self.homes = self.papers.homes
         """In which store a paper was read, by its id."""
@@ -57,6 +59,10 @@ class Pull:
             raise AuthFailed(
                 f"{self._client.name} gives this account no store. Ask the mSupply administrator for access to one."
             )
+        self.followed = self._choose()
+        return self.followed
+
+    def _choose(self) -> tuple[Store, ...]:
         codes = self._settings.store_codes
         if not codes:
             return tuple(store for store in self.stores if not store.is_disabled)
