@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from adapters.base import Kit
-from adapters.errors import AuthFailed, BadReply, SettingsInvalid
+from adapters.errors import AuthFailed, BadReply, RecordRejected, SettingsInvalid
 from adapters.msupply import fields, mapping
 from adapters.msupply.client import CutOff, Forbidden, MSupplyClient, ServerFault
 from adapters.msupply.cursors import load
@@ -54,7 +54,10 @@ class Pull:
         raw = fields.nodes(fields.nested(data, "me"), "stores")
         if raw is None:
             raise BadReply(f"{self._client.name} does not tell the stores of this account.", repr(data)[:2000])
-        self.stores = tuple(mapping.store(node) for node in raw)
+        try:
+            self.stores = tuple(mapping.store(node) for node in raw)
+        except RecordRejected as err:
+            raise BadReply(f"{self._client.name} describes a store so that it cannot be read. {err.why}") from err
         if not self.stores:
             raise AuthFailed(
                 f"{self._client.name} gives this account no store. Ask the mSupply administrator for access to one."

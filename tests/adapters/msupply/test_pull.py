@@ -304,6 +304,28 @@ async def test_absurd_quantities_are_set_aside_one_by_one(field: str, value: flo
     assert memory.streams["stock"] == ""
 
 
+async def test_a_failing_server_in_one_stream_lets_the_others_go_on() -> None:
+    world = small_world()
+    async with running(world) as server, adapter_for(server) as adapter:
+        server.faults.kind, server.faults.operation = "internal_error", "query StockLines("
+        memory = Memory()
+        await pull(adapter, memory)
+        assert {name for name, trouble in memory.streams.items() if trouble} == {"stock"}
+        assert "database is locked" in memory.streams["stock"]
+        server.faults.operation = "query ItemsWithStats("
+        world.now_ms += 2 * HOUR_MS
+        await pull(adapter, memory)
+    assert memory.streams["stock"] == "", "the stock comes without its consumption"
+
+
+async def test_a_store_that_cannot_be_read_is_a_bad_reply() -> None:
+    world = small_world()
+    async with running(world) as server, adapter_for(server) as adapter:
+        world.central["nameId"] = ""
+        with pytest.raises(BadReply, match="describes a store"):
+            await pull(adapter, Memory())
+
+
 # -- the line
 
 
