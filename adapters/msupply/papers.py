@@ -173,9 +173,10 @@ class Papers:
             for moment in kind.moments:
                 async for batch in self._list(run, {moment: since}):
                     yield batch
-        for found in sorted(progress.open - run.seen)[:MOST_ASKED_SINGLY]:
+        left = sorted(progress.open - run.seen)
+        for found in left[:MOST_ASKED_SINGLY]:
             yield Batch(await self._look_for(run, found))
-        waiting = set(sorted(progress.open - run.seen)[MOST_ASKED_SINGLY:])
+        waiting = set(left[MOST_ASKED_SINGLY:])
         # Moments beyond the server's own clock are typed in by hand; they must not hide what is created meanwhile.
         newest = max((at for at in run.moments if at <= began_ms), default=progress.high_ms or began_ms - OVERLAP_MS)
         done = Progress(max(newest, progress.high_ms or 0), None, run.still_open | waiting)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from adapters.base import Kit
-from adapters.errors import AuthFailed, BadReply, SettingsInvalid
+from adapters.errors import AuthFailed, BadReply, RecordRejected, SettingsInvalid
 from adapters.msupply import fields, mapping
 from adapters.msupply.client import CutOff, Forbidden, MSupplyClient, ServerFault
 from adapters.msupply.cursors import load
@@ -42,6 +42,8 @@ class Pull:
         self.papers = Papers(client, self._lists, settings, self._snapshots.programs)
         self.stores: tuple[Store, ...] = ()
         """Every store of the account."""
+        self.followed: tuple[Store, ...] = ()
+        """Those of them that are read."""
         self.programs = self._snapshots.programs
         self.homes = self.papers.homes
         """In which store a paper was read, by its id."""
@@ -52,11 +54,18 @@ class Pull:
         raw = fields.nodes(fields.nested(data, "me"), "stores")
         if raw is None:
             raise BadReply(f"{self._client.name} does not tell the stores of this account.", repr(data)[:2000])
-        self.stores = tuple(mapping.store(node) for node in raw)
+        try:
+            self.stores = tuple(mapping.store(node) for node in raw)
+        except RecordRejected as err:
+            raise BadReply(f"{self._client.name} describes a store so that it cannot be read. {err.why}") from err
         if not self.stores:
             raise AuthFailed(
                 f"{self._client.name} gives this account no store. Ask the mSupply administrator for access to one."
             )
+        self.followed = self._choose()
+        return self.followed
+
+    def _choose(self) -> tuple[Store, ...]:
         codes = self._settings.store_codes
         if not codes:
             return tuple(store for store in self.stores if not store.is_disabled)

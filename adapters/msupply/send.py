@@ -129,7 +129,7 @@ class Writer:
     def _candidates(self, paper_id: str) -> list[Store]:
         home = self._pull.homes.get(paper_id)
         first = [home] if home is not None else []
-        return first + [store for store in self._pull.stores if store != home]
+        return first + [store for store in self._pull.followed if store != home]
 
     async def _find_in(self, store: Store, paper_id: str, outgoing: Outgoing) -> Found | None:
         if outgoing.record in ("requisition", "requisition_line"):

@@ -53,6 +53,8 @@ class Account:
     blocked_until_ms: int = 0
     has_site_access: bool = True
     central_sync_required: bool = False
+    forgets: bool = False
+    """Tokens are given out and not known afterwards."""
     sign_ins: int = 0
     """How often user name and password were tried, rightly or wrongly."""
     renewals: int = 0
@@ -75,7 +77,7 @@ class Account:
             raise forbidden(" or ".join(wanted), store_id)
 
     def holds(self, token: str, now_ms: int) -> bool:
-        return self._tokens.get(token, 0) > now_ms
+        return not self.forgets and self._tokens.get(token, 0) > now_ms
 
     def open(self, now_ms: int) -> tuple[str, str]:
         """A new token and a new refresh token."""

@@ -322,7 +322,7 @@ class GraphApi:
         self.account.require(store_id, "STOCK_LINE_QUERY")
         lines = list(self.world.stock[store_id].values())
         if (wanted or {}).get("hasPacksInStore"):
-            lines = [line for line in lines if line["totalNumberOfPacks"] > 0]
+            lines = [line for line in lines if line["totalNumberOfPacks"] != 0]
         return self._page(sorted(lines, key=lambda line: (line["expiryDate"], line["id"])), page, "StockLineConnector")
 
     def _stock_counts(self, _root: Any, _info: Any, store_id: str, days_till_expired: int = 30, **_: Any) -> Node:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from adapters.base import Clock
 from adapters.errors import BadReply, RecordRejected
 from adapters.msupply import fields, mapping
-from adapters.msupply.client import CutOff, Forbidden, MSupplyClient
+from adapters.msupply.client import CutOff, Forbidden, MSupplyClient, ServerFault
 from adapters.msupply.cursors import dump, load
 from adapters.msupply.mapping import Store
 from adapters.msupply.pages import Lists, Page
@@ -114,7 +114,7 @@ class Snapshots:
                     self._note_programs(page)
             except CutOff:
                 raise
-            except (Forbidden, BadReply):
+            except (Forbidden, BadReply, ServerFault):
                 return
 
     def _note_programs(self, page: Page) -> None:
@@ -196,7 +196,7 @@ class Snapshots:
                         found[told[0]] = told[1]
         except CutOff:
             raise
-        except (Forbidden, BadReply):
+        except (Forbidden, BadReply, ServerFault):
             return known
         self._monthly[store.id] = (self._clock.now_ms(), found)
         return found

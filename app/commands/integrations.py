@@ -184,6 +184,23 @@ def check(session: Session, integration_id: str, as_json: bool) -> None:
 @click.argument("integration_id", metavar="ID")
 @json_option
 @click.pass_obj
+def compare(session: Session, integration_id: str, as_json: bool) -> None:
+    """Every difference between what is sent and what the peer's interface offers; changes nothing."""
+    from app.integrations.comparing import compare_saved
+
+    with session.store() as store:
+        found = asyncio.run(compare_saved(_desk(session, store), integration_id, session.clock))
+    if not found and not as_json:
+        click.echo("The peer offers everything that is sent to it.")
+        return
+    rows = [{"operation": told.operation, "difference": told.what, "consequence": told.consequence} for told in found]
+    print_rows(rows, ["operation", "difference", "consequence"], as_json=as_json)
+
+
+@integrations.command()
+@click.argument("integration_id", metavar="ID")
+@json_option
+@click.pass_obj
 def sync(session: Session, integration_id: str, as_json: bool) -> None:
     """Ask the running engine for a run now, and wait for its end."""
     from app.engine.commands import SYNC, give_command, outcome_of
