@@ -24,6 +24,7 @@ from app.integrations.rows import Configured
 from app.store.changes import raise_topic
 from app.store.tables import OutboxItem
 from app.sync.conflicts import note_conflict
+from app.sync.records import KINDS
 from app.sync.rules import rule_for
 from app.sync.sending import Due, write_accepted, write_refused, write_waiting
 from app.sync.words import State
@@ -60,48 +61,69 @@ class AnswerWriter:
         self._ports = ports
 
     def write(self, connection: Connection, answers: Sequence[Answer]) -> None:
-        """Each by itself: an answer that our code cannot write must not cost the others theirs."""
+        """All of them; where our code cannot write one, each by itself, so that it costs no other its own."""
+        if not answers:
+            return
+        try:
+            try:
+                run_alone(connection, partial(self._write_all, connection, answers))
+            except TransactionGone:
+                raise
+            except Exception:  # noqa: BLE001 - the culprit is found below
+                self._ports.sink.forget()
+                self._write_one_by_one(connection, answers)
+        except TransactionGone as gone:
+            raise gone.cause from gone
+
+    def _write_one_by_one(self, connection: Connection, answers: Sequence[Answer]) -> None:
         for answer in answers:
             try:
-                run_alone(connection, partial(self._write_one, connection, answer))
-            except TransactionGone as gone:
-                raise gone.cause from gone
+                run_alone(connection, partial(self._write_all, connection, [answer]))
+            except TransactionGone:
+                raise
             except Exception:  # noqa: BLE001 - it belongs to this answer alone
                 self._ports.sink.forget()
                 _log.exception("the outcome of a change for %s could not be written", self._name)
                 defect = AdapterError("This program failed to write down what became of it. Report the log of today.")
                 self._write_other(connection, answer.due, defect, raise_topic(connection, "outbox"), is_doubtful=True)
 
-    def _write_one(self, connection: Connection, answer: Answer) -> None:
-        due, result = answer.due, answer.result
+    def _write_all(self, connection: Connection, answers: Sequence[Answer]) -> None:
+        """Each topic is raised once, first."""
         version = raise_topic(connection, "outbox")
-        state = connection.execute(select(OutboxItem.state).where(OutboxItem.seq == due.seq)).scalar_one_or_none()
-        if state != State.SENDING:  # written already: a commit went through whose answer was not waited for
-            return
+        accepted = {KINDS[one.due.record].topic for one in answers if isinstance(one.result, Receipt)}
+        versions = {topic: raise_topic(connection, topic) for topic in sorted(accepted)}
         now = from_ms(self._ports.clock.now_ms())
-        if isinstance(result, Receipt):
-            self._write_accepted(connection, due, result, now, version)
-        elif isinstance(result, RecordRejected):
-            write_refused(connection, due, result.why, self._id, now, version)
-            self._note(connection, due, "outbox_refused", f"{self._name} refused {due.subject}: {result.why}")
-        elif isinstance(result, Conflict):
-            self._write_conflict(connection, due, result, now)
-        else:
-            is_doubtful = not isinstance(result, AdapterError) or isinstance(result, BadReply) or result.is_doubtful
-            self._write_other(connection, due, result, version, is_doubtful=is_doubtful)
+        for answer in answers:
+            due, result = answer.due, answer.result
+            if isinstance(result, Receipt):
+                self._write_accepted(connection, due, result, now, (version, versions[KINDS[due.record].topic]))
+            elif isinstance(result, RecordRejected):
+                if write_refused(connection, due, result.why, self._id, now, version):
+                    self._note(connection, due, "outbox_refused", f"{self._name} refused {due.subject}: {result.why}")
+            elif isinstance(result, Conflict):
+                self._write_conflict(connection, due, result, now)
+            else:
+                is_doubtful = not isinstance(result, AdapterError) or isinstance(result, BadReply) or result.is_doubtful
+                self._write_other(connection, due, result, version, is_doubtful=is_doubtful)
 
-    def _write_accepted(self, connection: Connection, due: Due, receipt: Receipt, now: datetime, version: int) -> None:
+    def _write_accepted(
+        self, connection: Connection, due: Due, receipt: Receipt, now: datetime, versions: tuple[int, int]
+    ) -> None:
         answer = receipt.answer or "Accepted."
         if receipt.was_applied_before:
             answer = f"An earlier try had arrived: {answer}"
-        write_accepted(connection, due, answer, now, version)
+        if not write_accepted(connection, due, answer, now, *versions):
+            return
         if receipt.records:
             now_ms = self._ports.clock.now_ms()
             store_batches(self._ports.sink, connection, self._id, [Batch(tuple(receipt.records))], now_ms)
         self._note(connection, due, "outbox_accepted", f"{self._name} accepted {due.subject}: {answer}")
 
     def _write_conflict(self, connection: Connection, due: Due, error: Conflict, now: datetime) -> None:
-        item = connection.execute(select(OutboxItem.__table__).where(OutboxItem.seq == due.seq)).one()
+        mine = (OutboxItem.seq == due.seq) & (OutboxItem.state == State.SENDING)
+        item = connection.execute(select(OutboxItem.__table__).where(mine)).one_or_none()
+        if item is None:  # written already
+            return
         rule = rule_for(connection, self._ports.catalogue, self._id, due.outgoing.write, due.record)
         later = None
         if due.outgoing.tries >= PATIENT_TRIES:

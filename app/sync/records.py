@@ -103,8 +103,18 @@ def load_target(connection: Connection, kind_name: str, record_id: str) -> Targe
     return Target(kind, row, parent, _subject(connection, kind, row, parent))
 
 
-def refresh_pending(connection: Connection, kind_name: str, record_id: str) -> dict[str, JsonScalar]:
-    """Write a row's ``pending`` anew from what waits for it, in the order of the changes; returns it."""
+def refresh_pending(
+    connection: Connection,
+    kind_name: str,
+    record_id: str,
+    accepted: Mapping[str, JsonScalar] | None = None,
+    version: int | None = None,
+) -> dict[str, JsonScalar]:
+    """Write a row's ``pending`` anew from what waits for it, in the order of the changes; returns it.
+
+    What the peer has just ``accepted`` are its values from now on; the content hash is emptied then, so that the next
+    download writes the row whatever it brings. ``version`` is that of the kind's topic where it was raised already.
+    """
     kind = KINDS[kind_name]
     query = (
         select(OutboxItem.values)
@@ -114,25 +124,13 @@ def refresh_pending(connection: Connection, kind_name: str, record_id: str) -> d
     pending: dict[str, JsonScalar] = {}
     for values in connection.execute(query).scalars():
         pending |= values
-    version = raise_topic(connection, kind.topic)
+    version = raise_topic(connection, kind.topic) if version is None else version
     table = kind.table.__table__
-    connection.execute(
-        update(table).where(table.c.id == record_id).values(pending=pending or None, changed_version=version)
-    )
-    return pending
-
-
-def take_as_peers(connection: Connection, kind_name: str, record_id: str, values: Mapping[str, JsonScalar]) -> None:
-    """The peer has accepted these: they are its values now.
-
-    The content hash is emptied, so that the next download writes the row whatever it brings.
-    """
-    kind = KINDS[kind_name]
-    table = kind.table.__table__
-    known = {name: value for name, value in values.items() if name in table.c}
-    version = raise_topic(connection, kind.topic)
-    change = {**known, "content_hash": b"", "changed_version": version}
+    change: dict[str, Any] = {"pending": pending or None, "changed_version": version}
+    if accepted is not None:
+        change |= {name: value for name, value in accepted.items() if name in table.c} | {"content_hash": b""}
     connection.execute(update(table).where(table.c.id == record_id).values(change))
+    return pending
 
 
 def _as_dict(row: Any) -> dict[str, Any] | None:

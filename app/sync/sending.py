@@ -19,7 +19,7 @@ from app.security.redaction import redact_text
 from app.store.changes import raise_topic
 from app.store.tables import OutboxItem
 from app.sync.problems import judge_decisions
-from app.sync.records import refresh_pending, take_as_peers
+from app.sync.records import refresh_pending
 from app.sync.words import IN_THE_WAY, State
 
 PAGE = 200
@@ -81,23 +81,8 @@ def find_ready(connection: Connection, integration_id: str, now: datetime, floor
             ends.append(rows[-1].seq)
     end = min(ends, default=None)
     page = sorted(row for row in found if end is None or row.seq <= end)
-    heads = _heads(connection, {row.family for row in page})
+    heads = heads_of(connection, {row.family for row in page})
     return Ready(tuple(row.seq for row in page if heads.get(row.family) == row.seq), end)
-
-
-def next_of_family(connection: Connection, family: str, now: datetime) -> int | None:
-    """The item that stands first in a family, where it may be sent now."""
-    item = OutboxItem
-    query = (
-        select(item.seq, item.state, item.is_paused, item.next_try)
-        .where(item.family == family, item.state.in_(IN_THE_WAY))
-        .order_by(item.seq)
-        .limit(1)
-    )
-    head = connection.execute(query).one_or_none()
-    if head is None or head.state not in (State.WAITING, State.DOUBTFUL) or head.is_paused:
-        return None
-    return int(head.seq) if head.next_try is None or head.next_try <= now else None
 
 
 def next_due(connection: Connection, integration_id: str, now: datetime) -> datetime | None:
@@ -124,28 +109,35 @@ def wake_all(connection: Connection, integration_id: str) -> None:
 
 def mark_sending(connection: Connection, seqs: Sequence[int], now: datetime, version: int) -> list[Due]:
     """Mark these as with the peer; what is not due or not first in its family any more is left out."""
-    marked: list[Due] = []
-    for seq in seqs:
-        row = connection.execute(select(OutboxItem.__table__).where(OutboxItem.seq == seq)).one_or_none()
-        if row is None or next_of_family(connection, row.family, now) != seq:
-            continue
-        change = {"state": State.SENDING, "tries": row.tries + 1, "last_try": now, "next_try": None}
-        connection.execute(update(OutboxItem).where(OutboxItem.seq == seq).values(**change, changed_version=version))
-        marked.append(_due(row))
-    return marked
+    item = OutboxItem
+    due = or_(item.next_try.is_(None), item.next_try <= now)
+    open_ones = item.state.in_((State.WAITING, State.DOUBTFUL)) & item.is_paused.is_(False) & due
+    query = select(item.__table__).where(item.seq.in_(seqs), open_ones).order_by(item.seq)
+    rows = connection.execute(query).all()
+    heads = heads_of(connection, {row.family for row in rows})
+    rows = [row for row in rows if heads.get(row.family) == row.seq]
+    change = {"state": State.SENDING, "tries": item.tries + 1, "last_try": now, "next_try": None}
+    mine = item.seq.in_([row.seq for row in rows])
+    connection.execute(update(item).where(mine).values(**change, changed_version=version))
+    return [_due(row) for row in rows]
 
 
-def write_accepted(connection: Connection, due: Due, answer: str, now: datetime, version: int) -> None:
-    """The peer has it. Its values are the peer's from now on."""
-    _end(connection, due, {"state": State.ACCEPTED, "ended_at": now, "is_doubtful": False}, answer, version)
-    take_as_peers(connection, due.record, due.record_id, due.outgoing.values)
-    refresh_pending(connection, due.record, due.record_id)
+def write_accepted(
+    connection: Connection, due: Due, answer: str, now: datetime, version: int, record_version: int | None = None
+) -> bool:
+    """The peer has it: its values are the peer's from now on. False where this was written already."""
+    if not _end(connection, due, {"state": State.ACCEPTED, "ended_at": now, "is_doubtful": False}, answer, version):
+        return False
+    refresh_pending(connection, due.record, due.record_id, due.outgoing.values, record_version)
+    return True
 
 
-def write_refused(connection: Connection, due: Due, why: str, integration_id: str, now: datetime, version: int) -> None:
-    """The peer will not have it: somebody must decide."""
-    _end(connection, due, {"state": State.REFUSED, "is_doubtful": False}, why, version)
+def write_refused(connection: Connection, due: Due, why: str, integration_id: str, now: datetime, version: int) -> bool:
+    """The peer will not have it: somebody must decide. False where this was written already."""
+    if not _end(connection, due, {"state": State.REFUSED, "is_doubtful": False}, why, version):
+        return False
     judge_decisions(connection, integration_id, now)
+    return True
 
 
 def write_waiting(
@@ -157,12 +149,14 @@ def write_waiting(
     _end(connection, due, {"state": state, "is_doubtful": doubt, "next_try": next_try}, why, version)
 
 
-def _end(connection: Connection, due: Due, change: Mapping[str, Any], answer: str, version: int) -> None:
+def _end(connection: Connection, due: Due, change: Mapping[str, Any], answer: str, version: int) -> bool:
+    """False where it is not being sent: a commit went through whose answer was not waited for."""
     values = {**change, "last_answer": storable(redact_text(answer), LONGEST_ANSWER), "changed_version": version}
-    connection.execute(update(OutboxItem).where(OutboxItem.seq == due.seq).values(**values))
+    mine = (OutboxItem.seq == due.seq) & (OutboxItem.state == State.SENDING)
+    return connection.execute(update(OutboxItem).where(mine).values(**values)).rowcount > 0
 
 
-def _heads(connection: Connection, families: set[str]) -> dict[str, int]:
+def heads_of(connection: Connection, families: set[str]) -> dict[str, int]:
     """The first item of each family that is in the way of the others."""
     item = OutboxItem
     query = (

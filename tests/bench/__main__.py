@@ -23,6 +23,7 @@ BENCHES = {
     "fuel": "tests.bench.bench_fuel:run",
     "fuel_ports": "tests.bench.bench_fuel_ports:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
+    "outbox": "tests.bench.bench_outbox:run",
 }
 
 
