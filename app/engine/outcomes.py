@@ -18,10 +18,11 @@ from app.clock import from_ms
 from app.engine.alone import TransactionGone, run_alone
 from app.engine.delays import retry_delay_s
 from app.engine.inlet import store_batches
-from app.engine.journal import write_log
+from app.engine.journal import log_line
 from app.engine.ports import Ports
 from app.integrations.rows import Configured
 from app.store.changes import raise_topic
+from app.store.logs import append_logs
 from app.store.tables import OutboxItem
 from app.sync.conflicts import note_conflict
 from app.sync.records import KINDS
@@ -59,6 +60,7 @@ class AnswerWriter:
         self._id = configured.id
         self._name = configured.name
         self._ports = ports
+        self._lines: list[dict[str, Any]] = []  # of the answers that are being written
 
     def write(self, connection: Connection, answers: Sequence[Answer]) -> None:
         """All of them; where our code cannot write one, each by itself, so that it costs no other its own."""
@@ -93,31 +95,39 @@ class AnswerWriter:
         accepted = {KINDS[one.due.record].topic for one in answers if isinstance(one.result, Receipt)}
         versions = {topic: raise_topic(connection, topic) for topic in sorted(accepted)}
         now = from_ms(self._ports.clock.now_ms())
+        self._lines = []
+        self._write_accepted(connection, answers, now, version, versions)
         for answer in answers:
             due, result = answer.due, answer.result
             if isinstance(result, Receipt):
-                self._write_accepted(connection, due, result, now, (version, versions[KINDS[due.record].topic]))
-            elif isinstance(result, RecordRejected):
+                continue
+            if isinstance(result, RecordRejected):
                 if write_refused(connection, due, result.why, self._id, now, version):
-                    self._note(connection, due, "outbox_refused", f"{self._name} refused {due.subject}: {result.why}")
+                    self._note(due, "outbox_refused", f"{self._name} refused {due.subject}: {result.why}")
             elif isinstance(result, Conflict):
                 self._write_conflict(connection, due, result, now)
             else:
                 is_doubtful = not isinstance(result, AdapterError) or isinstance(result, BadReply) or result.is_doubtful
                 self._write_other(connection, due, result, version, is_doubtful=is_doubtful)
+        append_logs(connection, self._lines)
 
     def _write_accepted(
-        self, connection: Connection, due: Due, receipt: Receipt, now: datetime, versions: tuple[int, int]
+        self,
+        connection: Connection,
+        answers: Sequence[Answer],
+        now: datetime,
+        version: int,
+        versions: Mapping[str, int],
     ) -> None:
-        answer = receipt.answer or "Accepted."
-        if receipt.was_applied_before:
-            answer = f"An earlier try had arrived: {answer}"
-        if not write_accepted(connection, due, answer, now, *versions):
-            return
-        if receipt.records:
-            now_ms = self._ports.clock.now_ms()
-            store_batches(self._ports.sink, connection, self._id, [Batch(tuple(receipt.records))], now_ms)
-        self._note(connection, due, "outbox_accepted", f"{self._name} accepted {due.subject}: {answer}")
+        receipts = [(one.due, one.result, _words(one.result)) for one in answers if isinstance(one.result, Receipt)]
+        written = write_accepted(connection, [(due, words) for due, _result, words in receipts], now, version, versions)
+        for due, receipt, words in receipts:
+            if due.seq not in written:
+                continue
+            if receipt.records:
+                now_ms = self._ports.clock.now_ms()
+                store_batches(self._ports.sink, connection, self._id, [Batch(tuple(receipt.records))], now_ms)
+            self._note(due, "outbox_accepted", f"{self._name} accepted {due.subject}: {words}")
 
     def _write_conflict(self, connection: Connection, due: Due, error: Conflict, now: datetime) -> None:
         mine = (OutboxItem.seq == due.seq) & (OutboxItem.state == State.SENDING)
@@ -132,7 +142,7 @@ class AnswerWriter:
         asked = note_conflict(connection, item, theirs, rule, now=now, next_try=later)
         text = f"{due.subject} was changed here and at {self._name}."
         text += " It waits for a decision." if asked else f" Kept: {rule}, by the rule chosen for it."
-        self._note(connection, due, "outbox_conflict", text, {"theirs": theirs, "rule": rule})
+        self._note(due, "outbox_conflict", text, {"theirs": theirs, "rule": rule})
 
     def _write_other(
         self, connection: Connection, due: Due, error: Exception, version: int, *, is_doubtful: bool
@@ -153,7 +163,6 @@ class AnswerWriter:
 
     def _note(
         self,
-        connection: Connection,
         due: Due,
         event_type: str,
         text: str,
@@ -166,7 +175,13 @@ class AnswerWriter:
             "tries": due.outgoing.tries + 1,
         }
         payload |= {"values": dict(due.outgoing.values), "seen": dict(due.outgoing.seen), **(more or {})}
-        write_log(connection, self._id, event_type, text, payload=payload, now_ms=self._ports.clock.now_ms())
+        now_ms = self._ports.clock.now_ms()
+        self._lines.append(log_line(self._id, event_type, text, payload=payload, now_ms=now_ms))
+
+
+def _words(receipt: Receipt) -> str:
+    answer = receipt.answer or "Accepted."
+    return f"An earlier try had arrived: {answer}" if receipt.was_applied_before else answer
 
 
 def _theirs(error: Conflict, values: Mapping[str, Any]) -> dict[str, Any]:

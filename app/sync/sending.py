@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from adapters.base import Outgoing
 from app.fleet.text import storable
@@ -19,7 +19,7 @@ from app.security.redaction import redact_text
 from app.store.changes import raise_topic
 from app.store.tables import OutboxItem
 from app.sync.problems import judge_decisions
-from app.sync.records import refresh_pending
+from app.sync.records import Accepted, settle_accepted
 from app.sync.words import IN_THE_WAY, State
 
 PAGE = 200
@@ -123,13 +123,28 @@ def mark_sending(connection: Connection, seqs: Sequence[int], now: datetime, ver
 
 
 def write_accepted(
-    connection: Connection, due: Due, answer: str, now: datetime, version: int, record_version: int | None = None
-) -> bool:
-    """The peer has it: its values are the peer's from now on. False where this was written already."""
-    if not _end(connection, due, {"state": State.ACCEPTED, "ended_at": now, "is_doubtful": False}, answer, version):
-        return False
-    refresh_pending(connection, due.record, due.record_id, due.outgoing.values, record_version)
-    return True
+    connection: Connection, answers: Sequence[tuple[Due, str]], now: datetime, version: int, versions: Mapping[str, int]
+) -> set[int]:
+    """The peer has these: their values are the peer's from now on. ``answers`` are pairs with its words, ``versions``
+    those of the records' topics. Returns the ``seq`` of those that were not written already."""
+    item = OutboxItem
+    seqs = [due.seq for due, _answer in answers]
+    if not seqs:
+        return set()
+    query = select(item.seq).where(item.seq.in_(seqs), item.state == State.SENDING)
+    written = set(connection.execute(query).scalars())
+    mine = [(due, answer) for due, answer in answers if due.seq in written]
+    if not mine:
+        return written
+    ended = {"state": State.ACCEPTED, "ended_at": now, "is_doubtful": False, "changed_version": version}
+    statement = update(item).where(item.seq == bindparam("of_seq"))
+    connection.execute(
+        statement.values(**ended, last_answer=bindparam("answer")),
+        [{"of_seq": due.seq, "answer": _storable(answer)} for due, answer in mine],
+    )
+    accepted = [Accepted(due.record, due.record_id, due.outgoing.values) for due, _answer in mine]
+    settle_accepted(connection, accepted, versions)
+    return written
 
 
 def write_refused(connection: Connection, due: Due, why: str, integration_id: str, now: datetime, version: int) -> bool:
@@ -151,9 +166,13 @@ def write_waiting(
 
 def _end(connection: Connection, due: Due, change: Mapping[str, Any], answer: str, version: int) -> bool:
     """False where it is not being sent: a commit went through whose answer was not waited for."""
-    values = {**change, "last_answer": storable(redact_text(answer), LONGEST_ANSWER), "changed_version": version}
+    values = {**change, "last_answer": _storable(answer), "changed_version": version}
     mine = (OutboxItem.seq == due.seq) & (OutboxItem.state == State.SENDING)
     return connection.execute(update(OutboxItem).where(mine).values(**values)).rowcount > 0
+
+
+def _storable(answer: str) -> str:
+    return storable(redact_text(answer), LONGEST_ANSWER)
 
 
 def heads_of(connection: Connection, families: set[str]) -> dict[str, int]:
