@@ -120,6 +120,19 @@ def write_log(
     )
 
 
+def log_line(
+    integration_id: str | None, event_type: str, text: str, *, payload: Mapping[str, Any], now_ms: int
+) -> dict[str, Any]:
+    """One line for :func:`app.store.logs.append_logs`, redacted like those of :func:`write_log`."""
+    return {
+        "integration_id": integration_id,
+        "event_type": event_type,
+        "text": _clean(text),
+        "payload": storable_json(redact(payload)),
+        "created_at": from_ms(now_ms),
+    }
+
+
 def add_to_day(connection: Connection, integration_id: str, now_ms: int, counts: DayCounts) -> None:
     """Add to the analytics of the UTC day of ``now_ms``."""
     day = from_ms(now_ms).date().isoformat()

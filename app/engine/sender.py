@@ -30,7 +30,7 @@ from app.store.changes import raise_topic
 from app.store.errors import StoreError
 from app.sync.listing import Backlog, backlog_of
 from app.sync.seal import count_tries
-from app.sync.sending import Due, doubt_unended, find_ready, mark_sending, next_due, next_of_family, wake_all
+from app.sync.sending import Due, doubt_unended, find_ready, heads_of, mark_sending, next_due, wake_all
 
 SEND_LIMIT_S = 120.0
 """A change that is not answered for so long is taken for lost."""
@@ -220,10 +220,9 @@ class Sender:
             wake_all(connection, self._id)
         if answers:
             self._writer.write(connection, answers)
-            for family in dict.fromkeys(answer.due.family for answer in answers):
-                following = next_of_family(connection, family, now)
-                if following is not None and following not in self._ready:
-                    self._ready.appendleft(following)
+            families = {answer.due.family for answer in answers}
+            following = heads_of(connection, families).values()  # whether they are due is judged where they are marked
+            self._ready.extendleft(seq for seq in following if seq not in self._ready)
         if room == 0:
             return _Turn()
         self._fill(connection)

@@ -100,6 +100,15 @@ def append_log(
     return connection.execute(insert(IntegrationLog).values(values).returning(IntegrationLog.id)).scalar_one()
 
 
+def append_logs(connection: Connection, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Write several lines with one statement; each has ``integration_id``, ``event_type``, ``text``, ``payload`` and
+    ``created_at``. Raises the topic ``logs`` once."""
+    if lines:
+        raise_topic(connection, "logs")
+        rows = [{**line, "text": line["text"].replace("\x00", "")} for line in lines]
+        connection.execute(insert(IntegrationLog), rows)
+
+
 def search_logs(
     connection: Connection,
     what: LogFilter,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from adapters.records import JsonScalar
 from app.fleet.text import storable
@@ -106,33 +106,55 @@ def load_target(connection: Connection, kind_name: str, record_id: str) -> Targe
 def refresh_pending(connection: Connection, kind_name: str, record_id: str) -> dict[str, JsonScalar]:
     """Write a row's ``pending`` anew from what waits for it, in the order of the changes; returns it."""
     kind = KINDS[kind_name]
-    query = (
-        select(OutboxItem.values)
-        .where(OutboxItem.record_id == record_id, OutboxItem.state.in_(IN_THE_WAY))
-        .order_by(OutboxItem.seq)
-    )
-    pending: dict[str, JsonScalar] = {}
-    for values in connection.execute(query).scalars():
-        pending |= values
+    pending = _pending_of(connection, [record_id]).get(record_id, {})
     version = raise_topic(connection, kind.topic)
     table = kind.table.__table__
-    connection.execute(
-        update(table).where(table.c.id == record_id).values(pending=pending or None, changed_version=version)
-    )
+    change = {"pending": pending or None, "changed_version": version}
+    connection.execute(update(table).where(table.c.id == record_id).values(change))
     return pending
 
 
-def take_as_peers(connection: Connection, kind_name: str, record_id: str, values: Mapping[str, JsonScalar]) -> None:
-    """The peer has accepted these: they are its values now.
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a peer has taken of one record."""
 
-    The content hash is emptied, so that the next download writes the row whatever it brings.
+    record: str
+    record_id: str
+    values: Mapping[str, JsonScalar]
+
+
+def settle_accepted(connection: Connection, changes: Sequence[Accepted], versions: Mapping[str, int]) -> None:
+    """These are the peers' values from now on, and ``pending`` is what still waits.
+
+    The content hash is emptied, so that the next download writes the row whatever it brings. ``versions`` are those
+    of the kinds' topics, raised already.
     """
-    kind = KINDS[kind_name]
-    table = kind.table.__table__
-    known = {name: value for name, value in values.items() if name in table.c}
-    version = raise_topic(connection, kind.topic)
-    change = {**known, "content_hash": b"", "changed_version": version}
-    connection.execute(update(table).where(table.c.id == record_id).values(change))
+    pending = _pending_of(connection, [one.record_id for one in changes])
+    alike: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
+    for one in changes:
+        table = KINDS[one.record].table.__table__
+        fields = tuple(sorted(field for field in one.values if field in table.c))
+        row: dict[str, Any] = {f"new_{field}": one.values[field] for field in fields}
+        row = {**row, "of_id": one.record_id, "new_pending": pending.get(one.record_id) or None}
+        alike.setdefault((one.record, fields), []).append(row)
+    for (record, fields), rows in alike.items():
+        table = KINDS[record].table.__table__
+        change: dict[str, Any] = {field: bindparam(f"new_{field}") for field in fields}
+        change |= {"pending": bindparam("new_pending", type_=table.c.pending.type), "content_hash": b""}
+        change["changed_version"] = versions[KINDS[record].topic]
+        connection.execute(update(table).where(table.c.id == bindparam("of_id")).values(change), rows)
+
+
+def _pending_of(connection: Connection, record_ids: Sequence[str]) -> dict[str, dict[str, JsonScalar]]:
+    query = (
+        select(OutboxItem.record_id, OutboxItem.values)
+        .where(OutboxItem.record_id.in_(record_ids), OutboxItem.state.in_(IN_THE_WAY))
+        .order_by(OutboxItem.seq)
+    )
+    pending: dict[str, dict[str, JsonScalar]] = {}
+    for record_id, values in connection.execute(query):
+        pending.setdefault(record_id, {}).update(values)
+    return pending
 
 
 def _as_dict(row: Any) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from adapters.base import Outgoing
 from app.fleet.text import storable
@@ -19,7 +19,7 @@ from app.security.redaction import redact_text
 from app.store.changes import raise_topic
 from app.store.tables import OutboxItem
 from app.sync.problems import judge_decisions
-from app.sync.records import refresh_pending, take_as_peers
+from app.sync.records import Accepted, settle_accepted
 from app.sync.words import IN_THE_WAY, State
 
 PAGE = 200
@@ -81,23 +81,8 @@ def find_ready(connection: Connection, integration_id: str, now: datetime, floor
             ends.append(rows[-1].seq)
     end = min(ends, default=None)
     page = sorted(row for row in found if end is None or row.seq <= end)
-    heads = _heads(connection, {row.family for row in page})
+    heads = heads_of(connection, {row.family for row in page})
     return Ready(tuple(row.seq for row in page if heads.get(row.family) == row.seq), end)
-
-
-def next_of_family(connection: Connection, family: str, now: datetime) -> int | None:
-    """The item that stands first in a family, where it may be sent now."""
-    item = OutboxItem
-    query = (
-        select(item.seq, item.state, item.is_paused, item.next_try)
-        .where(item.family == family, item.state.in_(IN_THE_WAY))
-        .order_by(item.seq)
-        .limit(1)
-    )
-    head = connection.execute(query).one_or_none()
-    if head is None or head.state not in (State.WAITING, State.DOUBTFUL) or head.is_paused:
-        return None
-    return int(head.seq) if head.next_try is None or head.next_try <= now else None
 
 
 def next_due(connection: Connection, integration_id: str, now: datetime) -> datetime | None:
@@ -124,28 +109,50 @@ def wake_all(connection: Connection, integration_id: str) -> None:
 
 def mark_sending(connection: Connection, seqs: Sequence[int], now: datetime, version: int) -> list[Due]:
     """Mark these as with the peer; what is not due or not first in its family any more is left out."""
-    marked: list[Due] = []
-    for seq in seqs:
-        row = connection.execute(select(OutboxItem.__table__).where(OutboxItem.seq == seq)).one_or_none()
-        if row is None or next_of_family(connection, row.family, now) != seq:
-            continue
-        change = {"state": State.SENDING, "tries": row.tries + 1, "last_try": now, "next_try": None}
-        connection.execute(update(OutboxItem).where(OutboxItem.seq == seq).values(**change, changed_version=version))
-        marked.append(_due(row))
-    return marked
+    item = OutboxItem
+    due = or_(item.next_try.is_(None), item.next_try <= now)
+    open_ones = item.state.in_((State.WAITING, State.DOUBTFUL)) & item.is_paused.is_(False) & due
+    query = select(item.__table__).where(item.seq.in_(seqs), open_ones).order_by(item.seq)
+    rows = connection.execute(query).all()
+    heads = heads_of(connection, {row.family for row in rows})
+    rows = [row for row in rows if heads.get(row.family) == row.seq]
+    change = {"state": State.SENDING, "tries": item.tries + 1, "last_try": now, "next_try": None}
+    mine = item.seq.in_([row.seq for row in rows])
+    connection.execute(update(item).where(mine).values(**change, changed_version=version))
+    return [_due(row) for row in rows]
 
 
-def write_accepted(connection: Connection, due: Due, answer: str, now: datetime, version: int) -> None:
-    """The peer has it. Its values are the peer's from now on."""
-    _end(connection, due, {"state": State.ACCEPTED, "ended_at": now, "is_doubtful": False}, answer, version)
-    take_as_peers(connection, due.record, due.record_id, due.outgoing.values)
-    refresh_pending(connection, due.record, due.record_id)
+def write_accepted(
+    connection: Connection, answers: Sequence[tuple[Due, str]], now: datetime, version: int, versions: Mapping[str, int]
+) -> set[int]:
+    """The peer has these: their values are the peer's from now on. ``answers`` are pairs with its words, ``versions``
+    those of the records' topics. Returns the ``seq`` of those that were not written already."""
+    item = OutboxItem
+    seqs = [due.seq for due, _answer in answers]
+    if not seqs:
+        return set()
+    query = select(item.seq).where(item.seq.in_(seqs), item.state == State.SENDING)
+    written = set(connection.execute(query).scalars())
+    mine = [(due, answer) for due, answer in answers if due.seq in written]
+    if not mine:
+        return written
+    ended = {"state": State.ACCEPTED, "ended_at": now, "is_doubtful": False, "changed_version": version}
+    statement = update(item).where(item.seq == bindparam("of_seq"))
+    connection.execute(
+        statement.values(**ended, last_answer=bindparam("answer")),
+        [{"of_seq": due.seq, "answer": _storable(answer)} for due, answer in mine],
+    )
+    accepted = [Accepted(due.record, due.record_id, due.outgoing.values) for due, _answer in mine]
+    settle_accepted(connection, accepted, versions)
+    return written
 
 
-def write_refused(connection: Connection, due: Due, why: str, integration_id: str, now: datetime, version: int) -> None:
-    """The peer will not have it: somebody must decide."""
-    _end(connection, due, {"state": State.REFUSED, "is_doubtful": False}, why, version)
+def write_refused(connection: Connection, due: Due, why: str, integration_id: str, now: datetime, version: int) -> bool:
+    """The peer will not have it: somebody must decide. False where this was written already."""
+    if not _end(connection, due, {"state": State.REFUSED, "is_doubtful": False}, why, version):
+        return False
     judge_decisions(connection, integration_id, now)
+    return True
 
 
 def write_waiting(
@@ -157,12 +164,18 @@ def write_waiting(
     _end(connection, due, {"state": state, "is_doubtful": doubt, "next_try": next_try}, why, version)
 
 
-def _end(connection: Connection, due: Due, change: Mapping[str, Any], answer: str, version: int) -> None:
-    values = {**change, "last_answer": storable(redact_text(answer), LONGEST_ANSWER), "changed_version": version}
-    connection.execute(update(OutboxItem).where(OutboxItem.seq == due.seq).values(**values))
+def _end(connection: Connection, due: Due, change: Mapping[str, Any], answer: str, version: int) -> bool:
+    """False where it is not being sent: a commit went through whose answer was not waited for."""
+    values = {**change, "last_answer": _storable(answer), "changed_version": version}
+    mine = (OutboxItem.seq == due.seq) & (OutboxItem.state == State.SENDING)
+    return connection.execute(update(OutboxItem).where(mine).values(**values)).rowcount > 0
 
 
-def _heads(connection: Connection, families: set[str]) -> dict[str, int]:
+def _storable(answer: str) -> str:
+    return storable(redact_text(answer), LONGEST_ANSWER)
+
+
+def heads_of(connection: Connection, families: set[str]) -> dict[str, int]:
     """The first item of each family that is in the way of the others."""
     item = OutboxItem
     query = (

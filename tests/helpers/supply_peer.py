@@ -7,6 +7,7 @@ up to those who send. It keeps a history of what it applied, which is what the t
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -55,6 +56,8 @@ class SupplyPeer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1  # head and body of an answer go as one
 
             def do_GET(self) -> None:
                 peer.answer(self, "read")
@@ -112,6 +115,8 @@ class SupplyPeer:
 
     def _read(self, path: str) -> tuple[int, Any]:
         with self.lock:
+            if path == "/history":
+                return 200, {"applied": len(self.history)}
             found = self.records.get(path.removeprefix("/records/"))
             return (404, {}) if found is None else (200, dict(found))
 
@@ -274,3 +279,10 @@ class PeerKits:
         client = httpx.AsyncClient(timeout=30, trust_env=False)
         self.clients.append(client)
         return Kit(integration_id, client, ssl.create_default_context(), logging.getLogger("tests.peer"), clock)
+
+
+if __name__ == "__main__":  # a peer in a process of its own, with so many records and as many for a baseline
+    count = int(sys.argv[1])
+    served = SupplyPeer({f"{kind}{number}": {"supply_units": 10.0} for kind in "pb" for number in range(count)})
+    print(served.url, flush=True)
+    served.thread.join()
