@@ -27,6 +27,7 @@ from app.security.vault import Vault
 from app.store.changes import raise_topic
 from app.store.errors import StoreDamaged, StoreError
 from app.store.facts import get_fact, set_fact
+from app.sync.downloads import judged_by
 from app.tasks import Tasks
 
 BEAT_S = 2.0
@@ -59,7 +60,7 @@ class EngineHost:
         self._vault = vault
         self._clock = clock
         self._tasks = tasks
-        self._sink = StoreSink(held.store)
+        self._sink = StoreSink(held.store, judged_by(catalogue))
         self.engine = Engine(
             held.store,
             catalogue,

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from adapters.records import Batch
+from adapters.supply import Requisition, RequisitionLine
+from app.engine.sink import StoreSink
 from app.store.tables import Act, OutboxItem, ShipmentRow
 from app.sync.conflicts import judge_download, resolve, undo
+from app.sync.downloads import judged_by
 from app.sync.errors import ActRefused, ChangeRefused, NotFound
 from app.sync.rules import choose_rule
 from tests.helpers.supply_desk import SupplyDesk
@@ -189,3 +193,30 @@ def test_the_key_is_new_where_the_change_is_another(desk: SupplyDesk) -> None:
     conflict = _download(desk, "requisition_line", "line-0-0", {"supply_units": (25.0, 26.0)})[0]
     desk.write(resolve, desk.catalogue, conflict, "merge", {"supply_units": 28}, now=desk.now)
     assert key() != before
+
+
+def _downloaded(desk: SupplyDesk, supply_units: float) -> None:
+    """A run brings the first requisition with another quantity in its first line."""
+    sink = StoreSink(desk.store, judged_by(desk.catalogue))
+    line = RequisitionLine("r0l0", "i0", requested_units=100, supply_units=supply_units)
+    paper = Requisition(
+        "r0", "1000", "response", "NEW", "submitted", "f1", supplier="f0", lines=[line, RequisitionLine("r0l1", "i1")]
+    )
+    desk.write(sink.ingest, desk.integration_id, [Batch([paper])], desk.clock.now_ms())
+
+
+def test_a_download_that_brings_another_value_makes_a_conflict_and_overwrites_nothing(desk: SupplyDesk) -> None:
+    item = desk.change("requisition_line", "line-0-0", supply_units=30)
+    _downloaded(desk, 10)
+    assert desk.states() == ["waiting"]
+    _downloaded(desk, 25)
+    assert desk.states() == ["conflict"]
+    row = desk.conflicts()[0]
+    assert (row.outbox_id, row.fields) == (item, {"supply_units": {"base": 10.0, "ours": 30.0, "theirs": 25.0}})
+    assert (desk.line()["supply_units"], desk.line()["pending"]) == (25.0, {"supply_units": 30.0})
+
+
+def test_a_download_that_brings_what_is_wanted_is_no_conflict(desk: SupplyDesk) -> None:
+    desk.change("requisition_line", "line-0-0", supply_units=30)
+    _downloaded(desk, 30)
+    assert (desk.states(), desk.conflicts()) == (["waiting"], [])
