@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHeaderView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QVBoxLayout, QWidget
 
 from app.supply.queries_items import ItemListing
 from app.supply.queries_lines import RequisitionLineListing, ShipmentLineListing
@@ -15,7 +15,7 @@ from app.supply.queries_stock import StockListing
 from resources.i18n import tr, trn
 from widgets.data_table import DataTable
 from widgets.formats import NOTHING
-from widgets.primitives import Banner, clear_layout, link_button, text_label
+from widgets.primitives import Banner, clear_layout, link_button, outline_button, text_label
 from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 from widgets.side_panel import Facts, SidePanel, section
@@ -38,11 +38,12 @@ MOST_LINES_SHOWN = 12
 class SupplyPanel(SidePanel):
     """``item_wanted`` and ``stock_wanted`` carry the text by which the other list finds what belongs to this one.
 
-    Buttons that change something belong into ``foot``, which is empty while nothing can be changed.
+    ``change_wanted`` carries what is to be changed (``requisition``, ``shipment_line`` …) and its id.
     """
 
     item_wanted = Signal(str)
     stock_wanted = Signal(str)
+    change_wanted = Signal(str, str)
 
     def __init__(self, reader: Reader) -> None:
         super().__init__(reader.context.theme, tr("Details"))
@@ -68,6 +69,16 @@ class SupplyPanel(SidePanel):
         self.column.addWidget(self.lines_part)
         self.column.addLayout(self.more)
         self.column.addStretch(1)
+        theme = reader.context.theme
+        self.change = outline_button(theme, tr("Change…"), "pencil")
+        self.change_line = outline_button(theme, tr("Change the line…"), "list")
+        self.change.clicked.connect(self._on_change)
+        self.change_line.clicked.connect(self._on_change_line)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.change, 1)
+        buttons.addWidget(self.change_line, 1)
+        self.foot.addLayout(buttons)
 
     def fit_into(self, page_px: int) -> None:
         """Take a share of the page: lines need room, the list beside them too."""
@@ -83,6 +94,10 @@ class SupplyPanel(SidePanel):
         self._show_facts(row)
         self._show_waiting(row)
         self._show_lines(row, lines, keep=is_same)
+        is_paper = isinstance(row, RequisitionListing | ShipmentListing)
+        self.change.setVisible(is_paper)
+        self.change_line.setVisible(is_paper and bool(lines))
+        self._on_line_chosen()
         self.show()
 
     def tick(self) -> None:
@@ -158,11 +173,27 @@ class SupplyPanel(SidePanel):
         model.apply(lines)
         self._fit(table, len(lines))
         self.table = table
+        table.selected.connect(self._on_line_chosen)
+        table.activated.connect(self._on_change_line)
         self.lines_rows.addWidget(table)
         if isinstance(row, ItemListing):
             button = link_button(self._reader.context.theme, tr("Show these in Stock"), "layers", small=True)
             button.clicked.connect(lambda: self.stock_wanted.emit(row.code or row.name))
             self.lines_rows.addWidget(button)
+
+    def _on_change(self) -> None:
+        if self.row is not None:
+            kind = "requisition" if isinstance(self.row, RequisitionListing) else "shipment"
+            self.change_wanted.emit(kind, self.row.id)
+
+    def _on_change_line(self, *_row: object) -> None:
+        chosen = self.table.selected_rows() if self.table is not None else []
+        if chosen and isinstance(self.row, RequisitionListing | ShipmentListing):
+            kind = "requisition_line" if isinstance(self.row, RequisitionListing) else "shipment_line"
+            self.change_wanted.emit(kind, chosen[0].id)
+
+    def _on_line_chosen(self, *_rows: object) -> None:
+        self.change_line.setEnabled(self.table is not None and bool(self.table.selected_rows()))
 
     def _fit(self, table: DataTable[Any], count: int) -> None:
         """As high as its lines, up to a dozen; more are scrolled."""

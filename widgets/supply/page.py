@@ -114,8 +114,12 @@ class SupplyPage(Page):
             one.table.activated.connect(lambda _row: self.panel.close_button.setFocus(Qt.FocusReason.TabFocusReason))
         self.panel.closed.connect(self._close_panel)
         self.panel.stock_wanted.connect(partial(self._go_to, STOCK))
+        self.panel.change_wanted.connect(lambda record, row_id: self.spawn(self._change(record, row_id), "change"))
         self.context.formats.ticked.connect(self._on_ticked)
         self.context.formats.changed.connect(self._redraw)
+
+    async def _change(self, record: str, row_id: str) -> None:
+        await self.context.doors.dialogs["change_record"](self.context, self, record, row_id)
 
     def horizon(self) -> Horizon:
         """Today in the operator's zone, and how far ahead counts as soon."""

@@ -243,3 +243,30 @@ async def test_without_a_supply_system_the_page_says_what_to_do(console: Console
     assert console.opened == [("integrations", {})]
     page.hide()
     page.close_page()
+
+
+async def test_a_paper_and_a_line_of_it_are_changed_from_its_details(desk: SupplyDesk) -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def change_record(_context: Any, _parent: Any, record: str, row_id: str) -> bool:
+        asked.append((record, row_id))
+        return True
+
+    desk.page.context.doors.dialogs = {"change_record": change_record}
+    panel = desk.page.panel
+    await turn_to(desk, "requisitions")
+    paper = desk.shown()[0]
+    desk.page.front.table.select_key(paper.id)
+    await until(lambda: panel.row is not None and panel.table is not None)
+    assert panel.change.isVisible()
+    assert not panel.change_line.isEnabled()
+    QTest.mouseClick(panel.change, LEFT)
+    await until(lambda: asked == [("requisition", paper.id)])
+    assert panel.table is not None
+    panel.table.select_key(panel.lines[0].id)
+    assert panel.change_line.isEnabled()
+    QTest.mouseClick(panel.change_line, LEFT)
+    await until(lambda: asked[1:] == [("requisition_line", panel.lines[0].id)])
+    await turn_to(desk, "stock")
+    desk.page.front.table.select_key(desk.shown()[0].id)
+    await until(lambda: not panel.change.isVisible())
