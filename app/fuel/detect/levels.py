@@ -22,6 +22,8 @@ CALM_SHARE = 0.006
 NOISE_SAMPLES = 10
 LEAST_NOISE, ORDINARY_NOISE = 0.001, 0.003
 """Of the tank; in fewer samples than ten a change cannot be told from noise."""
+SLEPT_S = 600.0
+"""Without a sample for so long a standing vehicle's bus was asleep, and what follows is from the engine's start."""
 CONTEXT_S = 600.0
 CONTEXT_SAMPLES = 60
 
@@ -80,16 +82,18 @@ def rest_of(track: Track, calm: NDArray[np.intp], events: Sequence[FuelEvent]) -
     last_in, first_out = len(calm) - 1, 0
     if events:
         last_in = int(np.searchsorted(time_s, events[0].start_s, side="right")) - 1
-        first_out = min(int(np.searchsorted(time_s, events[-1].end_s)), len(litres) - 1)
-    level_in = events[0].level_before_l if last_in < 0 else plateau(litres, 0, last_in, at_end=False)[0]
-    level_out = plateau(litres, first_out, len(litres) - 1, at_end=True)[0]
-    return Rest(
-        level_in,
-        level_out,
-        calm,
-        int(calm[min(max(last_in, 0), PLATEAU_SAMPLES - 1)]),
-        int(calm[max(first_out, len(calm) - PLATEAU_SAMPLES)]),
-    )
+        first_out = int(np.searchsorted(time_s, events[-1].end_s))
+    # An event that was on at the arrival, or until the departure, has no calm sample on that side.
+    if last_in < 0:
+        level_in, trip_to = events[0].level_before_l, int(calm[0])
+    else:
+        level_in, trip_to = plateau(litres, 0, last_in, at_end=False)[0], int(calm[min(last_in, PLATEAU_SAMPLES - 1)])
+    if first_out == len(calm):
+        level_out, trip_from = events[-1].level_after_l, int(calm[-1]) + 1
+    else:
+        level_out = plateau(litres, first_out, len(litres) - 1, at_end=True)[0]
+        trip_from = int(calm[max(first_out, len(calm) - PLATEAU_SAMPLES)])
+    return Rest(level_in, level_out, calm, trip_to, trip_from)
 
 
 def level_of(track: Track, stop: Stop, at: NDArray[np.intp], parameters: Parameters) -> Level:
@@ -108,8 +112,12 @@ def level_of(track: Track, stop: Stop, at: NDArray[np.intp], parameters: Paramet
         arrival, doubt = gathered(head)
         is_arrival = _tells_more(arrival, doubt, corrected[:2], noise, track, parameters)
     tail = track.litres[last + 1 : stop.last + 1]
-    if not stop.is_open and track.time_s[stop.last + 1] - track.time_s[stop.last] <= longest_s:
-        tail = np.append(tail, moving_levels(track, stop.last + 1, 1))
+    if not stop.is_open:
+        onward = moving_levels(track, stop.last + 1, 1)
+        # What was driven unseen lowers a level; one sample alone says nothing of what came in.
+        is_higher = len(at) == 1 and len(onward) > 0 and middle(onward) > corrected[-1]
+        if is_higher or track.time_s[stop.last + 1] - track.time_s[stop.last] <= longest_s:
+            tail = np.append(tail, onward)
     if not stop.is_open and len(tail):
         departure, doubt = gathered(tail)
         departure += used_l[-1]
@@ -137,14 +145,32 @@ def calm_samples(track: Track, stop: Stop, parameters: Parameters) -> NDArray[np
     calm = np.ones(len(time_s), dtype=bool)
     calm[:first] = False
     for at in range(max(first, leaves), len(time_s)):
-        # What is sent when the engine is started is calm still.
-        calm[at] = ignition[at] == 0 or (at > 0 and ignition[at - 1] == 0)
+        # What is sent when the engine is started is calm still; a bus that sleeps without ignition tells of no other.
+        calm[at] = ignition[at] == 0 or (at > 0 and (ignition[at - 1] == 0 or time_s[at] - time_s[at - 1] >= SLEPT_S))
     if track.creeping[stop.samples].any():
         calm &= ~_after_creeping(time_s, track.creeping[stop.samples], parameters.settle_s)
     found = np.flatnonzero(calm) + stop.first
-    if len(found) == 1 and stop.first and not stop.is_open and (track.ignition[found[0] - 1 : found[0] + 1] != 0).all():
-        return found[:0]  # a halt at a junction
-    return found
+    if len(found) > 1 or not stop.first or stop.is_open:
+        return found
+    if len(found) and (has_slept(track, int(found[0])) or (track.ignition[found[0] - 1 : found[0] + 1] == 0).any()):
+        return found
+    # A halt at a junction, unless the levels of the motion on both sides tell of more.
+    return np.array([stop.last]) if _differs(track, stop, parameters) else found[:0]
+
+
+def has_slept(track: Track, at: int) -> bool:
+    """Whether there was no sample for long before this one."""
+    return bool(track.time_s[at] - track.time_s[at - 1] >= SLEPT_S)
+
+
+def _differs(track: Track, stop: Stop, parameters: Parameters) -> bool:
+    """Whether the levels of the motion before and after a stop differ by more than sloshing and slopes explain."""
+    before, after = moving_levels(track, stop.first - 1, -1), moving_levels(track, stop.last + 1, 1)
+    if not len(before) or not len(after):
+        return False
+    (level_before, doubt_before), (level_after, doubt_after) = gathered(before), gathered(after)
+    explained = SLOSH_SHARE * track.capacity_l + min(minima(track, parameters))
+    return abs(level_after - level_before) > max(explained, float(np.hypot(doubt_before, doubt_after)))
 
 
 def _after_creeping(time_s: Floats, creeping: NDArray[np.bool_], settle_s: float) -> NDArray[np.bool_]:

@@ -28,7 +28,7 @@ def events_in(track: Track, stop: Stop, calm: NDArray[np.intp], parameters: Para
     """Refuels and drains of one stop with some calm samples, in the order of their times."""
     litres = track.litres[stop.samples]
     least = min(minima(track, parameters))
-    if len(litres) < 2 or litres.max() - litres.min() < least:
+    if len(calm) > 1 and litres.max() - litres.min() < least:
         return []
     level = level_of(track, stop, calm, parameters)
     turn = max(0.5 * least, 5 * level.noise_l, LEAST_TURN * track.capacity_l)

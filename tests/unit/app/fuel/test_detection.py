@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from app.fuel.series import Flags, Samples, make_samples, samples_from_csv
 from app.fuel.table import TankTable, identity_table, make_table
 from app.fuel.table_files import read_table
 from tests.helpers.command_line import VECTORS
-from tests.helpers.fuel_generator import drive
+from tests.helpers.fuel_generator import Truth, drive
 from tests.helpers.fuel_scores import score
 
 TANK = identity_table(300.0)
@@ -66,6 +66,38 @@ def test_signals_of_another_physics_are_read_as_they_were_made(thefts: bool) -> 
     if thefts:
         assert scores.drain.precision >= 0.85, scores
         assert scores.drain.recall >= 0.70, scores
+
+
+def asleep(truth: Truth, every_s: float) -> Truth:
+    """The same vehicle behind a bus that tells nothing without ignition, and seldom with it."""
+    samples = truth.samples
+    told: list[int] = []
+    for at in np.flatnonzero(samples.ignition == 1).tolist():
+        if not told or samples.time_s[at] - samples.time_s[told[-1]] >= every_s:
+            told.append(at)
+    return replace(truth, samples=Samples(*(getattr(samples, one.name)[told] for one in fields(samples))))
+
+
+@pytest.mark.parametrize(("every_s", "found_share"), [(0.0, 0.85), (60.0, 0.85), (300.0, 0.8)])
+def test_what_happens_while_a_bus_sleeps_is_seen_when_it_wakes(every_s: float, found_share: float) -> None:
+    """A stop may have one sample, or none that is calm; small thefts are lost in what slope and slosh explain."""
+    scores = score(asleep(drive(seed), every_s) for seed in range(300, 312))
+    assert scores.refuel.recall >= found_share, scores
+    assert scores.refuel.precision >= 0.85, scores
+    assert scores.refuel.median_error <= 0.05, scores
+    assert scores.false_drains_per_day <= 0.04, scores
+
+
+def test_a_refuel_at_a_halt_with_one_sample_counts_once() -> None:
+    """Every five minutes a level from a moving lorry, one at the pump, and 290 litres more at the next."""
+    levels = [102, 103, 98, 99, 96, 93, 91, 90, 87, 90, 83, 77, 80, 371, 370, 368, 374, 366, 365, 366, 365]
+    speeds = [70.0] * 12 + [0.0] + [65.0] * 8
+    times = np.append(np.arange(13) * 300.0, 13 * 300.0 + 600.0 + np.arange(8) * 300.0)
+    samples = make_samples(times, np.array(levels, dtype=float), np.array(speeds), np.ones(len(levels), dtype=np.int8))
+    (event,) = analyse(samples, identity_table(400.0), PLAIN).events
+    assert event.kind == "refuel"
+    assert event.litres == pytest.approx(290, rel=0.04)
+    assert event.start_s <= 12 * 300.0 <= event.end_s
 
 
 @pytest.mark.soak
