@@ -16,6 +16,9 @@ from widgets.supply.words import REQUISITION_STAGES, SHIPMENT_STAGES, STOCK_CLAS
 
 ITEMS, STOCK, REQUISITIONS, SHIPMENTS = "items", "stock", "requisitions", "shipments"
 FIELD_HEIGHT_PX = 36
+SPARE_PX = 20
+"""Beyond its least width: five fields stand on one line of the smallest window."""
+LIST_WIDTH_PX = 280
 
 
 class FilterBar(QWidget):
@@ -117,7 +120,8 @@ def _box(name: str, width: int) -> QComboBox:
     labelled(box, name)
     calm_wheel(box)
     box.setMinimumWidth(width)
-    box.setMaximumWidth(280)
+    box.setMaximumWidth(width + SPARE_PX)
+    box.view().setMinimumWidth(LIST_WIDTH_PX)  # long names are read where they are chosen
     return box
 
 
