@@ -46,6 +46,7 @@ TOPICS = frozenset(
         "outbox",
         "conflicts",
         "streams",
+        "identities",
     }
 )
 
