@@ -47,6 +47,7 @@ TOPICS = frozenset(
         "conflicts",
         "streams",
         "identities",
+        "suggestions",
     }
 )
 
