@@ -226,11 +226,17 @@ def _undo_all(connection: Connection, rows: Sequence[Any], now: datetime, who: s
             raise IdentityError(_in_the_way(connection, row))
         batch.add("undo", row.subject, changes, undoes=row.id)
     batch.write(connection)
-    act = IdentityAct
     for row, made in zip(rows, batch.acts, strict=True):
-        connection.execute(update(act).where(act.id == row.id).values(undone_by=made["id"]))
-        if row.undoes is not None:  # the undoing of an undoing: the first act holds again
-            connection.execute(update(act).where(act.id == row.undoes).values(undone_by=None))
+        _mark(connection, row.id, made["id"])
+
+
+def _mark(connection: Connection, act_id: str, undone_by: str | None) -> None:
+    """Note that an act is taken back, or holds again; what it took back itself then holds again, or does not."""
+    act = IdentityAct
+    connection.execute(update(act).where(act.id == act_id).values(undone_by=undone_by))
+    undoes = connection.execute(select(act.undoes).where(act.id == act_id)).scalar_one()
+    if undoes is not None:
+        _mark(connection, undoes, act_id if undone_by is None else None)
 
 
 class _Batch:

@@ -8,7 +8,7 @@ A strength, form, number or kind of house that differs forbids the pair whatever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.fleet.geo import distance_m
 from app.identity.kinds import Known
@@ -16,7 +16,7 @@ from app.identity.medicines import Comparison, Medicine, compare_medicines, pars
 from app.identity.places import PlaceName, compare_places, parse_place
 from app.identity.words import NEARLY, normal_code
 
-SHOWN = 45
+SHOWN = 40
 """From here on a pair is suggested."""
 LIKELY = 60
 SURE = 85
@@ -50,7 +50,10 @@ class Evidence:
 def subject(kind: str, at: int, record: Known) -> Subject:
     """The parts of a record. Vehicles are compared by plate alone: their names are nicknames."""
     if kind == "item":
-        return Subject(at, record, normal_code(record.code), parse_medicine(record.name))
+        name = parse_medicine(record.name)
+        if not name.forms and record.detail:  # the unit that is counted names the form as well
+            name = replace(name, forms=parse_medicine(record.detail).forms)
+        return Subject(at, record, normal_code(record.code), name)
     return Subject(at, record, normal_code(record.code), parse_place("" if kind == "vehicle" else record.name))
 
 

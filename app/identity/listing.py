@@ -138,17 +138,21 @@ class ActListing:
 
 @dataclass(frozen=True, slots=True)
 class SourceCount:
-    """How the records of one system stand: ``joined`` with another, ``suggested``, or ``unmatched``."""
+    """How the records of one system stand: ``joined`` with another, ``suggested``, or ``unmatched``.
+
+    Where no other system has any, there is nothing that they could match.
+    """
 
     source_id: str
     source: str
     total: int
     joined: int
     suggested: int
+    has_others: bool
 
     @property
     def unmatched(self) -> int:
-        return self.total - self.joined - self.suggested
+        return self.total - self.joined - self.suggested if self.has_others else 0
 
 
 def list_suggestions(
@@ -186,8 +190,13 @@ def count_suggestions(
 def list_unmatched(
     connection: Connection, kind: str, *, text: str = "", source_id: str = "", limit: int | None = None
 ) -> list[Known]:
-    """Records that are joined with nothing and for which nothing is suggested, by name."""
+    """Records that are joined with nothing and for which nothing is suggested, by name.
+
+    None where only one system has any.
+    """
     table = TABLES[kind].table
+    if not any(source.has_others for source in count_sources(connection, kind)):
+        return []
     query = select_records(kind).where(current_condition(kind), _is_unmatched(table.id))
     if source_id:
         query = query.where(table.integration_id == source_id)
@@ -215,7 +224,9 @@ def count_sources(connection: Connection, kind: str) -> list[SourceCount]:
     joined = counted(_is_joined(table.id))
     suggested = counted(not_(_is_joined(table.id)), _is_suggested(table.id))
     return [
-        SourceCount(source, names[source], total[source], joined.get(source, 0), suggested.get(source, 0))
+        SourceCount(
+            source, names[source], total[source], joined.get(source, 0), suggested.get(source, 0), len(total) > 1
+        )
         for source in sorted(total, key=lambda source: names[source])
     ]
 
@@ -321,7 +332,11 @@ def _count_vehicles(connection: Connection) -> list[SourceCount]:
 
     joined, suggested = _is_joined(table.id), _is_suggested(table.id)
     total = counted()
-    return [SourceCount("", "", total, counted(joined), counted(not_(joined), suggested))] if total else []
+    return (
+        [SourceCount("", "", total, counted(joined), counted(not_(joined), suggested), has_others=False)]
+        if total
+        else []
+    )
 
 
 def _holds(table: Any, kind: str, word: str) -> ColumnElement[bool]:

@@ -241,8 +241,12 @@ def _strengths(tokens: list[str]) -> tuple[Strength, ...]:
 @lru_cache(maxsize=16_384)
 def _strength(number: str, unit: str) -> Strength:
     plain, factor = _UNITS[unit] if unit else ("", Decimal(1))
-    text = format(Decimal(number) * factor, "f")
-    return (text.rstrip("0").rstrip(".") if "." in text else text), plain
+    return _plain(Decimal(number) * factor), plain
+
+
+def _plain(number: Decimal) -> str:
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +310,13 @@ def _strengths_agree(one: tuple[Strength, ...], other: tuple[Strength, ...], gap
         return False
     gaps.append(("only one tells the volume" if rest else "only one tells the unit", 8))
     return True
+
+
+def added_up(name: Medicine) -> str:
+    """The sum of all strengths, as some write them; "" where there is none."""
+    if not name.strengths:
+        return ""
+    return _plain(sum((Decimal(value) for value, _unit in name.strengths), Decimal(0)))
 
 
 def _add_up(one: tuple[Strength, ...], other: tuple[Strength, ...]) -> bool:

@@ -27,7 +27,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?:state\s+)?spec(?:ialist|\.)?\s+hosp(?:ital|\.)?", "=hospital specialist"),
         (r"fed(?:eral|\.)?\s+med(?:ical|\.)?\s+(?:cent(?:er|re)|ctr)|f\.?m\.?c\.?", "=hospital federal"),
         (r"hosp(?:ital|\.)?", "=hospital"),
-        (r"health\s+post|h/?p\b\.?", "=post"),
+        (r"(?:health|h)\s*/?\s*post|h/?p\b\.?", "=post"),
         (r"disp(?:ensary|\.)?", "=dispensary"),
         (r"maternity(?:\s+(?:home|cent(?:er|re)|clinic))?|mat\.", "=maternity"),
         (r"model\s+clinic|health\s+clinic|clinic|clin\.?", "=clinic"),
@@ -80,8 +80,8 @@ class PlaceName:
 
 
 _CLOSER = {"general", "cottage", "teaching", "specialist", "federal", "central", "comprehensive"}
-_HEALTH_CENTRES = frozenset({"phc", "hc", "clinic", "mch", "maternity", "post", "dispensary"})
-"""Houses of the first level: one system calls a clinic what another calls a health centre."""
+_HEALTH_CENTRES = frozenset({"phc", "hc", "clinic", "mch", "maternity", "dispensary"})
+"""One system calls a clinic what another calls a health centre. A health post is a level of its own."""
 
 
 def parse_place(name: str) -> PlaceName:

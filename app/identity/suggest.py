@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from app.fleet.geo import METRES_PER_DEGREE
 from app.identity.evidence import DEFAULT_WITHIN_M, RIVAL_COSTS, SHOWN, SURE, Evidence, Subject, compare, subject
 from app.identity.kinds import TABLES, Known
-from app.identity.medicines import Medicine
+from app.identity.medicines import Medicine, added_up
 from app.identity.words import with_slips
 
 MOST_IN_BLOCK = 60
@@ -212,5 +212,5 @@ def _name_keys(one: Subject) -> tuple[Hashable, ...]:
 def _strengths(one: Subject) -> tuple[Hashable, ...]:
     """A word alone is shared by all strengths of a medicine; with one strength it is rare enough."""
     if isinstance(one.name, Medicine):
-        return tuple({value for value, _unit in one.name.strengths}) or ("",)
+        return tuple({value for value, _unit in one.name.strengths} | {added_up(one.name)})
     return (one.name.numbers,)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
@@ -188,6 +188,8 @@ def test_kinds_are_kept_apart(store: Store, items: dict[str, str]) -> None:
     assert ask(store, identity_of, "item", [houses["q1"]]) == {houses["q1"]: houses["q1"]}
 
 
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Each step is a commit: making an example smaller would take minutes."""
 _step = st.one_of(
     st.tuples(st.just("merge"), st.lists(st.integers(0, 11), min_size=2, max_size=4)),
     st.tuples(st.just("split"), st.lists(st.integers(0, 11), min_size=1, max_size=2)),
@@ -197,7 +199,9 @@ _step = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(steps=st.lists(_step, max_size=14))
 def test_any_sequence_keeps_the_rules_and_undoing_all_of_it_leaves_nothing(
     store: Store, items: dict[str, str], steps: list[tuple[str, object]]
@@ -238,7 +242,9 @@ def test_any_sequence_keeps_the_rules_and_undoing_all_of_it_leaves_nothing(
     assert all(rows == set() for rows in state_of(store).values())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_undo_restores_exactly(store: Store, items: dict[str, str], data: st.DataObject) -> None:
     """After any history, the act just done is undone to the very rows."""
