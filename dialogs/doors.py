@@ -50,6 +50,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
         "shelve_alarms": "alarm_shelve",
         "own_fences": "alarm_fences",
         "change_record": "supply.change",
+        "find_partner": "identity_partner",
     }
     modules = {**{name: name for name in own_module}, **elsewhere}
     return {name: partial(opened, f"dialogs.{module}:{name}") for name, module in modules.items()}

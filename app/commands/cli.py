@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "outbox": "app.commands.outbox:outbox",
     "inbox": "app.commands.inbox:inbox",
     "conflicts": "app.commands.conflicts:conflicts",
+    "identity": "app.commands.identity:identity",
 }
 
 

@@ -47,6 +47,8 @@ TOPICS = frozenset(
         "inbox",
         "conflicts",
         "streams",
+        "identities",
+        "suggestions",
     }
 )
 

@@ -25,6 +25,7 @@ from app.supply.queries_stock import StockListing, find_stock, page_of_stock
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
+from widgets.identity.panel import IdentityPanel
 from widgets.page import Page, PageHeader
 from widgets.primitives import Banner, IconButton, SearchField, SegmentedTabs
 from widgets.supply.details import Line, Listing, SupplyPanel
@@ -39,6 +40,7 @@ READ_SHARE = 0.2  # of the time may go into reading lists again while a first re
 READ_PAUSE_S = 0.5
 MOST_BATCHES = 500
 MOST_SOURCES = 3
+MATCHING = "matching"
 _OF_TAB: Mapping[str, frozenset[str]] = {
     ITEMS: frozenset({"items", "stock", "streams"}),
     STOCK: frozenset({"stock", "items", "facilities", "streams"}),
@@ -51,7 +53,7 @@ class SupplyPage(Page):
     key = "supply"
     title = "Supply"
     icon = "package"
-    topics = frozenset({"integrations", *(topic for topics in _OF_TAB.values() for topic in topics)})
+    topics = IdentityPanel.topics.union({"integrations"}, *_OF_TAB.values())
 
     def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)
@@ -63,6 +65,7 @@ class SupplyPage(Page):
                 (STOCK, tr("Stock")),
                 (REQUISITIONS, tr("Requisitions")),
                 (SHIPMENTS, tr("Shipments")),
+                (MATCHING, tr("Matching")),
             ]
         )
         self.search = SearchField(theme, tr("Item, code, batch, number…"))
@@ -72,6 +75,7 @@ class SupplyPage(Page):
             kind.key: StoreList(context, kind, self.spawn) for kind in list_kinds(self.reader)
         }
         self.panel = SupplyPanel(self.reader)
+        self.matching = IdentityPanel(context, self.spawn)
         self.trouble = Banner(theme, "warn", "")
         self.choices = Choices((), (), (), 0)
         self.ages: Mapping[str, Age] = {}
@@ -100,6 +104,7 @@ class SupplyPage(Page):
         self.stack = QStackedWidget()
         for one in self.lists.values():
             self.stack.addWidget(one)
+        self.stack.addWidget(self.matching)
         row.addWidget(self.stack, 1)
         row.addWidget(self.panel)
         column.addLayout(row, 1)
@@ -132,6 +137,8 @@ class SupplyPage(Page):
         if topics & {"integrations", "facilities"} or not self.refresh_count:
             await self._read_choices()
         self._stale |= {tab for tab, own in _OF_TAB.items() if own & topics}
+        if topics & IdentityPanel.topics:
+            self._stale.add(MATCHING)
         if self.refresh_count:
             await asyncio.sleep(max(0.0, self._next_read_s - time.monotonic()))
         began = time.monotonic()
@@ -155,6 +162,10 @@ class SupplyPage(Page):
         if tab not in self._stale:
             return
         self._stale.discard(tab)
+        if tab == MATCHING:
+            self.trouble.hide()
+            await self.matching.refresh()
+            return
         front, wanted = self.lists[tab], self.filters.wanted(self.search.text())
         if front.is_loaded and front.wanted == wanted:
             await front.read_again()
@@ -205,13 +216,15 @@ class SupplyPage(Page):
 
     @property
     def front(self) -> StoreList[Any]:
-        return self.lists[self.tabs.value]
+        """The list that is shown, or was before the matching was."""
+        widget = self.stack.currentWidget()
+        return widget if isinstance(widget, StoreList) else self.lists[ITEMS]
 
     def table(self) -> DataTable[Any]:
         lines = self.panel.table
         if lines is not None and not self.panel.isHidden() and lines.view.hasFocus():
             return lines
-        return self.front.table
+        return self.matching.table() if self.tabs.value == MATCHING else self.front.table
 
     def show_item(self, **arguments: Any) -> None:
         """``open_page("supply", tab="requisitions", text="1042", id=…, facility=(integration, peer id))``."""
@@ -226,7 +239,7 @@ class SupplyPage(Page):
         if wanted.get("facility"):
             at = self.filters.facilities.findData(Place(*wanted["facility"]))
             self.filters.facilities.setCurrentIndex(max(0, at))
-        if wanted.get("tab") in self.lists:
+        if wanted.get("tab") in (*self.lists, MATCHING):
             self.tabs.choose(wanted["tab"])
         self._stale.add(self.tabs.value)
         await self._read_front()
@@ -243,9 +256,16 @@ class SupplyPage(Page):
     # What the operator does
 
     def _on_tab(self, tab: str) -> None:
-        self.stack.setCurrentWidget(self.lists[tab])
-        self.filters.show_tab(tab)
+        is_list = tab in self.lists
+        self.stack.setCurrentWidget(self.lists[tab] if is_list else self.matching)
+        for part in (self.search, self.columns, self.filters):
+            part.setVisible(is_list)
         self._close_panel()
+        if not is_list:
+            self._stale.add(MATCHING)
+            self.spawn(self._quietly(self._read_front), "tab")
+            return
+        self.filters.show_tab(tab)
         if self.lists[tab].wanted != self.filters.wanted(self.search.text()):
             self._stale.add(tab)
         self.spawn(self._quietly(self._read_front), "tab")
@@ -285,6 +305,8 @@ class SupplyPage(Page):
 
     def _redraw(self) -> None:
         """Ages grew, or zone and units changed."""
+        if self.tabs.value == MATCHING:
+            return
         self.front.model.redraw()
         self._show_ages()
         self.panel.tick()
@@ -306,6 +328,7 @@ class SupplyPage(Page):
         for one in self.lists.values():
             one.close_list()
         self.panel.close_panel()
+        self.matching.close_panel()
         super().close_page()
 
 

@@ -45,6 +45,13 @@ from app.store.tables.fuel import (
     SensorProfile,
     Tank,
 )
+from app.store.tables.identity import (
+    IdentityAct,
+    IdentityDecline,
+    IdentityLink,
+    IdentityRow,
+    IdentitySuggestion,
+)
 from app.store.tables.supply import (
     FacilityRow,
     ItemRow,
@@ -83,6 +90,11 @@ __all__ = [
     "FuelSensorSpell",
     "FuelSensorUnit",
     "GeofenceRow",
+    "IdentityAct",
+    "IdentityDecline",
+    "IdentityLink",
+    "IdentityRow",
+    "IdentitySuggestion",
     "InboxMessage",
     "Integration",
     "IntegrationDay",
