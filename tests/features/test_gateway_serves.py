@@ -51,8 +51,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_it_serves_with_qt_not_importable_and_says_what_it_waits_for(running: Running) -> None:
-    state = wait_for(lambda: running.depot.state(running.trackers_id))
-    assert state.phase in {Phase.STALE, Phase.HEALTHY}
+    served = (Phase.STALE, Phase.HEALTHY)
+    state = wait_for(lambda: (one := running.depot.state(running.trackers_id)) and one.phase in served and one)
     assert str(running.port) in state.reason
     assert running.gateway.errors == []
 

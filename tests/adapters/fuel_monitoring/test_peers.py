@@ -43,7 +43,8 @@ def emulated_car() -> Iterator[str]:
         "from elm import Elm\n"
         "with Elm() as car:\n"
         "    car.scenario = 'car'\n"
-        "    sys.stdout.write(f'port={car.get_pty()};'); sys.stdout.flush()\n"
+        "    while not (port := car.get_pty()): time.sleep(0.05)\n"
+        "    sys.stdout.write(f'port={port};'); sys.stdout.flush()\n"
         "    sys.stdin.read()\n"
     )
     with tempfile.TemporaryDirectory() as folder, subprocess.Popen(

@@ -150,7 +150,7 @@ def test_objects_are_named_as_text() -> None:
 
 def test_an_installed_package_gets_its_card_and_a_broken_one_explains_itself(with_plugin: Catalogue) -> None:
     keys = [entry.key for entry in with_plugin.entries()]
-    assert keys[:7] == list(DISPLAY_ORDER)
+    assert keys[:8] == list(DISPLAY_ORDER)
     assert set(keys[8:]) == {"cold_room", "frozen_room"}
     assert with_plugin.entry("cold_room").name == "Cold Room Thermometer"
     problem = with_plugin.entry("frozen_room").problem or ""
@@ -196,5 +196,5 @@ async def _run(awaitable: Any) -> None:
 def test_reports_are_taken_by_those_that_say_so_alone() -> None:
     catalogue = Catalogue.load(third_party=no_third_party)
     assert catalogue.reporter("nhlmis") is not None
-    with pytest.raises(Unsupported, match="Traccar GPS Server takes no reports"):
+    with pytest.raises(Unsupported, match="Traccar GPS Server brings no way to take reports"):
         catalogue.reporter("traccar")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,10 +17,13 @@ from app.store.store import Store, topic_versions
 from app.store.tables import (
     Alarm,
     Command,
+    ConflictRow,
     DeviceEventRow,
     EngineReadingRow,
     FuelReadingRow,
+    InboxMessage,
     IntegrationLog,
+    OutboxItem,
     PositionRow,
     Problem,
     RawFrameRow,
@@ -40,6 +43,9 @@ TABLES: tuple[type[Any], ...] = (
     FuelReadingRow,
     EngineReadingRow,
     Alarm,
+    OutboxItem,
+    ConflictRow,
+    InboxMessage,
 )
 
 
@@ -101,9 +107,36 @@ def _fill(connection: Connection, ages_days: list[int]) -> None:
             FuelReadingRow: {"sensor_key": 1, "measured_at_ms": ms, "received_at_ms": ms, "status": "ok"},
             EngineReadingRow: {"sensor_key": 1, "measured_at_ms": ms},
             Alarm: _an_alarm(number, ms, cleared_at_ms=ms, acknowledged_at_ms=ms),
+            OutboxItem: _an_item(number, moment),
+            ConflictRow: {
+                "id": f"{number:036}",
+                "integration_id": "i",
+                "outbox_id": "o",
+                "record": "shipment",
+                "record_id": "r",
+                "subject": "s",
+                "fields": {},
+                "ours_at": moment,
+                "detected_at": moment,
+                "state": "resolved",
+                "resolved_at": moment,
+            },
+            InboxMessage: _a_message(f"m{number}", moment, "done"),
         }
         for table, row in rows.items():
             connection.execute(insert(table).values(row))
+
+
+def _an_item(number: int, moment: datetime) -> dict[str, Any]:
+    """An outbox item that the peer has accepted."""
+    names = {"write": "w", "record": "shipment", "record_id": "r", "peer_id": "p", "family": "f", "subject": "s"}
+    ids = {"id": f"{number:036}", "key": f"{number:036}", "integration_id": "i", "state": "accepted"}
+    return {**names, **ids, "values": {}, "seen": {}, "created_at": moment, "created_by": "ada", "ended_at": moment}
+
+
+def _a_message(message_id: str, moment: datetime, state: str) -> dict[str, Any]:
+    times = {"sent_at": moment, "received_at": moment}
+    return {"integration_id": "i", "message_id": message_id, **times, "peer": "", "body": b"{}", "state": state}
 
 
 def _an_alarm(number: int, ms: int, **other: Any) -> dict[str, Any]:
@@ -150,6 +183,9 @@ def test_each_kind_goes_at_its_own_age(store: Store, monkeypatch: pytest.MonkeyP
         "fuel_readings": 2,
         "engine_readings": 2,
         "alarms": 2,
+        "outbox_items": 4,
+        "conflicts": 4,
+        "inbox_messages": 6,
     }
     assert _counts(store) == {name: 8 - count for name, count in deleted.items()}
     with store.read() as connection:
@@ -244,3 +280,17 @@ def test_what_arrived_while_the_clock_was_years_behind_is_as_young_as_it_says(
     store.write(date).result()
     deleted = sweep(store, NOW_MS, threading.Event())
     assert [deleted["positions"], deleted["device_events"]] == [int(goes)] * 2
+
+
+def test_a_pushed_message_is_known_for_a_week_and_one_that_waits_for_ever(store: Store) -> None:
+    store.write(lambda c: set_retention(c, Retention(raw_days=1))).result()
+    rows = [
+        _a_message(f"{state}-{age}", from_ms(NOW_MS - age * DAY_MS), state)
+        for state in ("done", "refused", "waiting")
+        for age in (30, 8, 6, 0)
+    ]
+    store.write(lambda c: c.execute(insert(InboxMessage), rows)).result()
+    sweep(store, NOW_MS, threading.Event())
+    with store.read() as connection:
+        left = set(connection.execute(select(InboxMessage.message_id)).scalars())
+    assert left == {"done-6", "done-0", "refused-6", "refused-0", *(f"waiting-{age}" for age in (30, 8, 6, 0))}
