@@ -35,6 +35,8 @@ from app.sync.sending import Due, doubt_unended, find_ready, heads_of, mark_send
 SEND_LIMIT_S = 120.0
 """A change that is not answered for so long is taken for lost."""
 REPORT_S = 2.0
+GATHER_S = 0.01
+"""What comes back within so many seconds shares a commit: it costs as much as several requests."""
 BAD_REPLIES = 5
 """Replies in a row that could not be read, after which it is the peer that is ill and not one record."""
 LONGEST_REST_S = 3_600.0
@@ -154,6 +156,8 @@ class Sender:
         if leg.trouble is None:
             self._works(leg)
         while True:
+            if self._answers and self._in_flight:
+                await asyncio.sleep(GATHER_S)
             self._wake.clear()
             turn = await self._take_turn(leg)
             for due in turn.marked:

@@ -132,7 +132,7 @@ async def _bare(url: str, in_flight: int) -> float:
 
 def _wait_until_empty(store: Store) -> None:
     while _left(store):
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def _left(store: Store) -> int:
