@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select
 
 COUNT_STOPS = 100_000
 """A count goes no further: nobody reads more, and counting a million would take longer than reading the page."""
@@ -61,7 +61,7 @@ def rows_after(
 def count_up_to(connection: Connection, query: Select[Any]) -> int:
     """How many rows ``query`` finds, at most :data:`COUNT_STOPS`."""
     # Only the rows: what the query selects may ask for the lines of each paper.
-    rows: Select[Any] = query.with_only_columns(literal_column("1").label("one"), maintain_column_froms=True)
+    rows: Select[Any] = query.with_only_columns(literal(1).label("one"), maintain_column_froms=True)
     some = rows.order_by(None).limit(COUNT_STOPS).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
