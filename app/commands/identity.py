@@ -102,6 +102,7 @@ def suggest(
     """Records that are probably the same, the surest first, with what speaks for it."""
     from app.clock import utc_now
     from app.identity import acts
+    from app.identity.kinds import in_chunks
     from app.identity.listing import list_suggestions
     from app.identity.look import look
 
@@ -119,7 +120,12 @@ def suggest(
     _ask(f"{'Join' if accept else 'Decline'} {len(rows)} pairs?", yes)
     if accept:
         pairs = [acts.Pair(row.low.id, row.high.id, row.how, " ".join(row.reasons)) for row in rows]
-        batch, count = session.write(partial(acts.accept, kind=kind, pairs=pairs, now=utc_now()))
+        batch, count = "", 0
+        with session.store() as store:
+            for some in in_chunks(pairs, acts.ACCEPT_AT_ONCE):
+                job = partial(acts.accept, kind=kind, pairs=some, now=utc_now(), batch_id=batch)
+                batch, more = store.write(job).result()
+                count += more
         print_facts({"batch": batch, "joined": count}, as_json=as_json)
     else:
         both = [(row.low.id, row.high.id) for row in rows]

@@ -27,6 +27,8 @@ BY_RULE = "the rule for equal codes and names"
 """Who joined records where nobody was asked."""
 MOST_AT_ONCE = 200
 """Records in one act by hand; a thing that is known two hundred times over is a mistake."""
+ACCEPT_AT_ONCE = 200
+"""Pairs joined in one transaction."""
 _NAMED = 20
 _LATER = 2_000
 
@@ -131,12 +133,20 @@ def decline(
 
 
 def accept(
-    connection: Connection, kind: str, pairs: Sequence[Pair], *, now: datetime, who: str | None = None
+    connection: Connection,
+    kind: str,
+    pairs: Sequence[Pair],
+    *,
+    now: datetime,
+    who: str | None = None,
+    batch_id: str = "",
 ) -> tuple[str, int]:
     """Join many suggested pairs in one go; returns the batch's id and how many were joined.
 
     Each is an act of its own that can be undone by itself, and the batch as a whole. Pairs that are one already, or
-    of which a record is known no more, are passed over. The audit has one entry for all.
+    of which a record is known no more, are passed over. The audit has one entry for all of a call. More than
+    :data:`ACCEPT_AT_ONCE` are given in several calls, so that others get to write between them, with the
+    ``batch_id`` of the first.
     """
     check_kind(kind)
     raise_topic(connection, "identities")
@@ -144,7 +154,7 @@ def accept(
     records = [record for pair in pairs for record in (pair.low_id, pair.high_id)]
     book = Book.load(connection, kind, records)
     found = load_records(connection, kind, {*records, *book.links})
-    batch = _Batch(kind, who, now)
+    batch = _Batch(kind, who, now, batch_id)
     for pair in pairs:
         both = (pair.low_id, pair.high_id)
         if any(record not in found for record in both) or pair.high_id in book.records_with(pair.low_id):
@@ -242,8 +252,8 @@ def _mark(connection: Connection, act_id: str, undone_by: str | None) -> None:
 class _Batch:
     """Acts done in one go over one book: a row for each, the store written once."""
 
-    def __init__(self, kind: str, who: str, now: datetime) -> None:
-        self.id = new_id()
+    def __init__(self, kind: str, who: str, now: datetime, batch_id: str = "") -> None:
+        self.id = batch_id or new_id()
         self.kind, self.who, self.now = kind, who, now
         self.acts: list[dict[str, Any]] = []
         self.subjects: list[str] = []

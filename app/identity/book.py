@@ -247,11 +247,11 @@ def from_json(stored: Mapping[str, Any]) -> Payload:
 
 
 def _upsert(connection: Connection, table: Any, key: tuple[str, ...], rows: list[Values]) -> None:
-    for some in in_chunks(rows):
-        statement = insert_or(connection, table).values(list(some))
-        columns = [name for name in some[0] if name not in key]
-        excluded = {name: getattr(statement.excluded, name) for name in columns}
-        connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=excluded))
+    if not rows:
+        return
+    statement = insert_or(connection, table)
+    over = {name: getattr(statement.excluded, name) for name in rows[0] if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=over), rows)
 
 
 def _delete(connection: Connection, column: Any, keys: list[str]) -> None:

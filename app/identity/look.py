@@ -13,16 +13,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, select, tuple_
+from sqlalchemy import Connection, RowMapping, bindparam, delete, select
 
 from app.clock import from_ms
 from app.fleet.text import storable
-from app.identity.acts import BY_RULE, Pair, accept
+from app.identity.acts import ACCEPT_AT_ONCE, BY_RULE, Pair, accept
 from app.identity.kinds import KINDS, TOPICS, Kind, Known, in_chunks, load_current
 from app.identity.rules import Rules, load_rules
 from app.identity.suggest import Suggestion, find_suggestions
 from app.store.changes import raise_topic, topic_versions
 from app.store.facts import get_fact, set_fact
+from app.store.ids import new_id
 from app.store.store import Store
 from app.store.tables import IdentityDecline, IdentityLink, IdentitySuggestion
 from app.store.upsert import insert_or
@@ -54,12 +55,13 @@ def look(store: Store, kind: Kind, now: datetime) -> Looked:
         state = _state(connection, kind)
         records, rules, identities, declined = _read(connection, kind)
     found = find_suggestions(kind, records, within_m=rules.within_m, identities=identities, declined=declined)
-    joined = 0
+    joined, batch = 0, new_id()
     if kind in rules.joined:
         certain = [suggestion for suggestion in found if suggestion.is_certain]
-        for some in in_chunks(certain):
+        for some in in_chunks(certain, ACCEPT_AT_ONCE):
             pairs = [Pair(one.low.id, one.high.id, one.evidence.how, " ".join(one.evidence.reasons)) for one in some]
-            joined += store.write(partial(_join, kind=kind, pairs=pairs, now=now), rows=len(pairs)).result()
+            job = partial(accept, kind=kind, pairs=pairs, now=now, who=BY_RULE, batch_id=batch)
+            joined += store.write(job, rows=len(pairs)).result()[1]
         found = [suggestion for suggestion in found if not suggestion.is_certain]
     _write(store, kind, found)
     seconds = time.perf_counter() - began
@@ -115,10 +117,6 @@ def _read(connection: Connection, kind: str) -> tuple[list[Known], Rules, Mappin
     )
 
 
-def _join(connection: Connection, kind: str, pairs: list[Pair], now: datetime) -> int:
-    return accept(connection, kind, pairs, now=now, who=BY_RULE)[1]
-
-
 def _write(store: Store, kind: str, found: list[Suggestion]) -> None:
     """Make the stored suggestions those that were found."""
     table = IdentitySuggestion
@@ -154,20 +152,18 @@ def _values(row: RowMapping) -> dict[str, Any]:
 def _take_away(connection: Connection, pairs: list[tuple[str, str]]) -> None:
     raise_topic(connection, "suggestions")
     table = IdentitySuggestion
-    for some in in_chunks(pairs):
-        connection.execute(delete(table).where(tuple_(table.low_id, table.high_id).in_(some)))
+    one = delete(table).where(table.low_id == bindparam("low"), table.high_id == bindparam("high"))
+    connection.execute(one, [{"low": low, "high": high} for low, high in pairs])
 
 
 def _put(connection: Connection, kind: str, rows: list[dict[str, Any]]) -> None:
     version = raise_topic(connection, "suggestions")
-    rows = _undecided(connection, rows)
-    for some in in_chunks(rows):
-        statement = insert_or(connection, IdentitySuggestion).values(
-            [{**row, "kind": kind, "changed_version": version} for row in some]
-        )
+    rows = [{**row, "kind": kind, "changed_version": version} for row in _undecided(connection, rows)]
+    if rows:
+        statement = insert_or(connection, IdentitySuggestion)
         columns = ("score", "how", "reasons", "rival_id", "is_certain", "changed_version")
         over = {name: getattr(statement.excluded, name) for name in columns}
-        connection.execute(statement.on_conflict_do_update(index_elements=["low_id", "high_id"], set_=over))
+        connection.execute(statement.on_conflict_do_update(index_elements=["low_id", "high_id"], set_=over), rows)
 
 
 def _undecided(connection: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -180,10 +176,8 @@ def _undecided(connection: Connection, rows: list[dict[str, Any]]) -> list[dict[
         owner.update(
             connection.execute(select(link.record_id, link.identity_id).where(link.record_id.in_(records))).all()
         )
-        pairs = [(row["low_id"], row["high_id"]) for row in some]
-        declined.update(
-            connection.execute(select(no.low_id, no.high_id).where(tuple_(no.low_id, no.high_id).in_(pairs))).all()
-        )
+        lows = {row["low_id"] for row in some}
+        declined.update(connection.execute(select(no.low_id, no.high_id).where(no.low_id.in_(lows))).all())
     return [
         row
         for row in rows

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from app.clock import from_ms
 from app.errors import OperatorError
 from app.identity import acts
-from app.identity.kinds import Known
+from app.identity.kinds import Known, in_chunks
 from app.identity.listing import ActListing, SuggestionListing
 from app.identity.rules import Rules, set_rules
 from resources.i18n import tr, trn
@@ -48,10 +48,13 @@ class IdentityActs(QObject):
             return False
         kind = rows[0].kind
         pairs = [acts.Pair(row.low.id, row.high.id, row.how, " ".join(row.reasons)) for row in rows]
-        done = await self._write(partial(acts.accept, kind=kind, pairs=pairs, now=self._now()))
-        if done is None:
-            return False
-        _batch, count = done
+        batch, count = "", 0
+        for some in in_chunks(pairs, acts.ACCEPT_AT_ONCE):
+            job = partial(acts.accept, kind=kind, pairs=some, now=self._now(), batch_id=batch)
+            done = await self._write(job)
+            if done is None:
+                return False
+            batch, count = done[0], count + done[1]
         self._context.notify("ok", trn("{count} pair is joined.", "{count} pairs are joined.", count))
         return True
 

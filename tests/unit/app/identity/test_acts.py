@@ -134,12 +134,13 @@ def test_many_are_accepted_and_undone_as_one(store: Store, items: dict[str, str]
     pairs.append(Pair(items["x1"], "unknown"))
     batch, count = do(store, accept, "item", pairs, now=NOW)
     assert count == 5
+    assert do(store, accept, "item", [Pair(items["z3"], items["x3"])], now=NOW, batch_id=batch) == (batch, 1)
     assert len(ask(store, same_as, "item", items["z0"])) == 3
     with store.read() as connection:
-        (told,) = connection.execute(select(Act.__table__)).all()
+        told, _later = connection.execute(select(Act.__table__)).all()
     assert (told.what, told.subject, told.after["joined"]) == ("identity.accept", "5 × item", 5)
     check_rules(store)
-    assert do(store, undo, batch, now=NOW) == 5
+    assert do(store, undo, batch, now=NOW) == 6
     assert state_of(store) == start
 
 
