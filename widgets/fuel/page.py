@@ -68,7 +68,7 @@ class FuelPage(Page):
 
     def _lay_out(self) -> None:
         column = self.column()
-        subtitle = tr("Levels, refuels and drains of each vehicle, with the evidence behind them")
+        subtitle = tr("Levels, refuels, drains and their evidence")
         column.addWidget(PageHeader(tr("Fuel"), subtitle, [self.report, self.parameters, self.mappings, self.tanks]))
         cards = QWidget()
         grid = CardGrid(cards, min_width=200, is_balanced=True)
