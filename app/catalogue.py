@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.base import (
     Adapter,
@@ -28,9 +28,11 @@ from adapters.base import (
     Translator,
     settings_form,
 )
-from adapters.bench import Bench
 from adapters.errors import Unsupported
-from adapters.reporting import Reporter
+
+if TYPE_CHECKING:
+    from adapters.bench import Bench
+    from adapters.reporting import Reporter
 
 ENTRY_POINT_GROUP = "biko_console.adapters"
 
