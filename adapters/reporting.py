@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from uuid import UUID, uuid5
 
 if TYPE_CHECKING:
     from adapters.base import Kit, Settings
@@ -24,6 +25,8 @@ Step = Literal["batches", "stock_counts"]
 
 SHIPMENT_FIELD = "shipment"
 """The one value of an outbox item that tells a peer what was shipped for its order: a :class:`Shipped` as text."""
+
+_SHIPMENTS = UUID("6f0b7c1e-52d0-4b5e-9d6c-0a8d1f6c2e43")  # a name space of its own, made for this
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ class Shipped:
     dispatched_ms: int
     delivered_ms: int | None = None
     lines: tuple[ShippedLine, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The change's own UUID: the same for the same order and number, so that an outbox holds it once."""
+        return str(uuid5(_SHIPMENTS, f"{self.order_id}\n{self.number}"))
 
     def as_text(self) -> str:
         """As an outbox item carries it (:data:`SHIPMENT_FIELD`); the same shipment gives the same text."""
@@ -202,8 +210,21 @@ class RunResult:
     needs_sign_in: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class StockSchedule:
+    """When stock is reported: every so many days at a local time of day (20:00). ``attempts``: of one run, at most."""
+
+    every_days: int
+    at: str
+    attempts: int
+
+
 class Reporter(Protocol):
     """What an integration offers that takes reports of stock."""
+
+    def schedule(self, settings: Settings) -> StockSchedule:
+        """What settings and profile agree on. Raises SettingsInvalid."""
+        ...
 
     def plan(self, settings: Settings, rows: Sequence[StockRow]) -> Plan:
         """What :meth:`run` would send. No network. Raises SettingsInvalid."""
@@ -225,6 +246,14 @@ class Reporter(Protocol):
 
     async def fetch_order(self, settings: Settings, kit: Kit, order_id: str) -> Requisition:
         """One order, now. Raises RecordRejected where the peer does not know it, and what any call raises."""
+        ...
+
+    def profile_text(self, settings: Settings) -> str:
+        """The profile in force as its file, every key in it: what an operator begins with. Raises SettingsInvalid."""
+        ...
+
+    def check_profile(self, text: str) -> str:
+        """A profile file's text made complete. Raises SettingsInvalid with each wrong key by name."""
         ...
 
     def describe_profile(self, settings: Settings) -> Sequence[tuple[str, str]]:

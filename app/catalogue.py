@@ -71,18 +71,10 @@ BUILT_IN: Mapping[str, str] = {
     "gt02_tracker": "adapters.gt02_tracker:Gt02Adapter",
     "fuel_monitoring": "adapters.fuel_monitoring.adapter:FuelMonitoringAdapter",
     "openlmis": "adapters.openlmis:OpenLmisAdapter",
+    "nhlmis": "adapters.nhlmis:NhlmisAdapter",
 }
 
 COMING_SOON: tuple[Entry, ...] = (
-    Entry(
-        key="nhlmis",
-        name="NHLMIS",
-        description="Stock and consumption reports to Nigeria's national health logistics system.",
-        category="government",
-        icon="building-2",
-        capabilities=("Stock reporting", "Requisition sync", "Compliance tracking", "Consumption reports"),
-        coming_soon=True,
-    ),
     Entry(
         key="mod4",
         name="Mod4 Driver System",

@@ -5,6 +5,7 @@ Text is cut to what the store holds and freed of what no database takes (NUL, lo
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -35,6 +36,19 @@ def clean(value: str) -> str:
     if value.isascii() and value.isprintable():
         return value
     return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def whole(value: object) -> str:
+    """Foreign JSON as one text, whatever stands in it; the same value gives the same text."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return f"nested too deeply: {type(value).__name__}"
+
+
+def sample(value: object) -> str:
+    """The beginning of foreign JSON, for diagnostics."""
+    return clean(whole(value)[:2000])
 
 
 def number(value: object) -> float | None:

@@ -108,8 +108,9 @@ class Orders(Part):
     """How new orders are asked for. ``paging`` "none": one answer brings all.
 
     ``list_path``: where the list stands in an answer; empty: the answer itself, or its only list. ``marker_path``:
-    where an answer gives the marker for the next time; empty: the server's clock. ``overlap_min`` is read again each
-    time; orders that came before are known by their id. ``stages`` maps the system's words for a state to ours.
+    where an answer gives the marker for the next time; empty: the server's clock. ``short_page_is_last``: a page that
+    is not full ends the list; else pages are asked for until one is empty. ``overlap_min`` is read again each time;
+    orders that came before are known by their id. ``stages`` maps the system's words for a state to ours.
     """
 
     params: Annotated[dict[ParamName, Text], Field(max_length=20)] = {"genericParent": "True"}
@@ -122,6 +123,7 @@ class Orders(Part):
     page_size: Annotated[int, Field(ge=1, le=1000)] = 50
     list_path: Path = ""
     marker_path: Path = ""
+    short_page_is_last: bool = False
     overlap_min: Annotated[int, Field(ge=0, le=60 * 24 * 60)] = 120
     stages: dict[Text, RequisitionStage] = {
         "new": "submitted",
@@ -315,9 +317,13 @@ class Stock(Part):
 
 
 class Shipments(Part):
-    """``key_header``: a header that carries the change's own UUID, so that a repeated call is known; empty: none."""
+    """``key_header``: a header that carries the change's own UUID, so that a repeated call is known; empty: none.
+
+    ``accepted_when``: "answered" takes any success for an acceptance; "shown" only an order that shows the shipment.
+    """
 
     key_header: HeaderName = ""
+    accepted_when: Literal["answered", "shown"] = "answered"
 
 
 class Answers(Part):

@@ -200,6 +200,7 @@ def test_a_shipment_is_told_on_its_order() -> None:
         ],
     }
     assert Shipped.from_text(shipped.as_text()) == shipped
+    assert shipped.key == Shipped("ORD-7", "SH-1042", 0).key != Shipped("ORD-7", "SH-1043", 0).key
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"lines": [7]}', '{"lines": [], "colour": 1}', "[" * 100_000])

@@ -49,7 +49,7 @@ def test_the_seven_systems_stand_in_the_platforms_order_and_all_load() -> None:
     assert tuple(entry.key for entry in entries) == DISPLAY_ORDER
     assert [entry.problem for entry in entries] == [None] * 7
     ready = [entry.key for entry in entries if not entry.coming_soon]
-    assert ready == ["msupply", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring"]
+    assert ready == ["msupply", "nhlmis", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring"]
     for entry in entries:
         assert entry.category in CATEGORY_LABELS
         assert len(entry.capabilities) == 4
@@ -191,3 +191,10 @@ def test_a_fresh_process_finds_an_installed_package(installed: Path) -> None:
 
 async def _run(awaitable: Any) -> None:
     await awaitable
+
+
+def test_reports_are_taken_by_those_that_say_so_alone() -> None:
+    catalogue = Catalogue.load(third_party=no_third_party)
+    assert catalogue.reporter("nhlmis") is not None
+    with pytest.raises(Unsupported, match="Traccar GPS Server takes no reports"):
+        catalogue.reporter("traccar")
