@@ -46,6 +46,8 @@ TOPICS = frozenset(
         "outbox",
         "conflicts",
         "streams",
+        "reports",
+        "report_runs",
     }
 )
 
