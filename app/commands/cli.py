@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "supply": "app.commands.supply:supply",
     "outbox": "app.commands.outbox:outbox",
     "conflicts": "app.commands.conflicts:conflicts",
+    "reports": "app.commands.reports:reports",
 }
 
 

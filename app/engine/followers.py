@@ -31,6 +31,7 @@ FOLLOWERS: tuple[str, ...] = (
     "app.fuel.telematics:TelematicsFollower",
     "app.fuel.worker:FuelWorker",
     "app.alarms.follower:AlarmFollower",
+    "app.reports.follower:ReportFollower",
 )
 """``module:class``, loaded when an engine runs: numbers and analyses cost memory that a window does not need."""
 

@@ -123,6 +123,8 @@ def ensure_reports(connection: Connection, today: date) -> int:
         if not (add or drop or move):
             continue
         version = version or raise_topic(connection, "reports")
+        for start in range(0, len(drop), 500):
+            connection.execute(delete(ReportRow).where(ReportRow.id.in_(drop[start : start + 500])))
         for start in range(0, len(add), PAGE_ROWS):
             connection.execute(
                 insert(ReportRow), [{**row, "changed_version": version} for row in add[start : start + PAGE_ROWS]]
@@ -130,8 +132,6 @@ def ensure_reports(connection: Connection, today: date) -> int:
         for report_id, due_on in move:
             one = update(ReportRow).where(ReportRow.id == report_id)
             connection.execute(one.values(due_on=due_on, changed_version=version))
-        for start in range(0, len(drop), 500):
-            connection.execute(delete(ReportRow).where(ReportRow.id.in_(drop[start : start + 500])))
         changed += len(add) + len(drop) + len(move)
     return changed
 
@@ -157,13 +157,15 @@ def _plan(
     drop: list[str] = []
     move: list[tuple[str, str]] = []
     taken: set[tuple[str, str]] = set()
+    kept: dict[str, list[ReportPeriod]] = {}
     for row in connection.execute(query):
         key = (row.facility, row.starts_on)
         period = wanted.get(key)
         is_touched = bool(row.submission or row.filled_at or row.excused_at or row.id in entered)
         if period is None or period.ends_on.isoformat() != row.ends_on:
             if is_touched:
-                taken.add(key)
+                own = ReportPeriod(date.fromisoformat(row.starts_on), date.fromisoformat(row.ends_on))
+                kept.setdefault(row.facility, []).append(own)
             else:
                 drop.append(row.id)
             continue
@@ -182,6 +184,7 @@ def _plan(
         }
         for (facility, starts_on), period in wanted.items()
         if (facility, starts_on) not in taken
+        and not any(period.overlaps(own) for own in kept.get(facility, ()))  # nobody reports a month twice
     ]
     return add, drop, move
 

@@ -44,6 +44,9 @@ class ReportPeriod:
     def holds(self, day: date) -> bool:
         return self.starts_on <= day <= self.ends_on
 
+    def overlaps(self, other: ReportPeriod) -> bool:
+        return self.starts_on <= other.ends_on and other.starts_on <= self.ends_on
+
 
 def period_of(day: date, rhythm: str, first_month: int) -> ReportPeriod:
     """The period to which a day belongs. ``first_month`` (1 to 12) is a month in which one begins."""

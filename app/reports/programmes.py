@@ -100,7 +100,8 @@ def suggest_programmes(connection: Connection, kinds: Sequence[str]) -> list[Pro
 
     ``kinds`` are the catalogue's keys of supply systems. A system that tells of no programmes is reported as a whole.
     """
-    known = set(connection.execute(select(ReportProgramme.integration_id, ReportProgramme.program)).tuples())
+    rows = connection.execute(select(ReportProgramme.integration_id, ReportProgramme.program))
+    known = {(row.integration_id, row.program) for row in rows}
     systems = select(Integration.id, Integration.name).where(
         Integration.type.in_(kinds), Integration.removed_at.is_(None)
     )
@@ -109,8 +110,8 @@ def suggest_programmes(connection: Connection, kinds: Sequence[str]) -> list[Pro
         told = select(ProgramRow.peer_id, ProgramRow.name).where(
             ProgramRow.integration_id == system.id, ProgramRow.is_active.is_(True), ProgramRow.gone_at.is_(None)
         )
-        rows = [(row.peer_id, row.name or row.peer_id) for row in connection.execute(told.order_by(ProgramRow.name))]
-        for program, name in rows or [("", f"All items of {system.name}")]:
+        named = [(row.peer_id, row.name or row.peer_id) for row in connection.execute(told.order_by(ProgramRow.name))]
+        for program, name in named or [("", f"All items of {system.name}")]:
             if (system.id, program) not in known:
                 found.append(Programme("", system.id, program, name, name_there=name if program else ""))
     return found
@@ -224,8 +225,9 @@ def expect(
 def count_expected(connection: Connection) -> Mapping[str, int]:
     """How many facilities report for each programme now."""
     mine = ReportFacility
-    query = select(mine.programme_id, func.count()).where(mine.until_on.is_(None)).group_by(mine.programme_id)
-    return dict(connection.execute(query).tuples())
+    count = func.count().label("facilities")
+    query = select(mine.programme_id, count).where(mine.until_on.is_(None)).group_by(mine.programme_id)
+    return {row.programme_id: row.facilities for row in connection.execute(query)}
 
 
 def _programme(row: Any) -> Programme:
