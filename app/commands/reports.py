@@ -335,6 +335,18 @@ def export(session: Session, report_id: str, file_format: Any, output: Path | No
 
 @reports.command()
 @json_option
+@click.pass_obj
+def runs(session: Session, as_json: bool) -> None:
+    """What was sent, tried, and shown in dry runs, the newest first."""
+    from app.reports.runs import list_runs
+
+    rows = session.read(list_runs)
+    columns = ("id", "to", "of", "state", "accepted", "refused", "held_back", "created_at", "detail")
+    print_rows([row.as_row() for row in rows], columns, as_json=as_json)
+
+
+@reports.command()
+@json_option
 @click.option("--all", "with_closed", is_flag=True, help="Also those that are done.")
 @click.pass_obj
 def tasks(session: Session, with_closed: bool, as_json: bool) -> None:

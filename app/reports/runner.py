@@ -165,7 +165,8 @@ class ReportRuns:
             detail = f"All {len(outcomes)} lines are held back. See why at each."
         else:
             detail = "No stock is held for what is reported there."
-        state = "nothing" if not any(one.why_held for one in snapshot.rows) else "held"
+        is_held = not unchanged and any(one.why_held for one in snapshot.rows)
+        state = "held" if is_held else "nothing"
         return Ended(state, detail, tuple(snapshot.rows), outcomes, skipped=unchanged)
 
     def _progress(self, run: RunListing, progress: Progress) -> None:
@@ -246,7 +247,7 @@ def _judged(snapshot: Snapshot, fresh: list[TakenRow], result: RunResult, skippe
     if skipped:
         detail += f" {skipped} unchanged since they were accepted today."
     if not result.stores:
-        state = "held"
+        state = "nothing" if skipped else "held"
     return Ended(state, detail, tuple(snapshot.rows), outcomes, result, skipped, result.retry_after_s)
 
 

@@ -33,8 +33,8 @@ from tests.helpers.supply import SupplyFeed, make_supply_feed
 T = TypeVar("T")
 TODAY = date(2026, 11, 10)
 SYSTEM = "msupply-1"
-AL = Item("al", "AL-24", "Artemether/Lumefantrine 20/120", "tablet", 24.0, programs=("malaria",))
-ORS = Item("ors", "ORS-1", "ORS sachet", "sachet", 1.0, programs=("malaria", "child"))
+AL = Item("al", "AL-20-120-24", "Artemether/Lumefantrine 20/120", "tablet", 24.0, programs=("malaria",))
+ORS = Item("ors", "ORS-ZN-1", "ORS sachet", "sachet", 1.0, programs=("malaria", "child"))
 RUTF = Item("rutf", "RUTF-150", "Therapeutic food", "sachet", 150.0, programs=("nutrition",))
 
 
