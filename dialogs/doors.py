@@ -21,6 +21,7 @@ def pages() -> Sequence[PageSpec]:
             ("trackers", tr("Trackers"), "satellite-dish", "widgets.trackers.page:TrackersPage"),
             ("fuel", tr("Fuel"), "fuel", "widgets.fuel.page:FuelPage"),
             ("workbench", tr("Workbench"), "wrench", "widgets.workbench.page:WorkbenchPage"),
+            ("reports", tr("Reports"), "clipboard-list", "widgets.reports.page:ReportsPage"),
             ("sync", tr("Sync"), "arrow-left-right", "widgets.sync.page:SyncPage"),
             ("alarms", tr("Alarms"), "shield-alert", "widgets.alarms.page:AlarmsPage"),
             ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),
@@ -38,6 +39,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
     own_module = (
         "adopt_tracker", "tracker_settings", "map_layers", "integration_settings", "diagnostics", "alarm_rules",
         "fuel_tanks", "fuel_mappings", "fuel_parameters", "fuel_class_parameters", "fuel_receipt", "fuel_report",
+        "report_programmes", "report_received", "report_requests", "report_profile",
     )  # fmt: skip
     elsewhere = {
         "import_settings": "settings_transfer",
@@ -49,6 +51,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
         "shelve_alarms": "alarm_shelve",
         "own_fences": "alarm_fences",
         "change_record": "supply.change",
+        "report_history": "report_received",
     }
     modules = {**{name: name for name in own_module}, **elsewhere}
     return {name: partial(opened, f"dialogs.{module}:{name}") for name, module in modules.items()}
