@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from adapters.errors import AdapterError
 from adapters.reporting import ExactRequest
@@ -16,7 +16,7 @@ from app.reports.profiles import ProfileInForce, profile_in_force, save_profile,
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.primitives import Banner, outline_button, primary_button, text_label
+from widgets.primitives import Banner, SegmentedTabs, outline_button, primary_button, text_label
 from widgets.theme import mono_font
 
 SIZE = (1040, 680)
@@ -69,11 +69,12 @@ class ProfileDialog(QDialog):
         self.requests = _text(tr("Exact requests"))
         self.help = _text(tr("Help"), mono=False)
         self.help.setPlainText(HELP)
-        self.tabs = QTabWidget()
-        for widget, title in (
-            (self.help, tr("Help")), (self.differences, tr("Differences")), (self.requests, tr("Exact requests")),
-        ):  # fmt: skip
-            self.tabs.addTab(widget, title)
+        self.stack = QStackedWidget()
+        self.views = {"help": self.help, "differences": self.differences, "requests": self.requests}
+        names = {"help": tr("Help"), "differences": tr("Differences"), "requests": tr("Exact requests")}
+        self.tabs = SegmentedTabs(list(names.items()))
+        for view in self.views.values():
+            self.stack.addWidget(view)
         self.problem = Banner(theme, "error", "")
         self.meaning = text_label("", "muted", wrap=True)
         self.load = outline_button(theme, tr("From a file…"), "folder-open")
@@ -83,6 +84,7 @@ class ProfileDialog(QDialog):
         self._timer = QTimer(self, singleShot=True, interval=CHECK_AFTER_MS)
         self._lay_out()
         self._timer.timeout.connect(self._start_check)
+        self.tabs.chosen.connect(lambda tab: self.stack.setCurrentWidget(self.views[tab]))
         self.editor.textChanged.connect(self._on_edited)
         self.save.clicked.connect(lambda: context.tasks.start(self._save(), name="save a profile", owner=self))
         self.load.clicked.connect(lambda: context.tasks.start(self._load(), name="load a profile", owner=self))
@@ -104,7 +106,14 @@ class ProfileDialog(QDialog):
         )  # fmt: skip
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self.editor)
-        split.addWidget(self.tabs)
+        right = QWidget()
+        side = QVBoxLayout(right)
+        side.setContentsMargins(0, 0, 0, 0)
+        side.setSpacing(10)
+        side.addWidget(self.tabs, 0, Qt.AlignmentFlag.AlignLeft)
+        side.addWidget(self.stack, 1)
+        split.addWidget(right)
+        split.setHandleWidth(12)
         split.setSizes([SIZE[0] // 2, SIZE[0] // 2])
         split.setChildrenCollapsible(False)
         column.addWidget(split, 1)

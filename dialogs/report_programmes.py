@@ -46,7 +46,7 @@ from widgets.context import ConsoleContext
 from widgets.primitives import SearchField, calm_wheel, labelled, outline_button, primary_button, text_label
 from widgets.theme import restyle
 
-SIZE = (980, 660)
+SIZE = (1060, 680)
 _RHYTHMS = {"monthly": tr("Monthly"), "bimonthly": tr("Every two months"), "quarterly": tr("Every three months")}
 _MONTHS = (tr("January"), tr("February"), tr("March"), tr("April"), tr("May"), tr("June"), tr("July"), tr("August"),
            tr("September"), tr("October"), tr("November"), tr("December"))  # fmt: skip
@@ -144,6 +144,9 @@ class ProgrammesDialog(QDialog):
         right.addLayout(head)
         right.addWidget(self.search)
         labelled(self.facilities, tr("Facilities that report"))
+        self.facilities.setWordWrap(True)
+        self.facilities.setProperty("ticks", "true")
+        self.facilities.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         right.addWidget(self.facilities, 1)
         row.addLayout(right, 3)
         column.addLayout(row, 1)
@@ -224,7 +227,7 @@ class ProgrammesDialog(QDialog):
         self.facilities.blockSignals(True)
         self.facilities.clear()
         for place in self._facilities.get(one.id or f"{one.integration_id}/{one.program}", ()):
-            text = "  ".join(part for part in (place.name, place.code, place.zone) if part)
+            text = " · ".join(part for part in (place.name, place.code, place.zone) if part)
             item = QListWidgetItem(text)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Checked if place.is_expected else Qt.CheckState.Unchecked)

@@ -92,7 +92,7 @@ class RequestsDialog(QDialog):
         column.setContentsMargins(ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN)
         column.setSpacing(12)
         column.addWidget(text_label(tr("What would be sent to {name}", name=run.integration), "heading", wrap=True))
-        secret = tr("Nothing was sent. Where the secret goes stands •••. The code of this way of sending is {code}.",
+        secret = tr("Where the secret goes stands •••. The code of this way of sending is {code}.",
                     code=run.approval_code or "–")  # fmt: skip
         column.addWidget(text_label(f"{run.detail} {secret}", "muted", wrap=True, selectable=True))
         split = QSplitter(Qt.Orientation.Horizontal)
@@ -101,6 +101,7 @@ class RequestsDialog(QDialog):
         split.setStretchFactor(1, 1)
         split.setSizes([250, SIZE[0] - 250])
         split.setChildrenCollapsible(False)
+        split.setHandleWidth(10)
         column.addWidget(split, 3)
         if held:
             title = trn("{count} line stays here", "{count} lines stay here", len(held))

@@ -34,9 +34,10 @@ class ReportFollower:
         """Bring history and calendar up to now; seconds after which it wants to be called again. Blocks."""
         if _is_due(self._looked_ms, now_ms, LOOK_EVERY_MS) and self._look(store, now_ms):
             self._looked_ms = now_ms
-        if _is_due(self._calendar_ms, now_ms, REST_MS):
-            store.write(partial(_bring_calendar, now_ms=now_ms)).result()
-            self._calendar_ms = now_ms
+        if not _is_due(self._calendar_ms, now_ms, REST_MS):  # what moved meanwhile is looked at after the rest
+            return (self._calendar_ms + REST_MS - now_ms) / 1000
+        store.write(partial(_bring_calendar, now_ms=now_ms)).result()
+        self._calendar_ms = now_ms
         return CALENDAR_EVERY_MS / 1000
 
     @staticmethod

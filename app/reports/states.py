@@ -24,7 +24,7 @@ class ReportState(StrEnum):
 
 
 STATE_WORDS: dict[str, str] = {
-    ReportState.OPEN: "Period runs",
+    ReportState.OPEN: "Not due yet",
     ReportState.DUE: "Due",
     ReportState.LATE: "Late",
     ReportState.INCOMPLETE: "Incomplete",

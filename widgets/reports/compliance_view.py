@@ -116,7 +116,7 @@ class ComplianceView(QWidget):
 
     def _columns(self) -> list[Column[Indicators]]:
         columns = [
-            Column[Indicators]("name", tr("Name"), lambda row: row.name, width=200),
+            Column[Indicators]("name", tr("Name"), lambda row: row.name, width=170),
             Column[Indicators](
                 "reports", tr("Reports"), lambda row: f"{row.reports:,}", lambda row: row.reports, align="right",
                 width=72,
@@ -124,7 +124,8 @@ class ComplianceView(QWidget):
         ]  # fmt: skip
         return columns + [
             Column[Indicators](
-                key, tr(label), partial(_percent, key=key), partial(_order, key=key), align="right", width=104,
+                key, tr(label), partial(_percent, key=key), partial(_order, key=key), align="right",
+                width=max(88, 7 * len(label) + 24),
                 tooltip=partial(_tip, key=key), help=tr(HELP[key]), export=partial(_order, key=key),
             )
             for key, label in INDICATORS.items()

@@ -39,10 +39,10 @@ ACTS = ("fill", "receive", "send", "export", "hand_over", "accept", "take_back",
 SHOWN = ("opening_balance", "received", "consumed", "losses", "adjustments_plus", "adjustments_minus",
          "closing_balance", "stockout_days", "expiring", "amc")  # fmt: skip
 _SHORT = {
-    "opening_balance": tr("Opening"), "received": tr("Received"), "consumed": tr("Used or issued"),
+    "opening_balance": tr("Opening"), "received": tr("Received"), "consumed": tr("Used"),
     "losses": tr("Losses"), "adjustments_plus": tr("Adj. +"), "adjustments_minus": tr("Adj. −"),
-    "closing_balance": tr("Closing"), "stockout_days": tr("Out, days"), "expiring": tr("Expiring"),
-    "amc": tr("Per month"),
+    "closing_balance": tr("Closing"), "stockout_days": tr("Out days"), "expiring": tr("Expiring"),
+    "amc": tr("Monthly"),
 }  # fmt: skip
 
 
@@ -100,13 +100,12 @@ class FormView(QWidget):
         head.setSpacing(12)
         names = QVBoxLayout()
         names.setSpacing(3)
-        title = QHBoxLayout()
-        title.setSpacing(10)
-        title.addWidget(self.heading)
-        title.addWidget(self.pill, 0, Qt.AlignmentFlag.AlignVCenter)
-        title.addStretch(1)
-        names.addLayout(title)
-        names.addWidget(self.about)
+        names.addWidget(self.heading)
+        below = QHBoxLayout()
+        below.setSpacing(10)
+        below.addWidget(self.pill, 0, Qt.AlignmentFlag.AlignVCenter)
+        below.addWidget(self.about, 1)
+        names.addLayout(below)
         head.addLayout(names, 1)
         for step in self.steps.values():
             head.addWidget(step, 0, Qt.AlignmentFlag.AlignTop)
@@ -148,6 +147,9 @@ class FormView(QWidget):
         return form, check_report(connection, self.report_id, today) if form.lines else []
 
     def show_form(self, form: ReportForm | None, findings: Sequence[Finding]) -> None:
+        if form is None or self.form is None or form.report.id != self.form.report.id:
+            self.table.view.clearSelection()
+            self.panel.hide()
         self.form = form
         self.empty.setVisible(form is None)
         self.body.setVisible(form is not None)
@@ -252,11 +254,11 @@ class FormView(QWidget):
     def _columns(self) -> list[Column[FormLine]]:
         columns = [
             Column[FormLine](
-                "item", tr("Item"), lambda line: line.name, width=200,
+                "item", tr("Item"), lambda line: line.name, width=190,
                 tooltip=lambda line: plain_tip(f"{line.code}  {line.name}".strip()),
             ),
             Column[FormLine](
-                "check", tr("Check"), lambda line: self._check_badge(line)[1], badge=self._check_badge, width=130,
+                "check", tr("Check"), lambda line: self._check_badge(line)[1], badge=self._check_badge, width=110,
                 tooltip=self._check_tip,
             ),
         ]  # fmt: skip
@@ -297,7 +299,7 @@ class FormView(QWidget):
             return value if isinstance(value, (int, float)) else None
 
         return Column(
-            key, _SHORT[key], text, order, tooltip=tip, align="right", width=74, help=f"{figure.label}: {figure.help}",
+            key, _SHORT[key], text, order, tooltip=tip, align="right", width=72, help=f"{figure.label}: {figure.help}",
             export=lambda line: line.values.get(key),
         )  # fmt: skip
 
@@ -331,7 +333,11 @@ class _Step(QWidget):
         words_column.setSpacing(1)
         words_column.addWidget(self.word)
         words_column.addWidget(self.since)
-        row.addWidget(self.dot, 0, Qt.AlignmentFlag.AlignVCenter)
+        dot = QVBoxLayout()
+        dot.setContentsMargins(0, 4, 0, 0)
+        dot.addWidget(self.dot)
+        dot.addStretch(1)
+        row.addLayout(dot)
         row.addLayout(words_column)
 
     def show_step(self, level: Level, word: str, since: str) -> None:

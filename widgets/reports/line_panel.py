@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.reports.checks import Finding
-from app.reports.figures import FIGURES
+from app.reports.figures import BY_KEY, FIGURES, REQUIRED
 from app.reports.forms import FormLine, ReportForm, SourceRow
 from app.reports.states import ReportState
 from resources.i18n import tr
@@ -56,7 +56,7 @@ class LinePanel(SidePanel):
         self._findings.setSpacing(6)
         self.column.addLayout(self._findings)
         grid = self._grid
-        grid.setHorizontalSpacing(10)
+        grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(0, 1)
         for at, title in enumerate((tr("Figure"), tr("From evidence"), tr("Entered"))):
@@ -67,7 +67,7 @@ class LinePanel(SidePanel):
             name.setToolTip(tr(figure.help))
             filled = text_label("", selectable=True)
             editor = QLineEdit()
-            editor.setFixedWidth(92)
+            editor.setFixedWidth(80)
             editor.setAlignment(Qt.AlignmentFlag.AlignRight)
             labelled(editor, tr(figure.label), tr(figure.help))
             name.setBuddy(editor)
@@ -158,10 +158,17 @@ class LinePanel(SidePanel):
             editor.setFocus()
 
     def _show_findings(self, findings: Sequence[Finding]) -> None:
+        """What is not known stands in one line: its figures say why, each at its own place."""
         clear_layout(self._findings)
+        unknown = [one for one in findings if one.figure in REQUIRED and one.what.endswith("is not known.")]
+        if unknown:
+            names = ", ".join(tr(BY_KEY[one.figure].label).lower() for one in unknown)
+            text = tr("Not known: {names}. Enter them; the sources of each say why.", names=names)
+            self._findings.addWidget(Banner(self._context.theme, "error", text))
         for finding in findings:
-            level = words.severity_badge(finding)[0]
-            self._findings.addWidget(Banner(self._context.theme, level, f"{finding.what} {finding.next_step}"))
+            if finding not in unknown:
+                level = words.severity_badge(finding)[0]
+                self._findings.addWidget(Banner(self._context.theme, level, f"{finding.what} {finding.next_step}"))
 
     def _show_figure(self, key: str, line: FormLine, *, keep: bool, can_enter: bool) -> None:
         filled, editor = self.filled[key], self.editors[key]

@@ -91,10 +91,14 @@ class Matrix(QWidget):
     def _columns(self) -> list[Column[MatrixRow]]:
         columns = [
             Column[MatrixRow](
-                "facility", tr("Facility"), lambda row: row.facility, width=210, tooltip=lambda row: plain_tip(row.code)
+                "facility",
+                tr("Facility"),
+                lambda row: row.facility,
+                width=200,
+                tooltip=lambda row: plain_tip(f"{row.facility}\n{row.code}"),
             ),
-            Column[MatrixRow]("programme", tr("Programme"), lambda row: row.programme, width=140),
-            Column[MatrixRow]("zone", tr("Zone"), lambda row: row.zone, width=90),
+            Column[MatrixRow]("programme", tr("Programme"), lambda row: row.programme, width=96),
+            Column[MatrixRow]("zone", tr("Zone"), lambda row: row.zone, width=58),
         ]
         return columns + [self._period_column(period) for period in self._periods]
 
@@ -117,7 +121,7 @@ class Matrix(QWidget):
             report = row.reports.get(key)
             return None if report is None else _ORDER.index(words.state_level(report.state))
 
-        return Column(key, period.name, text, order, tooltip=tip, badge=badge, width=132)
+        return Column(key, period.name, text, order, tooltip=tip, badge=badge, width=107)
 
     def _on_clicked(self, index: QModelIndex) -> None:
         if index.column() >= FIXED:

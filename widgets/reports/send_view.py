@@ -240,6 +240,7 @@ def _answer(message: MessageRow) -> str:
 
 def _lines(run: RunListing) -> str:
     parts = [
+        (run.rows - run.held_back if run.is_dry else 0, tr("to send")),
         (run.accepted, tr("accepted")), (run.refused, tr("refused")), (run.held_back, tr("held back")),
         (run.unsent, tr("not sent")), (run.skipped, tr("unchanged")),
     ]  # fmt: skip
@@ -251,9 +252,9 @@ def _columns(context: ConsoleContext) -> list[Column[RunListing]]:
     return [
         Column("at", tr("When"), lambda run: formats.clock(run.created_at), lambda run: run.created_at, width=110,
                tooltip=lambda run: formats.time(run.created_at), note=formats.zone_name),
-        Column("state", tr("State"), lambda run: words.run_badge(run)[1], badge=words.run_badge, width=150),
-        Column("of", tr("What"), lambda run: run.subject, width=230, tooltip=lambda run: plain_tip(run.subject)),
-        Column("by", tr("By"), lambda run: run.created_by, width=100),
-        Column("lines", tr("Lines"), _lines, width=210),
+        Column("state", tr("State"), lambda run: words.run_badge(run)[1], badge=words.run_badge, width=130),
+        Column("lines", tr("Lines"), _lines, width=210, tooltip=lambda run: plain_tip(_lines(run))),
+        Column("by", tr("By"), lambda run: run.created_by, width=84),
+        Column("of", tr("What"), lambda run: run.subject, width=180, tooltip=lambda run: plain_tip(run.subject)),
         Column("detail", tr("Answer"), lambda run: run.detail, width=300, tooltip=lambda run: plain_tip(run.detail)),
     ]  # fmt: skip

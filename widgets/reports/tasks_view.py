@@ -133,9 +133,9 @@ def _columns(context: ConsoleContext) -> list[Column[TaskListing]]:
         return task.last_at
 
     return [
-        Column("state", tr("State"), lambda task: words.task_badge(task)[1], badge=words.task_badge, width=120),
-        Column("line", tr("Line"), lambda task: task.subject, width=300, tooltip=lambda task: plain_tip(task.subject)),
-        Column("why", tr("Why"), lambda task: task.why, width=330, tooltip=lambda task: plain_tip(task.why)),
+        Column("state", tr("State"), lambda task: words.task_badge(task)[1], badge=words.task_badge, width=104),
+        Column("line", tr("Line"), lambda task: task.subject, width=250, tooltip=lambda task: plain_tip(task.subject)),
+        Column("why", tr("Why"), lambda task: task.why, width=260, tooltip=lambda task: plain_tip(task.why)),
         Column("to", tr("By"), lambda task: task.integration, width=110),
         Column("times", tr("Times"), lambda task: f"{task.times:,}", lambda task: task.times, align="right", width=64),
         Column("last", tr("Last"), lambda task: formats.clock(task.last_at), order, width=110, note=formats.zone_name),

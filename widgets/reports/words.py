@@ -16,7 +16,7 @@ from widgets.formats import NOTHING, Formats
 from widgets.theme import Level
 
 STATE_WORDS = {
-    ReportState.OPEN: tr("Period runs"),
+    ReportState.OPEN: tr("Not due yet"),
     ReportState.DUE: tr("Due"),
     ReportState.LATE: tr("Late"),
     ReportState.INCOMPLETE: tr("Incomplete"),
@@ -47,7 +47,7 @@ _CLASS_LEVELS: dict[str, Level] = {
     "stocked_out": "error", "under": "warn", "adequate": "ok", "over": "info", "unknown": "neutral",
 }  # fmt: skip
 _SEVERITY: dict[str, tuple[Level, str]] = {
-    "stop": ("error", tr("Must be mended")), "hold": ("warn", tr("Held back")), "look": ("info", tr("Look again")),
+    "stop": ("error", tr("To mend")), "hold": ("warn", tr("Held back")), "look": ("info", tr("Look again")),
 }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def state_badge(report: ReportListing) -> tuple[Level, str]:
     """One pill; a report that came late and one whose answer was lost say so."""
     word = STATE_WORDS[report.state]
     if report.is_doubtful:
-        return "warn", tr("Sent, answer lost")
+        return "warn", tr("Answer lost")
     if report.is_late and report.state in (ReportState.RECEIVED, ReportState.ACCEPTED, ReportState.SENT):
         return _LEVELS[report.state], tr("{word}, late", word=word)
     return _LEVELS[report.state], word
