@@ -91,6 +91,8 @@ class ProfileDialog(QDialog):
         self.save_as.clicked.connect(lambda: context.tasks.start(self._save_as(), name="profile file", owner=self))
         self.cancel.clicked.connect(self.reject)
         self.editor.setPlainText(now.text)
+        self.finished.connect(self._timer.stop)
+        self.finished.connect(lambda _result: context.tasks.cancel_owner(self))
         self._start_check()
 
     def _lay_out(self) -> None:

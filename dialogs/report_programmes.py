@@ -102,6 +102,7 @@ class ProgrammesDialog(QDialog):
         self._lay_out()
         self._connect()
         context.tasks.start(self._load(""), name="reporting programmes", owner=self)
+        self.finished.connect(lambda _result: context.tasks.cancel_owner(self))
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)

@@ -97,6 +97,7 @@ class ReceivedForm(QDialog):
         self.save.setDefault(True)
         self.save.clicked.connect(lambda: context.tasks.start(self._save(), name="report received", owner=self))
         cancel.clicked.connect(self.reject)
+        self.finished.connect(lambda _result: context.tasks.cancel_owner(self))
         self.person.setFocus()
 
     def received_at(self) -> datetime:

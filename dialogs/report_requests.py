@@ -122,6 +122,7 @@ class RequestsDialog(QDialog):
         if not messages:
             self.text.setPlainText(tr("No request: nothing is held that could be told."))
         close.clicked.connect(self.reject)
+        self.finished.connect(lambda _result: context.tasks.cancel_owner(self))
         self.approve.clicked.connect(lambda: context.tasks.start(self._approve(), name="approve sending", owner=self))
 
     def _show_request(self, at: int) -> None:

@@ -32,6 +32,7 @@ from app.supply.ages import UNREAD, Age, data_ages
 
 RECEIVED_STAGES = ("received", "verified")
 ISSUED_STAGES = ("picked", "shipped", "delivered", "received", "verified")
+COMING_STAGES = ("ordered", "new", "allocated", "picked", "shipped", "delivered")
 NO_REPORT_STAGES = ("rejected", "skipped")
 TOLD_STAGES = ("submitted", "in_approval", "approved", "ordered", "closed")
 
@@ -82,6 +83,7 @@ class Evidence:
     asked: dict[str, Any] = field(default_factory=dict)
     received: dict[str, list[Source]] = field(default_factory=lambda: defaultdict(list))
     issued: dict[str, list[Source]] = field(default_factory=lambda: defaultdict(list))
+    coming: dict[str, list[Source]] = field(default_factory=lambda: defaultdict(list))
     stock: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     history: Mapping[str, DayStock] = field(default_factory=dict)
     looks: Mapping[date, datetime] = field(default_factory=dict)
@@ -100,7 +102,7 @@ class Evidence:
 
     def all_items(self) -> set[str]:
         """Every item about which there is something to say."""
-        return {*self.asked, *self.received, *self.issued, *self.stock, *self.history, *self.earlier}
+        return {*self.asked, *self.received, *self.issued, *self.coming, *self.stock, *self.history, *self.earlier}
 
 
 def gather(connection: Connection, report: ReportListing, found: Programme) -> Evidence:
@@ -186,7 +188,7 @@ def _read_shipments(connection: Connection, evidence: Evidence, report: ReportLi
             paper.gone_at.is_(None),
             line.gone_at.is_(None),
             line.is_placeholder.is_(False),
-            paper.stage.in_(ISSUED_STAGES),
+            paper.stage.in_({*ISSUED_STAGES, *COMING_STAGES}),
             mine | gone_out,
         )
         .order_by(paper.created_ms, line.key)
@@ -197,7 +199,11 @@ def _read_shipments(connection: Connection, evidence: Evidence, report: ReportLi
         if found.program and row.program not in ("", found.program):
             continue
         is_in = row.receiver == report.facility and row.sender != report.facility
-        if is_in and row.stage not in RECEIVED_STAGES:
+        if is_in and row.stage in COMING_STAGES:
+            label = f"Shipment {row.number} from {names.get(row.sender, row.sender)} ({row.stage})"
+            evidence.coming[row.item].append(Source("shipment_line", row.id, label, row.units, "", read_at))
+            continue
+        if row.stage not in (RECEIVED_STAGES if is_in else ISSUED_STAGES):
             continue
         day = _day_in(row) if is_in else _day_out(row)
         if day is None:
@@ -280,7 +286,7 @@ def _keep_items(connection: Connection, evidence: Evidence, found: Programme) ->
         if found.program and item not in evidence.asked and item not in evidence.earlier:
             named = any(row.program == found.program for row in evidence.stock.get(item, ()))
             if found.program not in known.programs and not named:
-                for part in (evidence.received, evidence.issued, evidence.stock):
+                for part in (evidence.received, evidence.issued, evidence.coming, evidence.stock):
                     part.pop(item, None)
                 evidence.history = {key: value for key, value in evidence.history.items() if key != item}
 

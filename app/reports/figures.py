@@ -41,6 +41,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("stockout_days", "Stock-out days", "days", required=True, help="Days with nothing left"),
     Figure("expiring", "Expiring", help="Quantity that expires within the horizon"),
     Figure("expires_first", "First expiry", "day", help="The earliest expiry date of what is held"),
+    Figure("on_order", "On order", help="On its way to the facility, as far as shipments tell"),
     Figure("amc", "Monthly consumption", help="Average over the last months, corrected for stock-out days"),
 )
 BY_KEY: Mapping[str, Figure] = {figure.key: figure for figure in FIGURES}
@@ -90,10 +91,9 @@ def effective(filled: Mapping[str, Any], entered: Mapping[str, Any]) -> dict[str
     return {figure.key: entered.get(figure.key, filled.get(figure.key)) for figure in FIGURES}
 
 
-def judge(
-    values: Mapping[str, Value], gaps: Mapping[str, Any], limits: Limits, *, pack_size: float = 1.0, on_order: float = 0
-) -> Judged:
+def judge(values: Mapping[str, Value], gaps: Mapping[str, Any], limits: Limits, *, pack_size: float = 1.0) -> Judged:
     """The balance, months of stock, class and quantity to order of one line."""
+    on_order = _number(values, "on_order") or 0.0
     missing = tuple(key for key in REQUIRED if values.get(key) is None and not _is_told_elsewhere(gaps, key))
     expected = expected_closing(values, gaps)
     closing = _number(values, "closing_balance")

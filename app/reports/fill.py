@@ -83,6 +83,7 @@ class _Filler:
         self._closing(line)
         self._stockout(line)
         self._expiry(line)
+        self._on_order(line)
         self._amc(line)
         for figure in FIGURES:
             if figure.key not in line.values:
@@ -262,6 +263,17 @@ class _Filler:
             line.set("expires_first", dated[0].expires_on, [source(dated[0])])
         else:
             line.leave("expires_first", "Nothing that is held has an expiry date.")
+
+    def _on_order(self, line: FilledLine) -> None:
+        """What is on its way now; nothing at all is a known 0 where all of the facility's shipments are read."""
+        found = self._evidence.coming.get(line.item.peer_id, [])
+        read = self._evidence.read_at("shipments") is not None
+        if found or (read and self._evidence.is_ours):
+            line.set("on_order", round(sum(source.value for source in found), 6), found)
+        elif read:
+            line.leave("on_order", "Only what stores of this system send is known, and they send nothing of it.")
+        else:
+            line.leave("on_order", f"Shipments of {self._evidence.system} have not been read.")
 
     # -- consumption over months ----------------------------------------------------------------------------------
 

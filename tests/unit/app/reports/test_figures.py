@@ -39,6 +39,7 @@ def test_the_balance_by_hand() -> None:
     assert judged.stock_class == "under"
     assert judged.to_order == 720.0  # 4 x 250 - 300 = 700, 29.2 packs of 24, so 30
     assert judged.is_complete
+    assert judge({**FULL, "on_order": 500.0}, {}, LIMITS, pack_size=24).to_order == 216.0  # 200, 8.3 packs, so 9
 
 
 @given(units, units, units, units, units, units, units)
