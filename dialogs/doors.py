@@ -22,6 +22,7 @@ def pages() -> Sequence[PageSpec]:
             ("fuel", tr("Fuel"), "fuel", "widgets.fuel.page:FuelPage"),
             ("workbench", tr("Workbench"), "wrench", "widgets.workbench.page:WorkbenchPage"),
             ("supply", tr("Supply"), "package", "widgets.supply.page:SupplyPage"),
+            ("reports", tr("Reports"), "clipboard-list", "widgets.reports.page:ReportsPage"),
             ("sync", tr("Sync"), "arrow-left-right", "widgets.sync.page:SyncPage"),
             ("alarms", tr("Alarms"), "shield-alert", "widgets.alarms.page:AlarmsPage"),
             ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),
@@ -39,6 +40,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
     own_module = (
         "adopt_tracker", "tracker_settings", "map_layers", "integration_settings", "diagnostics", "alarm_rules",
         "fuel_tanks", "fuel_mappings", "fuel_parameters", "fuel_class_parameters", "fuel_receipt", "fuel_report",
+        "report_programmes", "report_received", "report_requests", "report_profile",
     )  # fmt: skip
     elsewhere = {
         "import_settings": "settings_transfer",
@@ -51,6 +53,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
         "own_fences": "alarm_fences",
         "change_record": "supply.change",
         "find_partner": "identity_partner",
+        "report_history": "report_received",
     }
     modules = {**{name: name for name in own_module}, **elsewhere}
     return {name: partial(opened, f"dialogs.{module}:{name}") for name, module in modules.items()}

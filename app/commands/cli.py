@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "inbox": "app.commands.inbox:inbox",
     "conflicts": "app.commands.conflicts:conflicts",
     "identity": "app.commands.identity:identity",
+    "reports": "app.commands.reports:reports",
 }
 
 

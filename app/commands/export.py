@@ -54,10 +54,10 @@ def export(
                 stream.write(piece)
             stream.flush()
             return
-        _write_file(output, pieces)
+        write_file(output, pieces)
 
 
-def _write_file(output: Path, pieces: Iterable[bytes]) -> None:
+def write_file(output: Path, pieces: Iterable[bytes]) -> None:
     """All of it or nothing: a half-written table never stands under the wanted name."""
     part = output.with_name(f"{output.name}.part")
     try:

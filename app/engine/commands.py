@@ -20,6 +20,7 @@ SYNC = "sync"
 CHECK = "check"
 LEND = "port.lend"
 RETURN = "port.return"
+SEND_REPORT = "report.send"
 
 EXPIRES_AFTER_MS = 60_000
 """A wish older than this when the engine starts has nobody waiting for it any more."""

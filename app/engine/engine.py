@@ -15,7 +15,18 @@ from typing import Any
 
 from adapters.base import Clock
 from app.catalogue import Catalogue
-from app.engine.commands import CHECK, LEND, RETURN, STOP, SYNC, Wish, close_left_over, finish_command, take_commands
+from app.engine.commands import (
+    CHECK,
+    LEND,
+    RETURN,
+    SEND_REPORT,
+    STOP,
+    SYNC,
+    Wish,
+    close_left_over,
+    finish_command,
+    take_commands,
+)
 from app.engine.coordinator import PROBLEM_KINDS, Coordinator
 from app.engine.followers import Follower, Followers, load_followers
 from app.engine.inlet import Sink
@@ -29,6 +40,8 @@ from app.integrations.rows import Configured
 from app.integrations.settings import stored_secrets
 from app.kit import make_kit as make_real_kit
 from app.problems import clear_problems
+from app.reports.runner import ReportRuns
+from app.reports.schedule import ReportSchedule
 from app.security.vault import Vault, VaultError
 from app.store.errors import StoreError
 from app.store.store import Store
@@ -69,6 +82,8 @@ class Engine:
         self._ports = Ports(store, catalogue, vault, clock, sink, tasks, self.scribe, make_kit, rng, seal)
         load = load_followers if followers is None else lambda: followers
         self._followers = Followers(store, clock, tasks, load, rng)
+        self._reports = ReportRuns(self._ports)
+        self._schedule = ReportSchedule(self._ports, self._reports)
         self._loop = asyncio.get_running_loop()
         self._coordinators: dict[str, Coordinator] = {}
         self._moved: set[str] = set()
@@ -83,11 +98,13 @@ class Engine:
         """
         now_ms = self._clock.now_ms()
         await asyncio.wrap_future(self._store.write(partial(close_left_over, now_ms=now_ms)))
+        await self._reports.close_left_over()
         watcher = ChangeWatcher(self._store, self._on_change)
         await asyncio.to_thread(watcher.start)
         try:
             self._on_topics(frozenset({"integrations", "commands"}))
             self._followers.start()
+            self._ports.tasks.start(self._schedule.watch(), name="schedule of reports", owner=self)
             while not self._stopping.is_set():
                 await self._wake.wait()
                 self._wake.clear()
@@ -227,6 +244,8 @@ class Engine:
             return (await coordinator.sync_now()).as_answer()
         if wish.name == CHECK:
             return await self._check(wish.integration_id or "")
+        if wish.name == SEND_REPORT:
+            return await self._reports.carry_out(wish)
         if wish.name in (LEND, RETURN):
             return await carry_out_loan(wish, self._ports, list(self._coordinators.values()))
         return {

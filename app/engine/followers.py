@@ -32,6 +32,7 @@ FOLLOWERS: tuple[str, ...] = (
     "app.fuel.worker:FuelWorker",
     "app.alarms.follower:AlarmFollower",
     "app.identity.look:IdentityFollower",
+    "app.reports.follower:ReportFollower",
 )
 """``module:class``, loaded when an engine runs: numbers and analyses cost memory that a window does not need."""
 

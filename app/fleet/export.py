@@ -75,13 +75,17 @@ def export_pieces(
 ) -> Iterator[bytes]:
     """The whole export as pieces of a file in ``file_format``. Raises FleetError as :func:`export_rows`."""
     rows = export_rows(store, table, since_ms=since_ms, until_ms=until_ms, where=where)
-    columns = find_table(table).columns
+    return pieces_of(rows, find_table(table).columns, table, file_format)
+
+
+def pieces_of(rows: Iterable[Row], columns: Sequence[str], title: str, file_format: Format) -> Iterator[bytes]:
+    """Any rows as pieces of a file; ``title`` names the sheet. Raises FleetError for another format."""
     if file_format == "jsonl":
         return _jsonl(rows)
     if file_format == "csv":
         return _csv(rows, columns)
     if file_format == "xlsx":
-        return _xlsx(rows, columns, table)
+        return _xlsx(rows, columns, title)
     raise FleetError(f"{file_format} is no format of an export. There are: csv, jsonl, xlsx.")
 
 

@@ -49,6 +49,8 @@ TOPICS = frozenset(
         "streams",
         "identities",
         "suggestions",
+        "reports",
+        "report_runs",
     }
 )
 

@@ -30,6 +30,10 @@ from app.store.tables import (
     Problem,
     RawFrameRow,
     RejectedRecord,
+    ReportMessage,
+    ReportRunRow,
+    StockLook,
+    StockSpan,
 )
 
 FACT = "retention"
@@ -54,9 +58,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Days that are kept. ``logs`` also covers rejected records, finished commands and cleared problems; ``positions``
-    device events, readings of fuel and engine, and alarms that are over, too. Events and daily totals of fuel are kept
-    for good."""
+    """Days that are kept. ``logs`` also covers rejected records, finished commands, cleared problems and requests of
+    report runs; ``positions`` device events, readings of fuel and engine, alarms that are over, and the history of
+    stock. Events and daily totals of fuel, and reports, are kept for good."""
 
     raw_days: int = 30
     logs_days: int = 90
@@ -148,6 +152,7 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
     problem, position, event = Problem, PositionRow, DeviceEventRow
     fuel, engine, alarm = FuelReadingRow, EngineReadingRow, Alarm
     item, conflict, pushed = OutboxItem, ConflictRow, InboxMessage
+    message, told, span, look = ReportMessage, ReportRunRow, StockSpan, StockLook
     return (
         _Rule(raw, raw.id, lambda ms: raw.received_at_ms < ms, keep.raw_days),
         _Rule(log, log.id, lambda ms: log.created_at < from_ms(ms), keep.logs_days, "logs"),
@@ -177,6 +182,11 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
             max(keep.raw_days, LEAST_INBOX_DAYS),
             "inbox",
         ),
+        _Rule(message, message.id, lambda ms: message.sent_ms < ms, keep.logs_days),
+        _Rule(told, told.id, lambda ms: told.day < _day(ms), keep.logs_days),
+        # A span that still stands is what later days are compared with.
+        _Rule(span, span.id, lambda ms: span.until_on < _day(ms), keep.positions_days),
+        _Rule(look, look.id, lambda ms: look.day < _day(ms), keep.positions_days),
         _Rule(
             position, position.id, _both_old(position.received_at_ms, position.fixed_at_ms, keep), keep.positions_days
         ),
@@ -185,6 +195,10 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
         _Rule(engine, engine.id, lambda ms: engine.measured_at_ms < ms, keep.positions_days),
         _Rule(alarm, alarm.id, _is_over_before, keep.positions_days, "alarms"),
     )
+
+
+def _day(ms: int) -> str:
+    return from_ms(ms).date().isoformat()
 
 
 def _both_old(

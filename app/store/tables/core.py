@@ -97,7 +97,7 @@ class Command(Base):
     __tablename__ = "commands"
 
     id = column(String(36), primary_key=True)
-    name = column(String(40))  # sync, check, engine.stop, port.lend, port.return
+    name = column(String(40))  # sync, check, engine.stop, port.lend, port.return, report.send
     integration_id = optional(String(36))
     payload = column(JSON)
     created_at = column(UtcDateTime)

@@ -1,0 +1,1 @@
+"""Government reports: due, filled from evidence, checked, sent, followed (docs/reports.md)."""

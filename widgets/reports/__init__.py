@@ -1,0 +1,1 @@
+"""The page Reports: calendar, report form, sending, compliance, tasks."""
