@@ -147,25 +147,33 @@ class Stream:
 
 Both = Literal["ask", "ours", "theirs"]
 
+ChangedRecord = Literal[
+    "requisition", "requisition_line", "shipment", "shipment_line",
+    "driver_link", "invitation", "onboarding_request", "driver_device", "delivery_batch", "dispatch_run",
+]  # fmt: skip
+"""What a change can be made in, by the names of :mod:`adapters.supply` and :mod:`adapters.dispatch`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """One change that may be sent to the peer.
 
-    ``record`` is what it changes: ``requisition``, ``requisition_line``, ``shipment``, ``shipment_line``.
-    ``fields`` are the names in :mod:`adapters.supply` that it may set together. ``stages`` are those in which the
+    ``record`` is what it changes. ``fields`` are the names in :mod:`adapters.supply` or :mod:`adapters.dispatch` that
+    it may set together. ``stages`` are those in which the
     peer allows it, empty for all; ``sides`` the sides of the paper, empty for both (a request is sent, a response is
     supplied). ``values`` are the values that a field may take, where the peer allows only some.
     ``effect`` is a sentence about what it does there beyond the change (books stock, cannot be undone), "" for
     nothing; one with an effect is confirmed by the operator. ``switch`` names the setting that must be on. ``both``
     is what happens where both sides changed a field, until the operator chooses otherwise for the integration.
+    ``makes_new``: it makes a record that is not there yet, so that an :class:`Outgoing` of it names no peer id and
+    shows nothing that was seen; what was made comes back in the receipt.
 
     A step of a paper sets ``stage``, in the words of :mod:`adapters.supply`; the adapter knows the peer's.
     """
 
     name: str
     label: str
-    record: Literal["requisition", "requisition_line", "shipment", "shipment_line"]
+    record: ChangedRecord
     fields: tuple[str, ...]
     stages: tuple[str, ...] = ()
     values: Mapping[str, tuple[str, ...]] = dataclass_field(default_factory=dict)
@@ -173,6 +181,7 @@ class Write:
     switch: str = ""
     both: Both = "ask"
     sides: tuple[str, ...] = ()
+    makes_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +247,7 @@ class Manifest:
     translator: str | None = None
     comparison: str | None = None
     reporter: str | None = None
+    actions: str | None = None
 
 
 LONGEST_UNIQUE_ID = 300
@@ -459,3 +469,24 @@ class Comparison(Protocol):
     def __call__(self, adapter: Adapter[Any]) -> Coroutine[Any, Any, Sequence[Difference]]:
         """Nothing where they agree. Raises what :meth:`Adapter.check` raises."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An operator's act that needs an answer now and whose result must not be stored, like making a one-time code.
+
+    Everything else that changes a peer is a :class:`Write` and waits in the outbox. ``parameters`` and ``result`` are
+    models with described fields; ``run`` raises what :meth:`Adapter.send` raises. It needs the line, and says so
+    with NotReady. ``is_secret``: the result is shown once and goes into no log, act or export.
+    """
+
+    name: str
+    label: str
+    parameters: type[BaseModel]
+    result: type[BaseModel]
+    run: Callable[[Adapter[Any], Any], Coroutine[Any, Any, BaseModel]]
+    is_secret: bool = False
+
+
+Actions = Mapping[str, Action]
+"""What the manifest's ``actions`` names: actions by their names."""

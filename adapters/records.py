@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from adapters.dispatch import DispatchRecord
 from adapters.supply import SupplyRecord
 
 if TYPE_CHECKING:
@@ -245,6 +246,7 @@ Record = (
     | PushedMessage
     | Rejected
     | SupplyRecord
+    | DispatchRecord
 )
 
 

@@ -25,8 +25,13 @@ else:
 JsonScalar = str | int | float | bool | None
 Attributes = Mapping[str, JsonScalar]
 
-Kind = Literal["facility", "program", "period", "item", "stock_line", "requisition", "shipment"]
-"""The kinds of records that stand alone; lines travel inside their requisition or shipment."""
+Kind = Literal[
+    "facility", "program", "period", "item", "stock_line", "requisition", "shipment",
+    "workspace", "driver", "driver_link", "one_time_code", "onboarding_request", "invitation", "driver_device",
+    "driver_session", "fleet_vehicle", "delivery_batch", "batch_paper", "dispatch_run", "delivery_event",
+]  # fmt: skip
+"""The kinds of records that stand alone, those of :mod:`adapters.dispatch` among them; lines travel inside their
+requisition or shipment, stops inside their batch."""
 
 RequisitionStage = Literal[
     "draft", "submitted", "in_approval", "approved", "ordered", "rejected", "closed", "skipped", "unknown"

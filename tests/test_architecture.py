@@ -28,6 +28,7 @@ CONTRACT = (
     "adapters.records",
     "adapters.reporting",
     "adapters.supply",
+    "adapters.dispatch",
 )
 OURS = ("main", "dialogs", "widgets", "app", "adapters", "resources", "tests")
 

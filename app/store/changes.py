@@ -49,6 +49,10 @@ TOPICS = frozenset(
         "streams",
         "identities",
         "suggestions",
+        "drivers",
+        "batches",
+        "deliveries",
+        "mail",
         "reports",
         "report_runs",
     }

@@ -1,4 +1,4 @@
-"""One description per kind of supply record: its table, its columns, its lines, and whose it is.
+"""One description per kind of supply or dispatch record: its table, its columns, its lines, and whose it is.
 
 What is described here is all that the merge knows of a kind; a new one needs an entry of :data:`KINDS` and no more.
 The columns that hold a peer's values are those of the table that the record has a field for, by the same name.
@@ -13,6 +13,22 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, or_
 
+from adapters.dispatch import (
+    BatchPaper,
+    BatchStop,
+    DeliveryBatch,
+    DeliveryEvent,
+    DispatchRun,
+    Driver,
+    DriverDevice,
+    DriverLink,
+    DriverSession,
+    FleetVehicle,
+    Invitation,
+    OnboardingRequest,
+    OneTimeCode,
+    Workspace,
+)
 from adapters.supply import (
     Facility,
     Item,
@@ -27,8 +43,21 @@ from adapters.supply import (
 )
 from app.store.columns import Base
 from app.store.tables import (
+    BatchPaperRow,
+    BatchStopRow,
+    DeliveryBatchRow,
+    DeliveryEventRow,
+    DispatchRunRow,
+    DriverDeviceRow,
+    DriverLinkRow,
+    DriverRow,
+    DriverSessionRow,
     FacilityRow,
+    FleetVehicleRow,
+    InvitationRow,
     ItemRow,
+    OnboardingRequestRow,
+    OneTimeCodeRow,
     PeriodRow,
     ProgramRow,
     RequisitionLineRow,
@@ -36,6 +65,7 @@ from app.store.tables import (
     ShipmentLineRow,
     ShipmentRow,
     StockLineRow,
+    WorkspaceRow,
 )
 from app.supply.values import Unstorable, content_hash, converter_of
 
@@ -109,6 +139,11 @@ class KindOf:
         return columns[own] == facility if own else None
 
 
+def _alone(kind: Kind, record: type[Any], table: type[Base], topic: str) -> KindOf:
+    """A kind without lines, whose records belong to no facility."""
+    return KindOf(kind, record, Part(kind, record, table), topic)
+
+
 KINDS: tuple[KindOf, ...] = (
     KindOf("facility", Facility, Part("facility", Facility, FacilityRow), "facilities"),
     KindOf("program", Program, Part("program", Program, ProgramRow), "facilities"),
@@ -131,6 +166,25 @@ KINDS: tuple[KindOf, ...] = (
         Part("shipment_line", ShipmentLine, ShipmentLineRow, "shipment"),
         {"outbound": "sender", "inbound": "receiver"},
     ),
+    _alone("workspace", Workspace, WorkspaceRow, "drivers"),
+    _alone("driver", Driver, DriverRow, "drivers"),
+    _alone("driver_link", DriverLink, DriverLinkRow, "drivers"),
+    _alone("one_time_code", OneTimeCode, OneTimeCodeRow, "drivers"),
+    _alone("onboarding_request", OnboardingRequest, OnboardingRequestRow, "drivers"),
+    _alone("invitation", Invitation, InvitationRow, "drivers"),
+    _alone("driver_device", DriverDevice, DriverDeviceRow, "drivers"),
+    _alone("driver_session", DriverSession, DriverSessionRow, "drivers"),
+    _alone("fleet_vehicle", FleetVehicle, FleetVehicleRow, "batches"),
+    KindOf(
+        "delivery_batch",
+        DeliveryBatch,
+        Part("delivery_batch", DeliveryBatch, DeliveryBatchRow),
+        "batches",
+        Part("batch_stop", BatchStop, BatchStopRow, "batch"),
+    ),
+    _alone("batch_paper", BatchPaper, BatchPaperRow, "batches"),
+    _alone("dispatch_run", DispatchRun, DispatchRunRow, "batches"),
+    _alone("delivery_event", DeliveryEvent, DeliveryEventRow, "deliveries"),
 )
 """Programs and periods are read wherever facilities are, and raise the same topic."""
 

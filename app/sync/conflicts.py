@@ -318,7 +318,7 @@ def _cleaned(
 ) -> dict[str, JsonScalar]:
     """Decided values in their columns' form, and such as the peer takes."""
     target = load_target(connection, row.record, row.record_id)
-    clean = {field: clean_value(target, field, value) for field, value in values.items()}
+    clean = {field: clean_value(target.kind, field, value) for field, value in values.items()}
     write_name = connection.execute(select(OutboxItem.write).where(OutboxItem.id == row.outbox_id)).scalar_one()
     manifest, integration = peer_of(connection, catalogue, row.integration_id)
     write = next((one for one in manifest.writes if one.name == write_name), None)

@@ -24,7 +24,7 @@ from app.store.changes import raise_topic
 from app.store.ids import new_id
 from app.store.tables import Integration, OutboxItem
 from app.sync.errors import ChangeRefused
-from app.sync.records import Target, load_target, refresh_pending, shown
+from app.sync.records import KINDS, LONGEST_SUBJECT, Target, load_target, refresh_pending, shown
 from app.sync.words import IN_THE_WAY, State
 from app.sync.writes import clean_value, field_word, find_write
 
@@ -59,7 +59,7 @@ def prepare_change(
         )
     if not values:
         raise ChangeRefused("Nothing was given to change.")
-    clean = {field: clean_value(target, field, value) for field, value in values.items()}
+    clean = {field: clean_value(target.kind, field, value) for field, value in values.items()}
     write = find_write(manifest, target, list(clean), clean, integration)
     seen = {field: shown(target.row, field) for field in clean}
     changed = {field: value for field, value in clean.items() if value != seen[field]}
@@ -97,7 +97,61 @@ def queue_change(
         item_id = _insert(connection, prepared, version, now, who)
     refresh_pending(connection, record, record_id)
     subject = prepared.target.subject
-    record_act(connection, what="supply.change", subject=subject, before=prepared.seen, after=prepared.values, who=who)
+    what = "supply.change" if prepared.target.kind.told is None else f"{record}.change"
+    record_act(connection, what=what, subject=subject, before=prepared.seen, after=prepared.values, who=who)
+    return item_id
+
+
+def queue_new(
+    connection: Connection,
+    catalogue: Catalogue,
+    integration_id: str,
+    write_name: str,
+    values: Mapping[str, JsonScalar],
+    *,
+    subject: str,
+    now: datetime,
+    who: str | None = None,
+) -> str:
+    """Have the peer make a record that is not there yet, by a write that ``makes_new``. Returns the outbox item's id.
+
+    It is saved here and waits like every change; what was made comes with the receipt. Each is a family of its own:
+    one that is refused holds up no other. Raises ChangeRefused with a plain sentence.
+    """
+    version = raise_topic(connection, "outbox")
+    manifest, integration = peer_of(connection, catalogue, integration_id)
+    write = next((one for one in manifest.writes if one.name == write_name and one.makes_new), None)
+    if write is None or "send" not in manifest.modes:
+        raise ChangeRefused(f"{integration.name} makes nothing of this kind on request.")
+    if write.switch and not integration.config.get(write.switch):
+        raise ChangeRefused(f"“{write.label}” is switched off for {integration.name}. Switch it on in its settings.")
+    kind = KINDS[write.record]
+    for field in values:
+        if field not in write.fields:
+            raise ChangeRefused(f"“{write.label}” has no field “{field_word(field)}”.", field)
+    clean = {field: clean_value(kind, field, value) for field, value in values.items()}
+    item_id, who = new_id(), storable(who or platform.console_user(), 200)
+    subject = storable(" ".join(subject.split()), LONGEST_SUBJECT)
+    row = {
+        "id": item_id,
+        "integration_id": integration_id,
+        "write": write.name,
+        "record": kind.name,
+        "record_id": item_id,
+        "peer_id": "",
+        "parent_peer_id": "",
+        "family": item_id,
+        "subject": subject,
+        "values": clean,
+        "seen": {},
+        "key": str(uuid.uuid4()),
+        "state": State.WAITING,
+        "created_at": now,
+        "created_by": who,
+        "changed_version": version,
+    }
+    connection.execute(insert(OutboxItem).values(**row))
+    record_act(connection, what=f"{kind.name}.new", subject=subject, before=None, after=clean, who=who)
     return item_id
 
 

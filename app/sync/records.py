@@ -1,8 +1,8 @@
-"""The four kinds of records that can be changed here: their rows, parents, names, and what waits over them."""
+"""The kinds of records that can be changed here: their rows, parents, names, and what waits over them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,14 @@ from app.fleet.text import storable
 from app.store.changes import raise_topic
 from app.store.columns import Base
 from app.store.tables import (
+    DeliveryBatchRow,
+    DispatchRunRow,
+    DriverDeviceRow,
+    DriverLinkRow,
     FacilityRow,
+    InvitationRow,
     ItemRow,
+    OnboardingRequestRow,
     OutboxItem,
     RequisitionLineRow,
     RequisitionRow,
@@ -29,7 +35,11 @@ LONGEST_SUBJECT = 300
 
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """``parent`` names the kind above a line, and ``parent_field`` the line's column that holds its peer id."""
+    """``parent`` names the kind above a line, and ``parent_field`` the line's column that holds its peer id.
+
+    ``told`` is what operators call one of its rows; None for the papers and lines of supply, which name facility and
+    item as well.
+    """
 
     name: str
     word: str
@@ -37,6 +47,11 @@ class RecordKind:
     topic: str
     parent: str = ""
     parent_field: str = ""
+    told: Callable[[Mapping[str, Any]], str] | None = None
+
+
+def _whose(row: Mapping[str, Any]) -> str:
+    return str(row.get("name") or row.get("email") or row.get("phone") or row["peer_id"])
 
 
 KINDS: Mapping[str, RecordKind] = {
@@ -48,6 +63,24 @@ KINDS: Mapping[str, RecordKind] = {
         ),
         RecordKind("shipment", "shipment", ShipmentRow, "shipments"),
         RecordKind("shipment_line", "shipment line", ShipmentLineRow, "shipments", "shipment", "shipment"),
+        RecordKind(
+            "driver_link", "linked user", DriverLinkRow, "drivers", told=lambda row: f"Driver link of {_whose(row)}"
+        ),
+        RecordKind(
+            "invitation", "invitation", InvitationRow, "drivers", told=lambda row: f"Invitation of {row['email']}"
+        ),
+        RecordKind(
+            "onboarding_request",
+            "onboarding request",
+            OnboardingRequestRow,
+            "drivers",
+            told=lambda row: f"Request of {_whose(row)}",
+        ),
+        RecordKind(
+            "driver_device", "driver's phone", DriverDeviceRow, "drivers", told=lambda row: f"Phone {_whose(row)}"
+        ),
+        RecordKind("delivery_batch", "batch", DeliveryBatchRow, "batches", told=lambda row: f"Batch {row['name']}"),
+        RecordKind("dispatch_run", "dispatch run", DispatchRunRow, "batches", told=lambda row: f"Run {row['peer_id']}"),
     )
 }
 
@@ -162,6 +195,8 @@ def _as_dict(row: Any) -> dict[str, Any] | None:
 
 
 def _subject(connection: Connection, kind: RecordKind, row: Mapping[str, Any], parent: Mapping[str, Any] | None) -> str:
+    if kind.told is not None:
+        return storable(" ".join(kind.told(row).split()), LONGEST_SUBJECT)
     paper = parent if kind.parent else row
     name = _paper_name(connection, kind.parent or kind.name, paper) if paper is not None else kind.word.capitalize()
     if kind.parent:

@@ -12,7 +12,7 @@ from sqlalchemy import Boolean, Double, Integer, String, Text
 from adapters.base import Manifest, Write, settings_form
 from adapters.records import JsonScalar
 from app.sync.errors import ChangeRefused
-from app.sync.records import Target
+from app.sync.records import RecordKind, Target
 
 MOST_UNITS = 1_000_000_000.0
 """More units than any store of medicines moves at once: a slip of the finger, or two figures run together."""
@@ -58,6 +58,7 @@ def writes_of(manifest: Manifest, target: Target, config: Mapping[str, Any]) -> 
         write
         for write in manifest.writes
         if write.record == target.kind.name
+        and not write.makes_new
         and (not write.stages or target.stage in write.stages)
         and (not write.switch or config.get(write.switch))
     ]
@@ -79,7 +80,7 @@ def find_write(
         raise ChangeRefused(
             f"{name} takes no changes from here. Make the change there; it comes with the next download."
         )
-    writes = [write for write in manifest.writes if write.record == target.kind.name]
+    writes = [write for write in manifest.writes if write.record == target.kind.name and not write.makes_new]
     if not writes:
         raise ChangeRefused(f"{name} lets nobody change a {target.kind.word} from outside. Make the change there.")
     for field in fields:
@@ -137,14 +138,14 @@ def _listed(fields: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def clean_value(target: Target, field: str, value: JsonScalar) -> JsonScalar:
+def clean_value(kind: RecordKind, field: str, value: JsonScalar) -> JsonScalar:
     """A value in the form in which the field's column keeps it; texts are read as numbers and dates where it asks.
 
     Raises ChangeRefused for what cannot be right: a negative or unheard-of quantity, no date, a text too long.
     """
-    column = target.kind.table.__table__.c.get(field)
+    column = kind.table.__table__.c.get(field)
     if column is None:
-        raise ChangeRefused(f"A {target.kind.word} has no field “{field}”.", field)
+        raise ChangeRefused(f"A {kind.word} has no field “{field}”.", field)
     if value is None or (value == "" and not isinstance(column.type, (String, Text))):
         if not column.nullable:
             raise ChangeRefused(f"The {field_word(field)} cannot be left empty.", field)
