@@ -28,6 +28,10 @@ from app.store.tables import (
     Problem,
     RawFrameRow,
     RejectedRecord,
+    ReportMessage,
+    ReportRunRow,
+    StockLook,
+    StockSpan,
 )
 
 DAY_MS = 86_400_000
@@ -46,6 +50,10 @@ TABLES: tuple[type[Any], ...] = (
     OutboxItem,
     ConflictRow,
     InboxMessage,
+    ReportMessage,
+    ReportRunRow,
+    StockSpan,
+    StockLook,
 )
 
 
@@ -122,9 +130,26 @@ def _fill(connection: Connection, ages_days: list[int]) -> None:
                 "resolved_at": moment,
             },
             InboxMessage: _a_message(f"m{number}", moment, "done"),
+            **_of_reports(number, moment, ms),
         }
         for table, row in rows.items():
             connection.execute(insert(table).values(row))
+
+
+def _of_reports(number: int, moment: datetime, ms: int) -> dict[type[Any], dict[str, Any]]:
+    day = moment.date().isoformat()
+    request = {"run_id": "r", "step": "stock", "store": "s", "headers": {}, "digest": "d", "records": 1, "sent_ms": ms}
+    told = {
+        "run_id": "r",
+        "integration_id": "i",
+        "row_key": "k",
+        "row_hash": "h",
+        "outcome": "accepted",
+        "subject": "s",
+    }
+    span = {"integration_id": "i", "facility": "f", "item": f"{number}", "units": 1.0, "from_on": day, "until_on": day}
+    look = {"integration_id": "i", "day": day, "read_at": moment, "looked_at": moment}
+    return {ReportMessage: request, ReportRunRow: {**told, "day": day}, StockSpan: span, StockLook: look}
 
 
 def _an_item(number: int, moment: datetime) -> dict[str, Any]:
@@ -186,6 +211,10 @@ def test_each_kind_goes_at_its_own_age(store: Store, monkeypatch: pytest.MonkeyP
         "outbox_items": 4,
         "conflicts": 4,
         "inbox_messages": 6,
+        "report_messages": 4,
+        "report_run_rows": 4,
+        "stock_spans": 2,
+        "stock_looks": 2,
     }
     assert _counts(store) == {name: 8 - count for name, count in deleted.items()}
     with store.read() as connection:
