@@ -18,13 +18,15 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select
 
 from adapters.base import Identity, secret_names
-from app import demo_fuel, platform
+from app import demo_fuel, demo_reports, platform
 from app.catalogue import Catalogue
+from app.clock import from_ms
 from app.commands.session import Session
 from app.demo_folder import DemoFolder, DemoRefused
 from app.errors import OperatorError
 from app.fleet.devices import adopt
 from app.integrations import Desk, add, change, check_settings, configured, list_integrations
+from app.reports.sending import supply_kinds
 from app.services import Services
 from app.store.store import Store
 from app.store.tables import Device, FuelEventRow, PositionRow
@@ -127,6 +129,8 @@ class Demo:
             self.connected.set()
             if not self._folder.is_kept:  # a kept demo has lived through other days than these
                 await demo_fuel.write_history(services.catalogue, services.store, ports, until_ms)
+                now = from_ms(self._session.clock.now_ms())
+                await demo_reports.set_up(services.store, supply_kinds(services.catalogue), now)
                 await asyncio.to_thread(self._folder.note_whole)
 
     async def wait_moving(self, store: Store, *, within_s: float = 180.0) -> None:
