@@ -98,7 +98,7 @@ class Matrix(QWidget):
                 tooltip=lambda row: plain_tip(f"{row.facility}\n{row.code}"),
             ),
             Column[MatrixRow]("programme", tr("Programme"), lambda row: row.programme, width=96),
-            Column[MatrixRow]("zone", tr("Zone"), lambda row: row.zone, width=58),
+            Column[MatrixRow]("zone", tr("Zone"), lambda row: row.zone, width=84),
         ]
         return columns + [self._period_column(period) for period in self._periods]
 
@@ -121,7 +121,7 @@ class Matrix(QWidget):
             report = row.reports.get(key)
             return None if report is None else _ORDER.index(words.state_level(report.state))
 
-        return Column(key, period.name, text, order, tooltip=tip, badge=badge, width=107)
+        return Column(key, period.name, text, order, tooltip=tip, badge=badge, width=124)
 
     def _on_clicked(self, index: QModelIndex) -> None:
         if index.column() >= FIXED:
