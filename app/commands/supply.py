@@ -47,3 +47,24 @@ def set_(session: Session, record: str, record_id: str, pairs: tuple[str, ...], 
         with store.read() as connection:
             row = outbox_row(connection, item_id)
     print_facts(row.as_row(), as_json=as_json)
+
+
+@supply.command()
+@click.argument("order_id", metavar="ORDER")
+@click.argument("shipment_id", metavar="SHIPMENT")
+@json_option
+@click.pass_obj
+def tell(session: Session, order_id: str, shipment_id: str, as_json: bool) -> None:
+    """Tell the system of ORDER (NHLMIS) that SHIPMENT went out for it: saved here at once, sent like every change."""
+    from app.clock import utc_now
+    from app.sync.listing import outbox_row
+    from app.sync.shipped import queue_shipped
+
+    catalogue = session.catalogue
+    with session.store() as store:
+        item_id = store.write(
+            lambda connection: queue_shipped(connection, catalogue, order_id, shipment_id, now=utc_now())
+        ).result()
+        with store.read() as connection:
+            row = outbox_row(connection, item_id)
+    print_facts(row.as_row(), as_json=as_json)

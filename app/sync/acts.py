@@ -29,7 +29,10 @@ _TRY_AGAIN = (State.WAITING, State.DOUBTFUL, State.REFUSED)
 
 
 def retry(connection: Connection, item_ids: Iterable[str], *, now: datetime, who: str | None = None) -> int:
-    """Let these be sent as soon as possible; a refused one waits again. Returns how many. Raises NotFound."""
+    """Let these be sent as soon as possible; a refused one waits again. Returns how many. Raises NotFound.
+
+    One that is being sent is left alone: its answer is on the way, and must find it as it was.
+    """
 
     def change(item: Any) -> dict[str, Any]:
         if item.state == State.CONFLICT:
@@ -37,6 +40,8 @@ def retry(connection: Connection, item_ids: Iterable[str], *, now: datetime, who
         if item.state == State.SET_ASIDE:
             raise ActRefused(f"{item.subject} was set aside. Restore it instead.")
         _refuse_ended(item)
+        if item.state == State.SENDING:
+            return {"is_paused": False}
         return {"state": _open_state(item), "next_try": None, "is_paused": False}
 
     return _each(connection, item_ids, "outbox.retry", change, now, who)

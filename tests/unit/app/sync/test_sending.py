@@ -9,7 +9,7 @@ import pytest
 from adapters.base import Outgoing, Receipt
 from app.engine.phases import Phase
 from app.store.tables import ShipmentRow
-from app.sync.acts import cancel, set_aside
+from app.sync.acts import cancel, retry, set_aside
 from app.sync.errors import ActRefused
 from tests.helpers.supply_desk import SupplyDesk
 from tests.helpers.supply_peer import PeerAdapter
@@ -175,3 +175,17 @@ async def test_a_defect_of_an_adapter_costs_one_change_its_time_alone(
     await desk.become(good, "accepted")
     await desk.become(bad, "accepted", 20)
     assert "defect" in caplog.text
+
+
+async def test_a_retry_of_what_is_being_sent_loses_no_answer_and_sends_nothing_twice(desk: SupplyDesk) -> None:
+    """Pressed while the peer works on it: its answer must find the change as it went out."""
+    desk.peer.gate = threading.Event()
+    item = desk.change("requisition_line", "line-0-0", supply_units=30)
+    desk.start()
+    await desk.settle_until(lambda: len(desk.peer.history) == 1)
+    assert desk.write(retry, [item], now=desk.now) == 1
+    assert desk.item(item).state == "sending"
+    desk.peer.gate.set()
+    desk.peer.gate = None
+    assert (await desk.become(item, "accepted")).tries == 1
+    assert len(desk.peer.history) == 1
