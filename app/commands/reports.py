@@ -302,7 +302,7 @@ def send(session: Session, report_id: str, dry_run: bool, no_wait: bool, as_json
     else:
         print_facts({key: facts[key] for key in ("id", "to", "state", "detail", "accepted", "refused")}, as_json=False)
         print_rows(facts["lines"], ("line", "outcome", "why"), as_json=False)
-    if run.state not in ("accepted", "nothing", "waiting", "running"):
+    if run.state not in ("accepted", "nothing", "waiting", "running", "delayed"):
         raise Refused(run.detail)
 
 

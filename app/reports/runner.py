@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, NotReady
 from adapters.reporting import Progress, RunResult, StoreResult
-from app.clock import from_ms
+from app.clock import from_ms, to_ms
 from app.engine.commands import Wish
 from app.engine.journal import write_log
 from app.engine.ports import Ports, read
@@ -28,10 +28,12 @@ from app.integrations.settings import stored_settings
 from app.problems import Issue, clear_problems, raise_problem
 from app.reports.rows import Snapshot, TakenRow, accepted_today, take_snapshot
 from app.reports.runs import (
+    DELAYED,
     RUN_WORDS,
     RunListing,
     begin_run,
     close_left_over_runs,
+    delay_run,
     end_run,
     note_progress,
     write_messages,
@@ -141,11 +143,16 @@ class ReportRuns:
                 f"It did not end within {RUN_LIMIT_S / 60:.0f} minutes; some of it may have been taken. Send again."
             )
             return Ended("doubtful", detail)
+        except NotReady as err:
+            return Ended("held" if err.field else _unsent(run), err.why, tuple(snapshot.rows))
         except AdapterError as err:
             return Ended("held" if getattr(err, "field", "") else "failed", err.why, tuple(snapshot.rows))
         finally:
             await kit.http.aclose()
-        return _judged(snapshot, fresh, result, len(rows) - len(fresh))
+        ended = _judged(snapshot, fresh, result, len(rows) - len(fresh))
+        if ended.state == "failed" and not result.needs_sign_in:
+            return replace(ended, state=_unsent(run))
+        return ended
 
     def _rows(self, connection: Connection, run: RunListing) -> tuple[Snapshot, set[tuple[str, str]]]:
         """Always what is held now: of several missed sendings only the newest stock is told (nhlmis.md, C4)."""
@@ -189,6 +196,9 @@ class ReportRuns:
 
 def write_end(connection: Connection, run: RunListing, ended: Ended, now: datetime) -> None:
     """Everything that a run's end changes, in one transaction: run, messages, lines, tasks, report, log, problem."""
+    if ended.state == DELAYED:
+        _write_delay(connection, run, ended, now)
+        return
     outcomes = ended.outcomes or {}
     counts = {word: sum(1 for outcome, _ in outcomes.values() if outcome == word) for word in _COUNTED}
     stores = [] if ended.result is None else [_store_row(one) for one in ended.result.stores]
@@ -221,6 +231,24 @@ def write_end(connection: Connection, run: RunListing, ended: Ended, now: dateti
     if run.report_id is not None:
         _write_report(connection, run.report_id, ended, counts, now)
     _tell(connection, run, ended, tasks, now)
+
+
+def _write_delay(connection: Connection, run: RunListing, ended: Ended, now: datetime) -> None:
+    """Nothing went out: the run waits, and its report is as far as it was."""
+    again = delay_run(connection, run, ended.detail, now=now)
+    if run.report_id is not None:
+        version = raise_topic(connection, "reports")
+        values = {"answer": ended.detail, "changed_version": version}
+        connection.execute(update(ReportRow).where(ReportRow.id == run.report_id).values(**values))
+    if int(run.progress.get("tries", 0)) == 0:  # the line's loss is told once
+        text = f"Reports to {run.integration} wait for the line. {ended.detail}"
+        payload = {"run": run.id, "state": DELAYED, "next_try": again.isoformat()}
+        write_log(connection, run.integration_id, "report_waits", text, payload=payload, now_ms=to_ms(now))
+
+
+def _unsent(run: RunListing) -> str:
+    """What becomes of a sending of which nothing went out: an operator's waits, the schedule has its own attempts."""
+    return DELAYED if run.trigger == "operator" else "failed"
 
 
 _COUNTED = ("accepted", "refused", "held", "unsent", "skipped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -38,6 +38,7 @@ RUN_WORDS: Mapping[str, str] = {
     "shown": "Dry run",
     "waiting": "Waits for the engine",
     "running": "Being sent",
+    "delayed": "Waits for the line",
     "accepted": "Accepted",
     "partly": "Partly accepted",
     "refused": "Refused",
@@ -47,6 +48,10 @@ RUN_WORDS: Mapping[str, str] = {
     "nothing": "Nothing to send",
 }
 UNDER_WAY = ("waiting", "running")
+DELAYED = "delayed"
+"""An operator's sending of which nothing went out: the engine tries again until it does, with the stock of then."""
+_FIRST_DELAY = timedelta(minutes=1)
+_LONGEST_DELAY = timedelta(minutes=10)
 LONGEST_BODY = 400_000
 """Characters of one body that a dry run keeps; what is longer is cut, and the export of the report has it all."""
 _PAGE = 500
@@ -195,11 +200,41 @@ def ask_for_run(
     )
     if connection.execute(busy.limit(1)).first() is not None:
         raise ReportRefused(f"A sending to {name} is under way already. Wait for its end, then send again.")
-    run_id = _insert_run(connection, integration_id, report_id, now, who, is_dry=False, state="waiting")
+    run_id = _delayed_run(connection, integration_id, report_id)
+    if run_id is None:
+        run_id = _insert_run(connection, integration_id, report_id, now, who, is_dry=False, state="waiting")
     command = give_command(
         connection, SEND_REPORT, now_ms=to_ms(now), integration_id=integration_id, payload={"run": run_id}
     )
     return run_id, command
+
+
+def _delayed_run(connection: Connection, integration_id: str, report_id: str | None) -> str | None:
+    """What waits for the line already, which an operator asks for once more: it waits no longer, and is one still."""
+    table = ReportRun
+    mine = (table.integration_id == integration_id) & (table.state == DELAYED)
+    mine &= table.report_id.is_(None) if report_id is None else table.report_id == report_id
+    run_id = connection.execute(select(table.id).where(mine).limit(1)).scalar_one_or_none()
+    if run_id is not None:
+        _change(connection, run_id, state="waiting")
+    return run_id
+
+
+def delay_run(connection: Connection, run: RunListing, detail: str, *, now: datetime) -> datetime:
+    """Nothing could be sent now; returns when it is tried again."""
+    tries = int(run.progress.get("tries", 0)) + 1
+    delay = _LONGEST_DELAY if tries > 5 else min(_FIRST_DELAY * 2 ** (tries - 1), _LONGEST_DELAY)
+    progress = {"tries": tries, "next_try_ms": to_ms(now + delay)}
+    _change(connection, run.id, state=DELAYED, detail=redact_text(storable(detail, 4_000)), progress=progress)
+    return now + delay
+
+
+def delayed_runs(connection: Connection, now: datetime) -> list[str]:
+    """Those whose time has come, the oldest first."""
+    table = ReportRun
+    query = select(table.id, table.progress).where(table.state == DELAYED, table.is_dry.is_(False))
+    rows = connection.execute(query.order_by(table.created_at, table.id))
+    return [row.id for row in rows if int((row.progress or {}).get("next_try_ms", 0)) <= to_ms(now)]
 
 
 def begin_scheduled(connection: Connection, integration_id: str, *, now: datetime) -> str:
@@ -267,7 +302,7 @@ def rows_of(connection: Connection, run_id: str, outcomes: Sequence[str] = ()) -
 def begin_run(connection: Connection, run_id: str, now: datetime) -> RunListing:
     """The engine takes a run up. Raises UnknownReport, ReportRefused where it is not waiting any more."""
     run = run_listing(connection, run_id)
-    if run.state != "waiting" or run.is_dry:
+    if run.state not in ("waiting", DELAYED) or run.is_dry:
         raise ReportRefused(f"This sending is not waiting any more ({run.word.lower()}).")
     _change(connection, run_id, state="running", started_at=now)
     return replace(run, state="running", started_at=now)

@@ -19,7 +19,7 @@ from app.errors import OperatorError
 from app.integrations.settings import placeholders, validate
 from app.reports.programmes import list_programmes
 from app.reports.runner import ReportRuns
-from app.reports.runs import UNDER_WAY, begin_scheduled
+from app.reports.runs import UNDER_WAY, begin_scheduled, delayed_runs
 from app.reports.sending import report_kinds
 from app.store.errors import StoreError
 from app.store.tables import Integration, ReportRun
@@ -63,7 +63,10 @@ class ReportSchedule:
         for integration_id in due:
             run_id = await self._runs.write(partial(begin_scheduled, integration_id=integration_id, now=now))
             await self._runs.run(run_id)
-        return len(due)
+        delayed = await read(ports.store, partial(delayed_runs, now=now))
+        for run_id in delayed:
+            await self._runs.run(run_id)
+        return len(due) + len(delayed)
 
 
 def due_integrations(connection: Connection, catalogue: Catalogue, now: datetime) -> list[str]:

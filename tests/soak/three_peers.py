@@ -28,6 +28,7 @@ from adapters.msupply.simulator_faults import Line
 from adapters.msupply.simulator_world import World as MSupplyWorld
 from adapters.nhlmis import simulator as nhlmis
 from adapters.nhlmis.profile import approval_code
+from adapters.nhlmis.profile_files import load_profile
 from adapters.nhlmis.simulator_world import PRODUCTS
 from adapters.nhlmis.simulator_world import World as NhlmisWorld
 from adapters.openlmis import simulator as openlmis
@@ -64,6 +65,8 @@ SPEED = 120.0
 MOST_OPEN = 120
 OWN = "own-depot"
 KEYS = ("msupply", "openlmis", "nhlmis")
+SHARES = (45, 45, 10)
+"""NHLMIS has a budget of requests that no clock but the real one refills."""
 OPEN = ("waiting", "sending", "doubtful", "conflict", "refused", "set_aside")
 
 
@@ -117,15 +120,18 @@ class Report:
 class Peers:
     """The three servers with a relay before each, and what each applied, as (record, field, value)."""
 
-    def __init__(self, clock: FastClock, rng: random.Random) -> None:
+    def __init__(self, clock: FastClock, rng: random.Random, folder: Path) -> None:
         now_ms = clock.now_ms()
+        self.profile = folder / "profile.json"
+        self.profile.write_text('{"limits": {"per_minute": 600}}', "utf-8")  # the budget is real time
         self.clock, self.rng = clock, rng
         self.msupply = msupply.MSupplyServer(
             MSupplyWorld(now_ms=now_ms, items=60, facilities=10, papers=40, history_days=60, seed=5),
             refusal_delay_s=0.02,
         )
         self.openlmis = openlmis.OpenLmisServer(OpenLmisWorld(start_ms=now_ms, seed=6, facilities=10, items=40))
-        self.nhlmis = nhlmis.NhlmisServer(NhlmisWorld(orders=40, start_ms=now_ms, seed=7))
+        profile = load_profile(str(self.profile))
+        self.nhlmis = nhlmis.NhlmisServer(NhlmisWorld(orders=40, start_ms=now_ms, seed=7), profile)
         self.servers: dict[str, Any] = {"msupply": self.msupply, "openlmis": self.openlmis, "nhlmis": self.nhlmis}
         self.lines: dict[str, Line] = {}
         self.applied: list[tuple[str, str, str]] = []
@@ -167,7 +173,10 @@ class Peers:
                 },
                 {"client_secret": accounts.client_secret, "password": accounts.password},
             ),
-            "nhlmis": ({"url": url, "profile_approved": True, "approved_code": code}, {"api_key": nhlmis.KEY}),
+            "nhlmis": (
+                {"url": url, "profile": str(self.profile), "profile_approved": True, "approved_code": code},
+                {"api_key": nhlmis.KEY},
+            ),
         }
 
     def edit(self) -> None:
@@ -378,7 +387,7 @@ class Site:
         """One change of an operator; refusals of the console itself count as done."""
         self.number += 1
         self.report.operations += 1
-        key = self.rng.choice(KEYS)
+        key = self.rng.choices(KEYS, SHARES)[0]
         try:
             if key == "nhlmis":
                 await self._tell()
@@ -511,7 +520,7 @@ class Site:
 async def run(store: Store, folder: Path, operations: int, *, seed: int, heal_s: float = 120.0) -> Report:
     """``operations`` changes against three failing systems, then healing and judgement."""
     rng = random.Random(seed)
-    peers = Peers(FastClock(), rng)
+    peers = Peers(FastClock(), rng, folder)
     async with peers.running():
         site = Site(store, folder, peers, seed)
         await site.begin()
@@ -541,7 +550,7 @@ async def _disturbed(site: Site, peers: Peers, operations: int, rng: random.Rand
             peers.edit()
         if number % 20 == 0:
             await site.decide()
-        if number % 400 == 250:
+        if number % 150 == 100:
             await site.stop()
             site.report.restarts += 1
             await site.start()

@@ -40,7 +40,7 @@ _LEVELS: dict[str, Level] = {
     ReportState.EXCUSED: "neutral",
 }
 _RUN_LEVELS: dict[str, Level] = {
-    "shown": "neutral", "waiting": "info", "running": "info", "accepted": "ok", "partly": "warn", "refused": "error",
+    "shown": "neutral", "waiting": "info", "running": "info", "delayed": "warn", "accepted": "ok", "partly": "warn", "refused": "error",
     "failed": "error", "doubtful": "warn", "held": "warn", "nothing": "neutral",
 }  # fmt: skip
 _CLASS_LEVELS: dict[str, Level] = {

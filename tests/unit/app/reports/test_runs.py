@@ -268,7 +268,7 @@ async def test_a_lost_answer_is_doubtful_and_a_dead_line_is_not(sending: Sending
     assert (await sending.send()).state == "accepted", "what is in doubt is told again"
     await sending.server.stop()
     sending.clock.set_wall(to_ms(sending.site.now + timedelta(days=1)))
-    assert (await sending.send()).state == "failed"
+    assert (await sending.send()).state == "delayed"
     await sending.server.start()
 
 
@@ -390,3 +390,45 @@ async def test_the_log_tells_each_run_once_and_the_rows_keep_their_hash(sending:
         assert len(texts.all()) == 1
         hashes = connection.execute(select(ReportRunRow.row_hash)).scalars().all()
     assert len(set(hashes)) == 3
+
+
+async def test_a_sending_without_a_line_waits_for_it_and_goes_once(sending: Sending) -> None:
+    """Saved, then sent, then accepted: none of them is said before it is so (product.md, rules for every screen)."""
+    report_id = ready_report(sending)
+    await sending.server.stop()
+    run = await sending.send(report_id)
+    assert (run.state, run.word) == ("delayed", "Waits for the line")
+    assert (sending.report().facts.sent_at, sending.report().facts.accepted_at) == (None, None)
+    schedule = ReportSchedule(sending.ports, sending.runs)
+    await schedule.look()
+    assert sending.site.read(run_listing, run.id).progress["tries"] == 1, "its time has not come"
+    sending.clock.set_wall(sending.clock.now_ms() + 60_000)
+    await schedule.look()
+    await sending.settled()
+    again = sending.site.read(run_listing, run.id)
+    assert (again.state, again.progress["tries"]) == ("delayed", 2)
+    logged = select(IntegrationLog.text).where(IntegrationLog.event_type == "report_waits")
+    assert len(sending.site.read(lambda c: c.execute(logged).all())) == 1, "the loss is told once"
+
+    sending.site.write(close_left_over_runs, now=sending.site.now)  # an engine that starts anew leaves it waiting
+    await sending.server.start()
+    sending.clock.set_wall(sending.clock.now_ms() + 600_000)
+    await schedule.look()
+    await sending.settled()
+    assert sending.site.read(run_listing, run.id).state == "accepted"
+    assert sending.report().facts.sent_at is not None
+    taken = len(sending.server.world.counts)
+    assert taken > 0
+    sending.clock.set_wall(sending.clock.now_ms() + 600_000)
+    await schedule.look()
+    assert len(sending.server.world.counts) == taken
+
+
+async def test_asking_again_for_what_waits_is_the_same_sending(sending: Sending) -> None:
+    await sending.server.stop()
+    first = await sending.send()
+    second = await sending.send()
+    assert first.id == second.id
+    await sending.server.start()
+    done = await sending.send()
+    assert (done.id, done.state) == (first.id, "accepted")
