@@ -326,8 +326,8 @@ class Site:
         await asyncio.to_thread(make_supply_feed, self.store, OWN)
         await self.start()
         # Shipments of a depot of our own go out for orders of NHLMIS; its items have that system's codes.
-        await self._take(
-            Facility("own", "OWN", "Own depot", "store", is_ours=True),
+        await self.take(
+            Facility("own", "FC-CMS-01", "Own depot", "store", is_ours=True),
             Facility("cus", "CUS", "A customer", "facility"),
             *(
                 Item(product.code, product.code, product.code, pack_size=float(product.pack_size))
@@ -335,7 +335,7 @@ class Site:
             ),
         )
 
-    async def _take(self, *records: Record) -> None:
+    async def take(self, *records: Record) -> None:
         """Through the engine's own sink: one process has one, which knows the keys that it gave."""
         sink, now_ms = self.sink, self.clock.now_ms()
         batch = [Batch(records)]
@@ -377,9 +377,9 @@ class Site:
         return await asyncio.wrap_future(done)
 
     async def until_read(self, seconds: float = 60.0) -> None:
-        """Every system's papers have come."""
+        """Every system was read to the end of its first run."""
         ends = time.monotonic() + seconds
-        while set(self.read(_with_papers)) < set(self.ids.values()):
+        while not set(self.ids.values()) <= set(self.read(_read_once)):
             assert time.monotonic() < ends, (self.read(_troubles), self.failures)
             await asyncio.sleep(0.1)
 
@@ -410,25 +410,19 @@ class Site:
         orders = self.read(_orders, self.ids["nhlmis"])
         if not orders:
             return
-        number = f"S{self.number}"
         order = self.rng.choice(orders)
-        line = ShipmentLine(
-            f"{number}-1", self.rng.choice(self.read(_asked, order)), float(self.number), "B1", "2028-01-31"
-        )
+        number = f"S{self.number}"
+        await self.ship(number, self.rng.choice(self.read(_asked, order)), float(self.number))
+        await self.write(queue_shipped, self.catalogue, order, self.read(_row_of, number), who="ada")
+
+    async def ship(self, number: str, item: str, units: float = 240.0) -> None:
+        """A shipment of our own depot went out, with one item by NHLMIS's code."""
+        line = ShipmentLine(f"{number}-1", item, units, "B1", "2028-01-31")
+        now_ms = self.clock.now_ms()
         paper = Shipment(
-            number,
-            number,
-            "outbound",
-            "SHIPPED",
-            "shipped",
-            "own",
-            "cus",
-            shipped_ms=self.clock.now_ms(),
-            lines=(line,),
+            number, number, "outbound", "SHIPPED", "shipped", "own", "cus", shipped_ms=now_ms, lines=(line,)
         )
-        await self._take(paper)
-        shipment = self.read(_row_of, number)
-        await self.write(queue_shipped, self.catalogue, order, shipment, who="ada")
+        await self.take(paper)
 
     async def decide(self) -> None:
         """An operator looks at what stands in the way."""
@@ -571,9 +565,13 @@ def _phases(connection: Connection) -> list[Any]:
     )
 
 
-def _with_papers(connection: Connection) -> list[str]:
-    query = select(RequisitionRow.integration_id).group_by(RequisitionRow.integration_id)
-    return list(connection.execute(query).scalars())
+def _read_once(connection: Connection) -> list[str]:
+    """Systems whose papers have all come: shipments are read last where there are any."""
+    have = [
+        set(connection.execute(select(t.integration_id).distinct()).scalars()) for t in (RequisitionRow, ShipmentRow)
+    ]
+    orders = select(Integration.id).where(Integration.type == "nhlmis")
+    return [one for one in have[0] if one in have[1] or one in set(connection.execute(orders).scalars())]
 
 
 def _troubles(connection: Connection) -> list[Any]:
@@ -588,7 +586,9 @@ def _changeable(connection: Connection, integration_id: str, at_facilities: bool
         select(line.id, paper.side, paper.stage)
         .join(paper, (paper.integration_id == line.integration_id) & (paper.peer_id == line.requisition))
         .where(line.integration_id == integration_id, paper.gone_at.is_(None), line.gone_at.is_(None))
-        .where(paper.stage.in_(("draft", "submitted", "rejected")))
+        .where(
+            paper.stage.in_(("draft", "submitted", "rejected") if at_facilities else ("draft", "submitted", "ordered"))
+        )
     )
     found: list[tuple[str, str, list[str]]] = []
     for row in connection.execute(lines):
