@@ -319,7 +319,8 @@ class Stock(Part):
 class Shipments(Part):
     """``key_header``: a header that carries the change's own UUID, so that a repeated call is known; empty: none.
 
-    ``accepted_when``: "answered" takes any success for an acceptance; "shown" only an order that shows the shipment.
+    ``accepted_when``: "answered" takes a success in JSON, 201 or 204 for an acceptance; "shown" only an order that
+    shows the shipment. A 200 without JSON may be a proxy's, so that the order must show it either way.
     """
 
     key_header: HeaderName = ""

@@ -51,6 +51,8 @@ class Rules:
     repeats_orders: bool = False
     empty_answers: bool = False
     """Calls that change something are answered with 204 and nothing else."""
+    shows_shipments: bool = True
+    """Orders list what was shipped for them."""
     stores: set[str] = field(default_factory=lambda: {code for code, _ in STORES})
     keys: set[str] = field(default_factory=set)
 
@@ -298,7 +300,7 @@ class Api:
             *(at.program, order.program),
             *(at.comment, order.comment),
             *(self.profile.funder.path, order.funder),
-            *(at.shipments or "shipments", order.shipments),
+            *(at.shipments or "shipments", order.shipments if self.rules.shows_shipments else []),
         )
         lines = [
             _made(

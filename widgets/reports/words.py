@@ -40,8 +40,8 @@ _LEVELS: dict[str, Level] = {
     ReportState.EXCUSED: "neutral",
 }
 _RUN_LEVELS: dict[str, Level] = {
-    "shown": "neutral", "waiting": "info", "running": "info", "delayed": "warn", "accepted": "ok", "partly": "warn", "refused": "error",
-    "failed": "error", "doubtful": "warn", "held": "warn", "nothing": "neutral",
+    "shown": "neutral", "waiting": "info", "running": "info", "delayed": "warn", "accepted": "ok", "partly": "warn",
+    "refused": "error", "failed": "error", "doubtful": "warn", "held": "warn", "nothing": "neutral",
 }  # fmt: skip
 _CLASS_LEVELS: dict[str, Level] = {
     "stocked_out": "error", "under": "warn", "adequate": "ok", "over": "info", "unknown": "neutral",

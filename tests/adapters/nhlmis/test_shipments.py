@@ -182,11 +182,13 @@ async def test_an_answer_without_the_order_is_an_acceptance_and_the_order_is_rea
         receipt = await adapter.send(outgoing_for(shipped_for(order)))
         assert [seen.method for seen in server.api.seen] == ["PATCH", "GET"]
         assert [record.status for record in receipt.records if isinstance(record, Requisition)] == ["SHIPPED"]
-        server.faults.kind, server.faults.method = kind, "PATCH"
-        again = await adapter.send(outgoing_for(shipped_for(order, "SH-2")))
+        server.faults.kind, server.faults.method = kind, "PATCH"  # not NHLMIS answers, and nothing was done
+        with pytest.raises(BadReply, match="the order does not show it") as lost:
+            await adapter.send(outgoing_for(shipped_for(order, "SH-2")))
+        assert lost.value.is_doubtful
+        server.rules.empty_answers = False
         server.faults.kind, server.faults.method = "503", "GET"
-        assert (await adapter.send(outgoing_for(shipped_for(order, "SH-3")))).records == []
-    assert again.records
+        assert (await adapter.send(outgoing_for(shipped_for(order, "SH-3")))).answer
 
 
 async def test_a_success_that_the_order_does_not_show_is_none_where_the_profile_says_so(tmp_path: Path) -> None:
@@ -207,7 +209,7 @@ async def test_a_success_that_the_order_does_not_show_is_said() -> None:
     made = world(1)
     (order,) = made.orders.values()
     async with running(made) as server, adapter_for(server) as adapter:
-        server.faults.kind, server.faults.method = "empty", "PATCH"
+        server.rules.shows_shipments = False
         receipt = await adapter.send(outgoing_for(shipped_for(order)))
     assert receipt.answer.endswith("The order does not show it yet.")
 
@@ -300,3 +302,16 @@ async def test_an_outgoing_item_is_made_of_a_shipment_alone() -> None:
     assert Shipped.from_text(str(outgoing.values[SHIPMENT_FIELD])) == shipped_for(order)
     async with kit_for() as kit:
         assert kit.clock.now_ms() > 0
+
+
+async def test_an_empty_success_that_carried_nothing_out_is_none() -> None:
+    """A proxy answers 200 without a word, and the request never arrived: the order is what tells."""
+    made = world(1)
+    (order,) = made.orders.values()
+    async with running(made) as server, adapter_for(server) as adapter:
+        server.faults.kind, server.faults.left, server.faults.method = "empty", 1, "PATCH"
+        receipt, failures = await until_accepted(adapter, shipped_for(order))
+    assert [one["shipmentNumber"] for one in order.shipments] == ["SH-1042"]
+    assert [failure.is_doubtful for failure in failures] == [True]
+    assert "the order does not show it" in failures[0].why
+    assert receipt.answer.endswith(f"accepted shipment SH-1042 for order {order.id}.")
