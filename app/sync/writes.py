@@ -53,12 +53,14 @@ def field_word(field: str) -> str:
 
 
 def writes_of(manifest: Manifest, target: Target, config: Mapping[str, Any]) -> list[Write]:
-    """The writes that this peer takes for this record as it stands now."""
+    """The writes of fields that this peer takes for this record as it stands now."""
+    columns = target.kind.table.__table__.c
     return [
         write
         for write in manifest.writes
         if write.record == target.kind.name
         and not write.makes_new
+        and all(field in columns for field in write.fields)  # what is told of it otherwise: app/sync/shipped.py
         and (not write.stages or target.stage in write.stages)
         and (not write.switch or config.get(write.switch))
     ]
