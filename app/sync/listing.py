@@ -13,7 +13,7 @@ from app.clock import from_ms
 from app.fleet.times import iso
 from app.store.tables import Integration, IntegrationState, OutboxItem
 from app.sync.errors import ChangeRefused, NotFound
-from app.sync.words import STATE_WORDS, UNSENT, State
+from app.sync.words import STATE_WORDS, TOLD, UNSENT, State, counted
 from app.sync.writes import field_word
 
 ROW_COLUMNS = (
@@ -108,7 +108,25 @@ class OutboxRow:
 
 def change_words(values: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
     """What a change does, in words."""
-    return "; ".join(f"{field_word(name)} {value_word(seen.get(name))} → {value_word(values[name])}" for name in values)
+    return "; ".join(
+        f"{field_word(name)} {shown_value(name, values[name])}"
+        if name == TOLD
+        else f"{field_word(name)} {value_word(seen.get(name))} → {value_word(values[name])}"
+        for name in values
+    )
+
+
+def shown_value(field: str, value: Any) -> str:
+    """The value of a field as a screen shows it; a shipment that is told as ``SH-1042 (3 lines)``."""
+    if field != TOLD or not value:
+        return value_word(value)
+    from adapters.reporting import Shipped
+
+    try:
+        shipped = Shipped.from_text(str(value))
+    except ValueError:
+        return str(value)
+    return f"{shipped.number} ({counted(len(shipped.lines), 'line', 'lines')})"
 
 
 def value_word(value: Any) -> str:

@@ -28,7 +28,7 @@ from app.store.tables import (
     ShipmentRow,
 )
 from app.sync.errors import NotFound
-from app.sync.words import IN_THE_WAY
+from app.sync.words import IN_THE_WAY, TOLD
 
 LONGEST_SUBJECT = 300
 
@@ -186,7 +186,7 @@ def _pending_of(connection: Connection, record_ids: Sequence[str]) -> dict[str, 
     )
     pending: dict[str, dict[str, JsonScalar]] = {}
     for record_id, values in connection.execute(query):
-        pending.setdefault(record_id, {}).update(values)
+        pending.setdefault(record_id, {}).update({name: value for name, value in values.items() if name != TOLD})
     return pending
 
 

@@ -41,6 +41,10 @@ STATE_WORDS: dict[str, str] = {
 """As operators read them: saved here, sent, accepted are three facts and three words."""
 
 
+TOLD = "shipment"
+"""The one value that is a whole message and no field: :data:`adapters.reporting.SHIPMENT_FIELD`."""
+
+
 def counted(count: int, one: str, many: str) -> str:
     """``1 change``, ``1,204 changes``."""
     return f"{count:,} {one if count == 1 else many}"

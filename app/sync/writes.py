@@ -44,6 +44,7 @@ FIELD_WORDS: Mapping[str, str] = {
     "received_on": "received on",
     "received_by": "received by",
     "delivered_by": "delivered by",
+    "shipment": "shipment told",
 }
 
 

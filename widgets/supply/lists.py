@@ -284,7 +284,7 @@ def _requisitions(reader: Reader) -> ListKind[RequisitionListing]:
 
 def _requisition_columns(reader: Reader) -> list[Column[RequisitionListing]]:
     return [
-        Column("number", tr("Number"), lambda row: row.number or NOTHING, is_mono=True, width=92),
+        Column("number", tr("Number"), lambda row: row.number or NOTHING, is_mono=True, width=132),
         Column(
             "stage",
             tr("Stage"),
@@ -352,7 +352,7 @@ def _shipments(reader: Reader) -> ListKind[ShipmentListing]:
 
 def _shipment_columns(reader: Reader) -> list[Column[ShipmentListing]]:
     return [
-        Column("number", tr("Number"), lambda row: row.number or NOTHING, is_mono=True, width=92),
+        Column("number", tr("Number"), lambda row: row.number or NOTHING, is_mono=True, width=132),
         Column(
             "stage",
             tr("Stage"),

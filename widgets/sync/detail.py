@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QWidget
 
 from app.clock import from_ms
-from app.sync.listing import OutboxRow, value_word
+from app.sync.listing import OutboxRow, shown_value
 from app.sync.words import IN_THE_WAY, MAY_BE_APPLIED, State
 from app.sync.writes import field_word
 from resources.i18n import tr, trn
@@ -112,8 +112,8 @@ class OutboxPanel(SidePanel):
     def _show_values(self, row: OutboxRow) -> None:
         clear_layout(self._values)
         for at, (field, value) in enumerate(row.values.items()):
-            before = text_label(value_word(row.seen.get(field)), "muted", wrap=True, selectable=True)
-            after = text_label(value_word(value), "strong", wrap=True, selectable=True)
+            before = text_label(shown_value(field, row.seen.get(field)), "muted", wrap=True, selectable=True)
+            after = text_label(shown_value(field, value), "strong", wrap=True, selectable=True)
             self._values.addWidget(
                 text_label(field_word(field).capitalize(), "small"), at, 0, Qt.AlignmentFlag.AlignTop
             )

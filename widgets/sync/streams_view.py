@@ -97,11 +97,11 @@ def _columns(context: ConsoleContext) -> list[Column[StreamRow]]:
         return None if at is None else -at.timestamp()  # type: ignore[attr-defined]
 
     return [
-        Column("integration", tr("Integration"), lambda row: row.integration, width=130),
-        Column("stream", tr("Stream"), lambda row: row.stream, width=116),
+        Column("integration", tr("Integration"), lambda row: row.integration, width=176),
+        Column("stream", tr("Stream"), lambda row: row.stream, width=136),
         Column("state", tr("State"), lambda row: words.stream_badge(row)[1], badge=words.stream_badge, width=100),
         Column(
-            "trouble", tr("Trouble"), lambda row: row.trouble, tooltip=lambda row: plain_tip(row.trouble), width=186
+            "trouble", tr("Trouble"), lambda row: row.trouble, tooltip=lambda row: plain_tip(row.trouble), width=130
         ),
         Column(
             "age",
