@@ -150,8 +150,10 @@ Both = Literal["ask", "ours", "theirs"]
 ChangedRecord = Literal[
     "requisition", "requisition_line", "shipment", "shipment_line",
     "driver_link", "invitation", "onboarding_request", "driver_device", "delivery_batch", "dispatch_run",
+    "notice",
 ]  # fmt: skip
-"""What a change can be made in, by the names of :mod:`adapters.supply` and :mod:`adapters.dispatch`."""
+"""What a change can be made in, by the names of :mod:`adapters.supply` and :mod:`adapters.dispatch`. A notice is a
+message that changes nothing there."""
 
 
 @dataclass(frozen=True, slots=True)

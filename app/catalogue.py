@@ -76,6 +76,7 @@ BUILT_IN: Mapping[str, str] = {
     "gt02_tracker": "adapters.gt02_tracker:Gt02Adapter",
     "fuel_monitoring": "adapters.fuel_monitoring.adapter:FuelMonitoringAdapter",
     "webhook": "adapters.webhook:WebhookAdapter",
+    "webhook_sender": "adapters.webhook_sender:WebhookSenderAdapter",
 }
 
 COMING_SOON: tuple[Entry, ...] = (
@@ -90,7 +91,17 @@ COMING_SOON: tuple[Entry, ...] = (
     ),
 )
 
-DISPLAY_ORDER = ("msupply", "nhlmis", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring", "mod4", "webhook")
+DISPLAY_ORDER = (
+    "msupply",
+    "nhlmis",
+    "openlmis",
+    "traccar",
+    "gt02_tracker",
+    "fuel_monitoring",
+    "mod4",
+    "webhook",
+    "webhook_sender",
+)
 
 
 class Catalogue:

@@ -33,6 +33,7 @@ FOLLOWERS: tuple[str, ...] = (
     "app.alarms.follower:AlarmFollower",
     "app.identity.look:IdentityFollower",
     "app.reports.follower:ReportFollower",
+    "app.notices.follower:NoticeFollower",
 )
 """``module:class``, loaded when an engine runs: numbers and analyses cost memory that a window does not need."""
 

@@ -26,6 +26,7 @@ from app.errors import OperatorError
 from app.integrations.rows import Configured, configured
 from app.integrations.settings import stored_settings
 from app.problems import Issue, clear_problems, raise_problem
+from app.reports.delays import delay_run
 from app.reports.rows import Snapshot, TakenRow, accepted_today, take_snapshot
 from app.reports.runs import (
     DELAYED,
@@ -33,7 +34,6 @@ from app.reports.runs import (
     RunListing,
     begin_run,
     close_left_over_runs,
-    delay_run,
     end_run,
     note_progress,
     write_messages,

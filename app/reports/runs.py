@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -50,8 +50,6 @@ RUN_WORDS: Mapping[str, str] = {
 UNDER_WAY = ("waiting", "running")
 DELAYED = "delayed"
 """An operator's sending of which nothing went out: the engine tries again until it does, with the stock of then."""
-_FIRST_DELAY = timedelta(minutes=1)
-_LONGEST_DELAY = timedelta(minutes=10)
 LONGEST_BODY = 400_000
 """Characters of one body that a dry run keeps; what is longer is cut, and the export of the report has it all."""
 _PAGE = 500
@@ -216,25 +214,8 @@ def _delayed_run(connection: Connection, integration_id: str, report_id: str | N
     mine &= table.report_id.is_(None) if report_id is None else table.report_id == report_id
     run_id = connection.execute(select(table.id).where(mine).limit(1)).scalar_one_or_none()
     if run_id is not None:
-        _change(connection, run_id, state="waiting")
+        change_run(connection, run_id, state="waiting")
     return run_id
-
-
-def delay_run(connection: Connection, run: RunListing, detail: str, *, now: datetime) -> datetime:
-    """Nothing could be sent now; returns when it is tried again."""
-    tries = int(run.progress.get("tries", 0)) + 1
-    delay = _LONGEST_DELAY if tries > 5 else min(_FIRST_DELAY * 2 ** (tries - 1), _LONGEST_DELAY)
-    progress = {"tries": tries, "next_try_ms": to_ms(now + delay)}
-    _change(connection, run.id, state=DELAYED, detail=redact_text(storable(detail, 4_000)), progress=progress)
-    return now + delay
-
-
-def delayed_runs(connection: Connection, now: datetime) -> list[str]:
-    """Those whose time has come, the oldest first."""
-    table = ReportRun
-    query = select(table.id, table.progress).where(table.state == DELAYED, table.is_dry.is_(False))
-    rows = connection.execute(query.order_by(table.created_at, table.id))
-    return [row.id for row in rows if int((row.progress or {}).get("next_try_ms", 0)) <= to_ms(now)]
 
 
 def begin_scheduled(connection: Connection, integration_id: str, *, now: datetime) -> str:
@@ -304,17 +285,17 @@ def begin_run(connection: Connection, run_id: str, now: datetime) -> RunListing:
     run = run_listing(connection, run_id)
     if run.state not in ("waiting", DELAYED) or run.is_dry:
         raise ReportRefused(f"This sending is not waiting any more ({run.word.lower()}).")
-    _change(connection, run_id, state="running", started_at=now)
+    change_run(connection, run_id, state="running", started_at=now)
     return replace(run, state="running", started_at=now)
 
 
 def note_progress(connection: Connection, run_id: str, progress: Mapping[str, Any]) -> None:
-    _change(connection, run_id, progress=dict(progress))
+    change_run(connection, run_id, progress=dict(progress))
 
 
 def end_run(connection: Connection, run_id: str, state: str, detail: str, *, now: datetime, **counts: Any) -> None:
     """How a run ended; ``counts`` are columns of it."""
-    _change(connection, run_id, state=state, detail=redact_text(storable(detail, 4_000)), ended_at=now, **counts)
+    change_run(connection, run_id, state=state, detail=redact_text(storable(detail, 4_000)), ended_at=now, **counts)
 
 
 def write_messages(connection: Connection, run_id: str, result: RunResult) -> None:
@@ -371,7 +352,7 @@ def close_left_over_runs(connection: Connection, now: datetime) -> list[str]:
                 "The engine was ended while this was being sent, so some of it may have been taken. Send again: lines "
                 "that were taken are told once more, with what is held now."
             )
-            _change(connection, row.id, state="doubtful", detail=detail, ended_at=now)
+            change_run(connection, row.id, state="doubtful", detail=detail, ended_at=now)
             if row.report_id is not None:
                 version = raise_topic(connection, "reports")
                 connection.execute(
@@ -381,7 +362,7 @@ def close_left_over_runs(connection: Connection, now: datetime) -> list[str]:
                 )
         elif row.id not in asked:
             detail = "No engine was running to send this. Nothing was sent; send it again."
-            _change(connection, row.id, state="failed", detail=detail, ended_at=now)
+            change_run(connection, row.id, state="failed", detail=detail, ended_at=now)
     return doubted
 
 
@@ -450,7 +431,7 @@ def _who_of(connection: Connection, act_id: int) -> str:
     return str(connection.execute(select(Act.who).where(Act.id == act_id)).scalar_one())
 
 
-def _change(connection: Connection, run_id: str, **values: Any) -> None:
+def change_run(connection: Connection, run_id: str, **values: Any) -> None:
     version = raise_topic(connection, "report_runs")
     connection.execute(update(ReportRun).where(ReportRun.id == run_id).values(**values, changed_version=version))
 

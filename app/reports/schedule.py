@@ -17,9 +17,10 @@ from app.clock import from_ms
 from app.engine.ports import Ports, read
 from app.errors import OperatorError
 from app.integrations.settings import placeholders, validate
+from app.reports.delays import delayed_runs
 from app.reports.programmes import list_programmes
 from app.reports.runner import ReportRuns
-from app.reports.runs import UNDER_WAY, begin_scheduled, delayed_runs
+from app.reports.runs import UNDER_WAY, begin_scheduled
 from app.reports.sending import report_kinds
 from app.store.errors import StoreError
 from app.store.tables import Integration, ReportRun

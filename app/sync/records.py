@@ -38,7 +38,7 @@ class RecordKind:
     """``parent`` names the kind above a line, and ``parent_field`` the line's column that holds its peer id.
 
     ``told`` is what operators call one of its rows; None for the papers and lines of supply, which name facility and
-    item as well.
+    item as well. ``is_message``: it has no row but its outbox item, so that nothing waits over a peer's value.
     """
 
     name: str
@@ -48,6 +48,7 @@ class RecordKind:
     parent: str = ""
     parent_field: str = ""
     told: Callable[[Mapping[str, Any]], str] | None = None
+    is_message: bool = False
 
 
 def _whose(row: Mapping[str, Any]) -> str:
@@ -63,6 +64,7 @@ KINDS: Mapping[str, RecordKind] = {
         ),
         RecordKind("shipment", "shipment", ShipmentRow, "shipments"),
         RecordKind("shipment_line", "shipment line", ShipmentLineRow, "shipments", "shipment", "shipment"),
+        RecordKind("notice", "message", OutboxItem, "outbox", is_message=True),
         RecordKind(
             "driver_link", "linked user", DriverLinkRow, "drivers", told=lambda row: f"Driver link of {_whose(row)}"
         ),
@@ -139,6 +141,8 @@ def load_target(connection: Connection, kind_name: str, record_id: str) -> Targe
 def refresh_pending(connection: Connection, kind_name: str, record_id: str) -> dict[str, JsonScalar]:
     """Write a row's ``pending`` anew from what waits for it, in the order of the changes; returns it."""
     kind = KINDS[kind_name]
+    if kind.is_message:
+        return {}
     pending = _pending_of(connection, [record_id]).get(record_id, {})
     version = raise_topic(connection, kind.topic)
     table = kind.table.__table__
@@ -162,6 +166,7 @@ def settle_accepted(connection: Connection, changes: Sequence[Accepted], version
     The content hash is emptied, so that the next download writes the row whatever it brings. ``versions`` are those
     of the kinds' topics, raised already.
     """
+    changes = [one for one in changes if not KINDS[one.record].is_message]
     pending = _pending_of(connection, [one.record_id for one in changes])
     alike: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
     for one in changes:

@@ -47,9 +47,11 @@ def with_plugin(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 def test_the_seven_systems_stand_in_the_platforms_order_with_webhooks_behind_and_all_load() -> None:
     entries = Catalogue.load(third_party=no_third_party).entries()
     assert tuple(entry.key for entry in entries) == DISPLAY_ORDER
-    assert [entry.problem for entry in entries] == [None] * 8
+    assert [entry.problem for entry in entries] == [None] * 9
     ready = [entry.key for entry in entries if not entry.coming_soon]
-    assert ready == ["msupply", "nhlmis", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring", "webhook"]
+    assert ready == [
+        "msupply", "nhlmis", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring", "webhook", "webhook_sender",
+    ]  # fmt: skip
     for entry in entries:
         assert entry.category in CATEGORY_LABELS
         assert len(entry.capabilities) == 4
@@ -105,7 +107,7 @@ def test_a_damaged_installation_beside_us_hides_nothing(caplog: pytest.LogCaptur
     def damaged() -> list[EntryPoint]:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "metadata of another package")
 
-    assert len(Catalogue.load(third_party=damaged).entries()) == 8
+    assert len(Catalogue.load(third_party=damaged).entries()) == 9
     assert "cannot be searched" in caplog.text
 
 
@@ -150,8 +152,8 @@ def test_objects_are_named_as_text() -> None:
 
 def test_an_installed_package_gets_its_card_and_a_broken_one_explains_itself(with_plugin: Catalogue) -> None:
     keys = [entry.key for entry in with_plugin.entries()]
-    assert keys[:8] == list(DISPLAY_ORDER)
-    assert set(keys[8:]) == {"cold_room", "frozen_room"}
+    assert keys[:9] == list(DISPLAY_ORDER)
+    assert set(keys[9:]) == {"cold_room", "frozen_room"}
     assert with_plugin.entry("cold_room").name == "Cold Room Thermometer"
     problem = with_plugin.entry("frozen_room").problem or ""
     assert "the Python module thermometer_driver_that_nobody_has is missing" in problem

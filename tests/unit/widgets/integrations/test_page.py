@@ -82,6 +82,7 @@ async def test_the_catalogue_shows_the_seven_systems_in_their_order_and_what_oth
         "fuel_monitoring",
         "mod4",
         "webhook",
+        "webhook_sender",
         "cold_room",
         "weigh_bridge",
     ]
@@ -111,7 +112,7 @@ async def test_search_and_category_narrow_the_cards(depot: Depot) -> None:
     QTest.keyClick(tab.search, Qt.Key.Key_Escape)
     await until(lambda: tab.shown_keys == ["nhlmis"])
     click(tab.categories.button("all"))
-    assert len(tab.shown_keys) == 10
+    assert len(tab.shown_keys) == 11
     assert not tab.nothing.isVisible()
 
 
@@ -134,7 +135,7 @@ async def test_an_empty_list_leads_back_to_the_catalogue(depot: Depot) -> None:
     click(page.current.browse)
     assert page.tabs.value == "available"
     assert page.available.isVisible()
-    assert len(page.available.shown_keys) == 10
+    assert len(page.available.shown_keys) == 11
 
 
 async def test_a_configured_type_has_another_card(depot: Depot) -> None:
@@ -332,6 +333,7 @@ async def test_the_header_adds_any_type_that_there_is(depot: Depot) -> None:
         "gt02_tracker",
         "fuel_monitoring",
         "webhook",
+        "webhook_sender",
         "cold_room",
     ]
     menu.actions()[-1].trigger()
