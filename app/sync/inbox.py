@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true, update
 
 from adapters.records import PushedMessage
 from app.clock import from_ms
@@ -25,6 +25,7 @@ from app.store.upsert import insert_or
 from app.sync.errors import NotFound
 
 LONGEST_WHY = 2_000
+_AT_ONCE = 500
 
 
 class InboxState(StrEnum):
@@ -128,8 +129,48 @@ def process_again(connection: Connection, keys: Collection[int], *, who: str | N
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class WantedMessages:
+    """Which messages; empty parts ask for nothing. ``text`` is looked for in id, sender and reason."""
+
+    integration_id: str = ""
+    state: str = ""
+    text: str = ""
+
+
+def messages_where(wanted: WantedMessages) -> ColumnElement[bool]:
+    """The one condition behind list, counters and processing again."""
+    row = InboxMessage
+    conditions: list[ColumnElement[bool]] = [true()]
+    if wanted.integration_id:
+        conditions.append(row.integration_id == wanted.integration_id)
+    if wanted.state:
+        conditions.append(row.state == wanted.state)
+    for word in wanted.text.lower().split():
+        columns = (row.message_id, row.peer, row.why)
+        conditions.append(or_(*(func.lower(column).contains(word, autoescape=True) for column in columns)))
+    return and_(*conditions)
+
+
+def count_inbox(connection: Connection, wanted: WantedMessages) -> dict[str, int]:
+    """How many there are, by state."""
+    row = InboxMessage
+    count = func.count().label("messages")
+    query = select(row.state, count).where(messages_where(wanted)).group_by(row.state)
+    return {one.state: one.messages for one in connection.execute(query)}
+
+
+def process_again_where(connection: Connection, wanted: WantedMessages, *, who: str | None = None) -> int:
+    """Let all messages of a filter that were handled wait again. Returns how many."""
+    handled = select(InboxMessage.key).where(messages_where(wanted), InboxMessage.state != InboxState.WAITING)
+    keys = connection.execute(handled).scalars().all()
+    for start in range(0, len(keys), _AT_ONCE):
+        process_again(connection, keys[start : start + _AT_ONCE], who=who)
+    return len(keys)
+
+
 def list_inbox(
-    connection: Connection, *, integration_id: str = "", state: str = "", limit: int = 1_000
+    connection: Connection, *, integration_id: str = "", state: str = "", text: str = "", limit: int = 1_000
 ) -> list[InboxRow]:
     """The newest first."""
     row = InboxMessage
@@ -137,10 +178,7 @@ def list_inbox(
         row.key, row.integration_id, func.coalesce(Integration.name, ""), row.message_id, row.received_at, row.peer,
         row.state, row.why, row.records, row.handled_at, row.body,
     ).outerjoin(Integration.__table__, Integration.id == row.integration_id)  # fmt: skip
-    if integration_id:
-        query = query.where(row.integration_id == integration_id)
-    if state:
-        query = query.where(row.state == state)
+    query = query.where(messages_where(WantedMessages(integration_id, state, text)))
     found: Iterator[Any] = iter(connection.execute(query.order_by(row.key.desc()).limit(limit)))
     return [InboxRow(*(*one[:-1], one[-1].decode("utf-8", "replace"))) for one in found]
 

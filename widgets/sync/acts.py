@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from app.clock import from_ms
 from app.errors import OperatorError
-from app.sync import acts, conflicts
+from app.sync import acts, conflicts, inbox
 from app.sync.conflict_list import ConflictListing
 from app.sync.listing import OutboxRow, Wanted
 from app.sync.rules import choose_rule
@@ -140,6 +140,26 @@ class SyncActs(QObject):
 
     async def choose_rule(self, integration_id: str, stream: str, both: str) -> None:
         await self._write(partial(choose_rule, integration_id=integration_id, stream=stream, both=both))
+
+    async def process_again(self, keys: Sequence[int]) -> None:
+        done = await self._write(partial(inbox.process_again, keys=keys))
+        if done is not None:
+            self._context.notify("ok", trn("{count} message waits again.", "{count} messages wait again.", done))
+
+    async def process_all_again(self, wanted: inbox.WantedMessages) -> None:
+        """The number comes first."""
+        counts = await self._context.bridge.read(partial(inbox.count_inbox, wanted=wanted))
+        count = sum(number for state, number in counts.items() if state != inbox.InboxState.WAITING)
+        if count and await ask.confirm(
+            self._page,
+            self._context.theme,
+            trn("Process {count} message again?", "Process {count} messages again?", count),
+            tr("What they brought is merged once more: where it was merged before, nothing changes."),
+            act=trn("Process {count} message", "Process {count} messages", count),
+        ):
+            done = await self._write(partial(inbox.process_again_where, wanted=wanted))
+            if done is not None:
+                self._context.notify("ok", trn("{count} message waits again.", "{count} messages wait again.", done))
 
     async def _do(self, act: Callable[..., int], rows: Sequence[OutboxRow], one: str, many: str) -> None:
         done = await self._write(partial(act, item_ids=[row.id for row in rows], now=self._now()))

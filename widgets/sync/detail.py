@@ -159,7 +159,7 @@ class OutboxPanel(SidePanel):
             "retry": open_ones,
             "restore": state == State.SET_ASIDE,
             "decide": state == State.CONFLICT,
-            "change": state in (State.WAITING, State.REFUSED),
+            "change": state in (State.WAITING, State.REFUSED) and row.record != "notice",
             "pause": state in (State.WAITING, State.DOUBTFUL) and not row.is_paused,
             "resume": row.is_paused and state in (State.WAITING, State.DOUBTFUL),
             "set_aside": open_ones,

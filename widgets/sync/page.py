@@ -22,18 +22,28 @@ from widgets.page import Page, PageHeader
 from widgets.primitives import Banner, SegmentedTabs, outline_button
 from widgets.sync.acts import SyncActs
 from widgets.sync.conflicts_view import ConflictsView
+from widgets.sync.inbox_view import InboxView
 from widgets.sync.outbox_view import OutboxView
 from widgets.sync.streams_view import StreamsView
 
-OUTBOX, REFUSED, CONFLICTS, STREAMS = "outbox", "refused", "conflicts", "streams"
-TABS = {OUTBOX: tr("Outbox"), REFUSED: tr("Refused"), CONFLICTS: tr("Conflicts"), STREAMS: tr("Streams")}
+OUTBOX, REFUSED, CONFLICTS, INBOX, STREAMS = "outbox", "refused", "conflicts", "inbox", "streams"
+TABS = {
+    OUTBOX: tr("Outbox"),
+    REFUSED: tr("Refused"),
+    CONFLICTS: tr("Conflicts"),
+    INBOX: tr("Inbox"),
+    STREAMS: tr("Streams"),
+}
+
+RECEIVER = "webhook"
+"""The type of the integrations to which others push."""
 
 
 class SyncPage(Page):
     key = "sync"
     title = "Sync"
     icon = "arrow-left-right"
-    topics = frozenset({"outbox", "conflicts", "streams", "integrations", "integration_states"})
+    topics = frozenset({"outbox", "conflicts", "inbox", "streams", "integrations", "integration_states"})
 
     def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)
@@ -43,12 +53,14 @@ class SyncPage(Page):
         self.outbox = OutboxView(context, tr("Outbox"), "sync.outbox")
         self.refused = OutboxView(context, tr("Refused"), "sync.refused", only=(State.REFUSED,))
         self.conflicts = ConflictsView(context)
+        self.inbox = InboxView(context)
         self.streams = StreamsView(context)
         self.stack = QStackedWidget()
         self.views: dict[str, QWidget] = {
             OUTBOX: self.outbox,
             REFUSED: self.refused,
             CONFLICTS: self.conflicts,
+            INBOX: self.inbox,
             STREAMS: self.streams,
         }
         self.confirm = outline_button(theme, tr("This store is the one…"), "shield-check")
@@ -94,6 +106,11 @@ class SyncPage(Page):
         self.conflicts.changed.connect(self.request_refresh)
         self.conflicts.decided.connect(self._on_decided)
         self.conflicts.undone.connect(lambda row: self.spawn(self.acts.undo(row), "undo"))
+        self.inbox.filtered.connect(self.request_refresh)
+        self.inbox.again_wanted.connect(lambda keys: self.spawn(self.acts.process_again(keys), "process again"))
+        self.inbox.all_again_wanted.connect(
+            lambda wanted: self.spawn(self.acts.process_all_again(wanted), "process all again")
+        )
         self.streams.rule_wanted.connect(self._on_rule)
         self.context.formats.ticked.connect(self._on_ticked)
         self.context.formats.changed.connect(self._redraw)
@@ -108,30 +125,35 @@ class SyncPage(Page):
         self.trouble.setVisible(bool(read["trouble"]))
         for view in (self.outbox, self.refused):
             view.show_peers(read["peers"])
+        self.inbox.show_peers([(key, name) for key, name, kind in read["receivers"] if kind == RECEIVER])
         if OUTBOX in read:
             self.outbox.show_rows(*read[OUTBOX])
         if REFUSED in read:
             self.refused.show_rows(*read[REFUSED])
         if CONFLICTS in read:
             self.conflicts.show_rows(read[CONFLICTS])
+        if INBOX in read:
+            self.inbox.show_rows(*read[INBOX])
         if STREAMS in read:
             self.streams.show_rows(read[STREAMS])
         self._show_wanted()
 
     def _read(self, connection: Connection) -> dict[str, Any]:
         """The counters of all tabs, and the rows of the one that is shown, in one snapshot."""
-        names = (
-            select(Integration.id, Integration.name).where(Integration.removed_at.is_(None)).order_by(Integration.key)
-        )
+        row = Integration
+        names = select(row.id, row.name, row.type).where(row.removed_at.is_(None)).order_by(row.key)
         tab = self.tabs.value
+        found = connection.execute(names).all()
         read: dict[str, Any] = {
             "counts": {
                 OUTBOX: self.outbox.tab_count(connection),
                 REFUSED: self.refused.tab_count(connection),
                 CONFLICTS: count_conflicts(connection).get("open", 0),
+                INBOX: self.inbox.tab_count(connection),
             },
             "trouble": store_trouble(connection),
-            "peers": [(row.id, row.name) for row in connection.execute(names)],
+            "peers": [(row.id, row.name) for row in found],
+            "receivers": [tuple(row) for row in found],
         }
         if tab == OUTBOX:
             read[OUTBOX] = self.outbox.read(connection)
@@ -139,6 +161,8 @@ class SyncPage(Page):
             read[REFUSED] = self.refused.read(connection)
         elif tab == CONFLICTS:
             read[CONFLICTS] = self.conflicts.read(connection)
+        elif tab == INBOX:
+            read[INBOX] = self.inbox.read(connection)
         else:
             read[STREAMS] = list_streams(connection)
         return read
@@ -167,6 +191,8 @@ class SyncPage(Page):
             return
         if self.tabs.value == CONFLICTS:
             self.conflicts.select_for(item_id)
+        elif self.tabs.value == INBOX:
+            self.inbox.select(int(item_id))
         elif self.tabs.value in (OUTBOX, REFUSED) and not self.outbox.select(item_id):
             self.refused.select(item_id)
 
@@ -207,14 +233,14 @@ class SyncPage(Page):
             self._redraw()
 
     def _redraw(self) -> None:
-        for view in (self.outbox, self.refused):
+        for view in (self.outbox, self.refused, self.inbox):
             view.redraw()
         self.streams.table.model.redraw()
 
     def close_page(self) -> None:
         self.context.formats.ticked.disconnect(self._on_ticked)
         self.context.formats.changed.disconnect(self._redraw)
-        for name in ("outbox", "refused", "conflicts", "streams"):
+        for name in TABS:
             self.context.ui_state.unregister(f"sync.{name}")
         for view in (self.outbox, self.refused):
             view.panel.close_panel()

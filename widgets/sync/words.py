@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.sync.conflict_list import ConflictListing
+from app.sync.inbox import InboxRow, InboxState
 from app.sync.listing import OutboxRow
 from app.sync.streams import StreamRow
 from app.sync.words import State
@@ -38,6 +39,16 @@ KEPT_WORDS = {
     "both": tr("Both kept"),
     "merge": tr("Merged"),
 }
+INBOX_WORDS = {
+    InboxState.WAITING: tr("Waits"),
+    InboxState.DONE: tr("Processed"),
+    InboxState.REFUSED: tr("Not understood"),
+}
+_INBOX_LEVELS: dict[str, Level] = {
+    InboxState.WAITING: "info",
+    InboxState.DONE: "ok",
+    InboxState.REFUSED: "error",
+}
 RULE_WORDS = {
     "": tr("Own rule"),
     "ask": tr("Ask me"),
@@ -50,6 +61,10 @@ def state_badge(row: OutboxRow) -> tuple[Level, str]:
     if row.is_paused and row.state in (State.WAITING, State.DOUBTFUL):
         return "neutral", tr("Paused")
     return _LEVELS[row.state], STATE_WORDS[State(row.state)]
+
+
+def inbox_badge(row: InboxRow) -> tuple[Level, str]:
+    return _INBOX_LEVELS[row.state], INBOX_WORDS[InboxState(row.state)]
 
 
 def next_try(row: OutboxRow, formats: Formats, now: datetime) -> str:
