@@ -35,7 +35,7 @@ from app.sync.sending import Due, doubt_unended, find_ready, heads_of, mark_send
 SEND_LIMIT_S = 120.0
 """A change that is not answered for so long is taken for lost."""
 REPORT_S = 2.0
-GATHER_S = 0.01
+GATHER_S = 0.003
 """What comes back within so many seconds shares a commit: it costs as much as several requests."""
 BAD_REPLIES = 5
 """Replies in a row that could not be read, after which it is the peer that is ill and not one record."""
