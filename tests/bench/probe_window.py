@@ -1,7 +1,7 @@
-"""The real window in a process of its own, watched: ``python -m tests.bench.probe_window FOLDER SECONDS FILE``.
+"""The real window in a process of its own, watched: ``python -m tests.bench.probe_window FOLDER SECONDS FILE [PAGE]``.
 
-Opens the map of the data folder, waits for a line on standard input, then watches for ``SECONDS`` and writes to
-``FILE`` when which fix was painted, how late a precise 16 ms timer fired, and the memory.
+Opens the map of the data folder, or another page, waits for a line on standard input, then watches for ``SECONDS`` and
+writes to ``FILE`` when which fix was painted, how late a precise 16 ms timer fired, and the memory.
 """
 
 from __future__ import annotations
@@ -80,11 +80,26 @@ async def _watch_window(console: Console, seconds: float, file: str) -> None:
     console.window.exit_event.set()
 
 
-async def _run_window(folder: Path, seconds: float, file: str, app: QApplication) -> None:
+async def _watch_page(console: Console, page: str, seconds: float, file: str) -> None:
+    """Lateness and memory alone, on a page that is not the map."""
+    await console.standing.wait()
+    while console.window.made_page(page) is None:  # noqa: ASYNC110 - made when first shown
+        await asyncio.sleep(0.02)
+    late = Lateness()
+    await asyncio.to_thread(sys.stdin.readline)
+    late.start()
+    await asyncio.sleep(seconds)
+    late.stop()
+    np.savez(file, late_ms=late.late_ms, memory=[rss_mb(os.getpid()), rss_mb(os.getpid(), peak=True)])
+    console.window.exit_event.set()
+
+
+async def _run_window(folder: Path, seconds: float, file: str, page: str, app: QApplication) -> None:
     paths = Paths(folder)
     session = Session(paths=paths, database=paths.store_url, file_vault_only=True)
-    console = Console(session, WindowOptions(page="map"), app)
-    watching = asyncio.ensure_future(_watch_window(console, seconds, file))
+    console = Console(session, WindowOptions(page=page), app)
+    watch = _watch_window(console, seconds, file) if page == "map" else _watch_page(console, page, seconds, file)
+    watching = asyncio.ensure_future(watch)
     await console.run()
     await watching
 
@@ -92,11 +107,12 @@ async def _run_window(folder: Path, seconds: float, file: str, app: QApplication
 def main() -> None:
     gc.disable()  # as main.open_window: the window looks after it once it stands
     folder, seconds, file = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+    page = sys.argv[4] if len(sys.argv) > 4 else "map"
     app = make_application()
     loop = QEventLoop(app)
     asyncio.set_event_loop(loop)
     with loop:
-        loop.run_until_complete(_run_window(folder, seconds, file, app))
+        loop.run_until_complete(_run_window(folder, seconds, file, page, app))
 
 
 if __name__ == "__main__":
