@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from widgets.window import ConsoleWindow
 
 PICTURE_EVERY_S = 5.0
+ENGINE_WAITS_S = 1.5
+"""How long the engine waits for the first page at most."""
 CLOSING_S = 10.0
 """How long a new start waits for a window that is just being closed."""
 
@@ -336,12 +339,19 @@ class Console:
         """Show the window, then start what it looks after: the first picture comes before everything else."""
         self.context.bridge.start()
         self.window.start(self.options.page)
-        self.engine.start()
+        self.tasks.start(self._start_engine(), name="start of the engine", owner=self)
         if self.demo is not None:
             self.tasks.start(self.demo.run(self.context.services), name="demo", owner=self)
         if self.options.pictures is not None:
             self.tasks.start(self._take_pictures(self.options.pictures), name="pictures", owner=self)
         self.standing.set()
+
+    async def _start_engine(self) -> None:
+        """Once the first page shows its data: two programs that start at once take from each other on two cores."""
+        page, ends = self.window.page, time.monotonic() + ENGINE_WAITS_S
+        while page is not None and not page.is_ready and time.monotonic() < ends:  # noqa: ASYNC110 - a page's own word
+            await asyncio.sleep(0.02)
+        self.engine.start()
 
     def _tell_of_the_past(self, recovered: Recovery | None) -> None:
         """What happened before this window stood, in its strip; the details are in Problems and in the logs."""

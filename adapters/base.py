@@ -147,6 +147,9 @@ class Stream:
 
 Both = Literal["ask", "ours", "theirs"]
 
+SHIPMENT_FIELD = "shipment"
+"""The one value of an outbox item that tells a peer what was shipped: a :class:`adapters.reporting.Shipped` as text."""
+
 ChangedRecord = Literal[
     "requisition", "requisition_line", "shipment", "shipment_line",
     "driver_link", "invitation", "onboarding_request", "driver_device", "delivery_batch", "dispatch_run",

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from adapters.dispatch import DispatchRecord
-from adapters.supply import SupplyRecord
-
 if TYPE_CHECKING:
     from dataclasses import dataclass as _record
+
+    from adapters.dispatch import DispatchRecord
+    from adapters.supply import SupplyRecord
 else:
 
     def _record(*, frozen: bool, slots: bool) -> Callable[[type[Any]], type[Any]]:
@@ -233,7 +233,7 @@ class Rejected:
     sample: str = ""
 
 
-Record = (
+OwnRecord = (
     RawFrame
     | Position
     | DeviceStatus
@@ -245,9 +245,11 @@ Record = (
     | EngineReading
     | PushedMessage
     | Rejected
-    | SupplyRecord
-    | DispatchRecord
 )
+if TYPE_CHECKING:
+    Record = OwnRecord | SupplyRecord | DispatchRecord
+else:
+    Record = OwnRecord  # the other vocabularies are loaded by who uses them: a window's start needs neither
 
 
 @_record(frozen=True, slots=True)

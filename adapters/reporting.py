@@ -23,9 +23,6 @@ BLANK = "•••"
 
 Step = Literal["batches", "stock_counts"]
 
-SHIPMENT_FIELD = "shipment"
-"""The one value of an outbox item that tells a peer what was shipped for its order: a :class:`Shipped` as text."""
-
 _SHIPMENTS = UUID("6f0b7c1e-52d0-4b5e-9d6c-0a8d1f6c2e43")  # a name space of its own, made for this
 
 

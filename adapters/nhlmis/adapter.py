@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from adapters.base import Adapter, CheckStep, Identity, Kit, Layer, Manifest, Outgoing, Receipt, Stream, Write
+from adapters.base import (
+    SHIPMENT_FIELD,
+    Adapter,
+    CheckStep,
+    Identity,
+    Kit,
+    Layer,
+    Manifest,
+    Outgoing,
+    Receipt,
+    Stream,
+    Write,
+)
 from adapters.errors import NotReady
 from adapters.nhlmis.settings import NhlmisSettings
 from adapters.records import Batch
-from adapters.reporting import SHIPMENT_FIELD
 
 SKEW_SHOWN_MS = 60_000
 SKEW_REFUSED_MS = 24 * 3_600_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from adapters.base import Outgoing, Receipt
+from adapters.base import SHIPMENT_FIELD, Outgoing, Receipt
 from adapters.connect import capital
 from adapters.errors import AdapterError, BadReply, RecordRejected
 from adapters.exchange import Reply
@@ -16,7 +16,7 @@ from adapters.nhlmis.orders import order_id, read_order
 from adapters.nhlmis.profile import Profile
 from adapters.nhlmis.requests import order_request, shipment_request
 from adapters.records import Record
-from adapters.reporting import SHIPMENT_FIELD, Shipped
+from adapters.reporting import Shipped
 
 _DEEPEST = 12
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from adapters.base import Write
-from adapters.reporting import SHIPMENT_FIELD, Shipped, ShippedLine
+from adapters.base import SHIPMENT_FIELD, Write
+from adapters.reporting import Shipped, ShippedLine
 from app import platform
 from app.catalogue import Catalogue
 from app.clock import to_ms

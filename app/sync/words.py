@@ -42,7 +42,7 @@ STATE_WORDS: dict[str, str] = {
 
 
 TOLD = "shipment"
-"""The one value that is a whole message and no field: :data:`adapters.reporting.SHIPMENT_FIELD`."""
+"""The one value that is a whole message and no field: :data:`adapters.base.SHIPMENT_FIELD`."""
 
 
 def counted(count: int, one: str, many: str) -> str:

@@ -20,8 +20,10 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.base import Adapter, CheckStep, Identity, Inlet, Layer, Manifest, SettingKind, settings_form
+from adapters.dispatch import DispatchRecord
 from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady
 from adapters.records import Batch, Record
+from adapters.supply import SupplyRecord
 from app.catalogue import BUILT_IN, CATEGORY_LABELS, Catalogue, load_object
 from app.clock import SystemClock
 from app.integrations.settings import public_part, secret_part, validate
@@ -361,7 +363,8 @@ async def test_what_is_fetched_are_records_with_cursors_of_declared_streams(key:
     assert records
     assert cursors
     assert {name.split(":")[0] for name in cursors} <= streams
-    assert all(isinstance(record, get_args(Record)) for record in records)
+    known = (*get_args(Record), *get_args(SupplyRecord), *get_args(DispatchRecord))
+    assert all(isinstance(record, known) for record in records)
     assert all(isinstance(value, str) for value in cursors.values())
 
 

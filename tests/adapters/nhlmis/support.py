@@ -12,14 +12,14 @@ from typing import Any
 
 import httpx
 
-from adapters.base import Kit, Outgoing
+from adapters.base import SHIPMENT_FIELD, Kit, Outgoing
 from adapters.nhlmis import NhlmisAdapter, NhlmisSettings
 from adapters.nhlmis.profile import Profile
 from adapters.nhlmis.profile_files import read_profile
 from adapters.nhlmis.simulator import KEY, NhlmisServer
 from adapters.nhlmis.simulator_world import PRODUCTS, STORES, Order, World
 from adapters.records import Batch, Record, Rejected
-from adapters.reporting import SHIPMENT_FIELD, Shipped, ShippedLine, StockRow
+from adapters.reporting import Shipped, ShippedLine, StockRow
 from adapters.supply import Requisition
 
 START_MS = 1_790_000_000_000  # 2026-09-21

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Outgoing, Receipt
+from adapters.base import SHIPMENT_FIELD, Outgoing, Receipt
 from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady, RecordRejected
 from adapters.nhlmis import NhlmisAdapter
 from adapters.nhlmis.profile import Profile
@@ -17,7 +17,7 @@ from adapters.nhlmis.report import REPORTER
 from adapters.nhlmis.shipments import has_shipment
 from adapters.nhlmis.simulator import KEY, NhlmisServer, running
 from adapters.nhlmis.simulator_faults import Cut, breaking_line
-from adapters.reporting import BLANK, SHIPMENT_FIELD, Shipped, ShippedLine
+from adapters.reporting import BLANK, Shipped, ShippedLine
 from adapters.supply import Requisition
 from tests.adapters.nhlmis.support import (
     adapter_for,

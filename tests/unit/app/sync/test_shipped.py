@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from adapters.base import SHIPMENT_FIELD
 from adapters.nhlmis.simulator import KEY
-from adapters.reporting import SHIPMENT_FIELD, Shipped
+from adapters.reporting import Shipped
 from adapters.supply import Facility, Item, Requisition, RequisitionLine, Shipment, ShipmentLine
 from app.catalogue import Catalogue
 from app.clock import utc_now
