@@ -128,10 +128,14 @@ class Demo:
         if not waiting:
             self.connected.set()
             if not self._folder.is_kept:  # a kept demo has lived through other days than these
-                await demo_fuel.write_history(services.catalogue, services.store, ports, until_ms)
-                now = from_ms(self._session.clock.now_ms())
-                await demo_reports.set_up(services.store, supply_kinds(services.catalogue), now)
-                await asyncio.to_thread(self._folder.note_whole)
+                group.create_task(self._write_past(services, ports, until_ms))
+
+    async def _write_past(self, services: Services, ports: Mapping[str, Mapping[str, Any]], until_ms: int) -> None:
+        """What lies behind a new demo; beside the watch over the peers, because it waits for what they tell."""
+        await demo_fuel.write_history(services.catalogue, services.store, ports, until_ms)
+        now = from_ms(self._session.clock.now_ms())
+        await demo_reports.set_up(services.store, supply_kinds(services.catalogue), now)
+        await asyncio.to_thread(self._folder.note_whole)
 
     async def wait_moving(self, store: Store, *, within_s: float = 180.0) -> None:
         """Return once both peers are healthy and have brought most vehicles, for pictures worth looking at."""

@@ -15,6 +15,8 @@ from app.supply.filters import Expiry, Horizon, Levels, Place, StockClass, Suppl
 from app.supply.paging import After, Sort, count_up_to, holds_words, rows_after
 
 SORTS = ("name", "code", "units", "months", "earliest_expiry", "expired_units", "expiring_units")
+LEAST_MONTHLY = 1e-9
+"""A consumption below this is none: units divided by it are no number that a database can hold."""
 _OF_ITEM = frozenset({"name", "code"})
 
 
@@ -164,7 +166,7 @@ def _sums(horizon: Horizon, facility: Place | None, *conditions: Any) -> Subquer
             func.sum(each.c.units).label("units"),
             func.sum(each.c.usable).label("usable"),
             consumed.label("consumed"),
-            case((consumed > 0, covered / consumed)).label("months"),
+            case((consumed > LEAST_MONTHLY, covered / consumed)).label("months"),
             func.count().label("facilities"),
             func.min(each.c.earliest).label("earliest"),
             func.sum(each.c.expired).label("expired"),
