@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from app import platform
+from app.security.operator import present_operator
 from app.security.redaction import redact
 from app.store.changes import raise_topic
 from app.store.tables import Act
@@ -70,7 +70,7 @@ def record_act(
     act = {
         "id": number,  # without holes, so that a removed entry shows
         "at": datetime.now(UTC),
-        "who": _plain(who or platform.console_user(), 200),
+        "who": _plain(who or present_operator(), 200),
         "host": _plain(socket.gethostname(), 200),
         "what": _plain(what, 80),
         "subject": _plain(subject, 300),
