@@ -39,8 +39,8 @@ SoundChoice = Literal["all", "high", "none"]
 class Preferences:
     """The entries. ``time_zone`` is an IANA name, or empty for the machine's own.
 
-    Alarms below the highest priority are silent from ``quiet_from`` to ``quiet_to``, HH:MM in that zone. ``operator`` is
-    the name that stands before the account in the record of acts, or empty.
+    Alarms below the highest priority are silent from ``quiet_from`` to ``quiet_to``, HH:MM in that zone.
+    ``operator`` is the name that stands before the account in the record of acts, or empty.
     """
 
     theme: ThemeChoice = "system"

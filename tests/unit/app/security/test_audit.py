@@ -181,7 +181,7 @@ def test_a_seal_without_its_key_counts_for_nothing(sqlite_store: Store) -> None:
     with sqlite_store.read() as connection:
         seal.advance(connection)
     kept = vault.get(seal.owner, "seal") or ""
-    vault.set(seal.owner, "seal", kept.replace('"entries": 2', '"entries": 1'))
+    vault.set(seal.owner, "seal", kept.replace('"entries":2', '"entries":1'))
     assert seal.read() is None
 
 
