@@ -128,13 +128,14 @@ def _day(fact: Mapping[str, Any], name: str = "at") -> str:
 def _cut(entries: int, sealed: int) -> Finding:
     cut = sealed - entries
     text = f"The last {cut} of {sealed} sealed entries were cut off the end, or an older store was restored."
+    text += f" Entry {entries + 1} is the first that is missing."
     return Finding(Kind.CUT_TAIL, text, entries + 1)
 
 
 def _older(known: int, sealed: int) -> Finding:
     text = (
-        f"An older store was put in the place of the one that was sealed: of {sealed} sealed entries it knows the "
-        f"first {known}. Nobody restored it with this program's own “backup restore”."
+        f"An older store was put in the place of the one that was sealed: of {sealed} sealed entries it does "
+        f"not know entry {known + 1} and what follows. Nobody restored it with this program's own “backup restore”."
     )
     return Finding(Kind.OLDER_STORE, text, known + 1)
 

@@ -247,13 +247,15 @@ def accept_chain(store: Store, seal: Seal, *, reason: str, who: str | None = Non
     """An operator explains why the chain is not the sealed one; the reason is an act, and the chain holds from then on.
 
     A chain that does not hold in itself is refused before anything is recorded: the report says why.
-    Raises VaultError, SealError, StoreError.
+    Raises VaultError, SealError, also where there is nothing to explain, StoreError.
     """
     with store.read() as connection:
         alone = verify_acts(connection)
         if not alone.ok:
             return alone
         found = seal.verify(connection)
+    if found.ok:
+        raise SealError("The record of acts and its checkpoints hold: there is nothing to accept.")
     before = {"findings": [finding.sentence for finding in found.findings]}
     number = store.write(
         lambda connection: record_act(
@@ -280,7 +282,7 @@ async def keep_sealed(
                 report = await asyncio.to_thread(_advance, store, seal)
                 if report.first_fault != told:
                     on_report(report)
-                sealed_version, told = version, report.first_fault
+                sealed_version, told = version if report.ok else -1, report.first_fault  # an operator may explain it
         except OperatorError as err:  # the vault is locked, or the store: the next turn may find it open
             _log.info("The record of acts is not sealed now: %s", err.why)
         await clock.sleep(every_s)

@@ -17,11 +17,15 @@ ACCEPT = "If you know why, say so with “audit accept”."
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """``good`` are the file's lines as far as they hold, ``anchor`` is the newest one in the vault, where it holds."""
+    """``good`` are the file's lines as far as they hold, ``anchor`` is the newest one in the vault, where it holds.
+
+    ``copied`` are those of a copy that was kept elsewhere.
+    """
 
     good: tuple[Checkpoint, ...] = ()
     anchor: Checkpoint | None = None
     findings: tuple[Finding, ...] = ()
+    copied: tuple[Checkpoint, ...] = ()
 
     @property
     def newest(self) -> Checkpoint | None:
@@ -39,7 +43,9 @@ class Look:
     def marks(self) -> dict[int, str]:
         """The hashes that entries must have."""
         newest = self.newest
-        known = [*self.good] if newest is None or newest in self.good else [*self.good, newest]
+        known = [*(one for one in self.copied if one not in self.good), *self.good]
+        if newest is not None and newest not in self.good:
+            known.append(newest)
         return {one.entries: one.hash for one in active(known) if one.entries}
 
 
@@ -58,24 +64,19 @@ def examine(owner: str, lines: Lines, seal: str | None, key: str | None, *, has_
 def examine_copy(found: Look, copy: Lines, key: str | None, owner: str) -> Look:
     """``found``, and what a copy of the file that was kept elsewhere says besides.
 
-    A copy is believed to be the operator's own; where the key is there, its lines must fit it as well.
+    The copy is believed to be the operator's own: the chain is compared with it also where the key is another now.
     """
-    fits = key is not None and _is_key(key) and not any(one.kind is Kind.KEY_CHANGED for one in found.findings)
-    good = _good(copy, owner, key if fits else None)
-    findings = list(found.findings)
+    good, findings = _good(copy, owner, None), list(found.findings)
     if len(good) < len(copy.lines) or copy.is_torn or not good:
-        number = len(good) + 1
-        findings.append(
-            Finding(Kind.CHECKPOINT_CHANGED, f"The copy holds no true checkpoint in line {number}: take another copy.")
-        )
+        text = f"The copy holds no true checkpoint in line {len(good) + 1}: take another copy."
+        findings.append(Finding(Kind.CHECKPOINT_CHANGED, text))
     missing = next((one for one in good if one not in found.good), None)
-    if missing is None:
-        return replace(found, findings=tuple(findings))
-    if not found.findings:
-        text = f"Checkpoint {missing.number} of the copy is not in the file here: another file took its place."
-        findings.append(Finding(Kind.CHECKPOINTS_SWAPPED, text))
-    longer = good if len(good) > len(found.good) else found.good
-    return Look(longer, found.anchor, tuple(findings))
+    if missing is None or found.findings:
+        return replace(found, findings=tuple(findings), copied=good)
+    fits = key is not None and missing.is_signed_by(key)
+    why = "an older or another file took its place" if fits else "the key and the file were made anew since, or changed"
+    text = f"Checkpoint {missing.number} of the copy ({missing.at}) is not in the file here: {why}."
+    return replace(found, findings=(*findings, Finding(Kind.CHECKPOINTS_SWAPPED, text)), copied=good)
 
 
 def _without_key(lines: Lines, seal: str | None) -> tuple[Finding, ...]:
