@@ -23,6 +23,7 @@ FIRST_LINK = "0" * 64
 PAGE = 5_000
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 class Entry(NamedTuple):
@@ -120,4 +121,9 @@ def _time(at: Any) -> str:
 
 
 def _canonical_text(text: str | None) -> str:
-    return "null" if text is None or text == "null" else _encode(json.loads(text))
+    if text is None or text == "null":
+        return "null"
+    value, end = _decode(text)  # json.loads would look for blanks around it
+    if end != len(text):
+        raise ValueError("more than one value")
+    return _encode(value)

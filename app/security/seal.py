@@ -26,12 +26,15 @@ from app.clock import utc_now
 from app.errors import OperatorError
 from app.security.audit import AuditReport, Head, compare, record_act, verify_acts
 from app.security.checkpoints import FIRST, Checkpoint, Lines, append, read_lines
-from app.security.seal_look import Look, examine, examine_copy
+from app.security.seal_look import Look, examine, examine_copy, nothing_left
 from app.security.vault import Vault
 from app.store.changes import topic_versions
+from app.store.facts import get_fact, set_fact
 from app.store.store import Store
 
 _log = logging.getLogger(__name__)
+FACT = "acts_sealed"
+"""The store's own word that it was sealed, and from where."""
 LOCK_S = 10.0
 """How long one process waits for another one that writes a checkpoint."""
 
@@ -75,10 +78,17 @@ class Seal:
 
         Raises VaultError when the vault cannot be opened, SealError for a file that cannot be read.
         """
-        found = self.look()
+        found = self._seen_by(connection)
         if copy is not None:
             found = examine_copy(found, self._copied(copy), self._vault.get(self._owner, "key"), self._owner)
         return _report(found, compare(connection, found.marks(), version=found.version))
+
+    def _seen_by(self, connection: Connection) -> Look:
+        """What is kept, or that nothing is although the store was sealed from here."""
+        found, fact = self.look(), get_fact(connection, FACT)
+        if found == Look() and fact is not None and fact.get("owner") == self._owner:
+            return Look(findings=(nothing_left(str(fact.get("since", ""))),))
+        return found
 
     def advance(self, connection: Connection) -> AuditReport:
         """Verify what is new, and seal the present end when all is well; a fault is never sealed over.
@@ -86,7 +96,7 @@ class Seal:
         Entries before the seal are not walked again: :meth:`verify` does that. Raises VaultError, SealError.
         """
         with self._alone():
-            found, version = self.look(), topic_versions(connection).get("acts", 0)
+            found, version = self._seen_by(connection), topic_versions(connection).get("acts", 0)
             newest = found.newest
             start, marks = (0, {}) if newest is None or not newest.entries else _end(newest)
             report = _report(found, compare(connection, marks, start=start, version=found.version))
@@ -107,7 +117,7 @@ class Seal:
             report = verify_acts(connection)
             if not report.ok:
                 return report
-            found = self.look()
+            found = self._seen_by(connection)
             kept = compare(connection, found.marks()).agreed
             if found.findings:
                 found = self._begin_anew(found)
@@ -266,6 +276,16 @@ def accept_chain(store: Store, seal: Seal, *, reason: str, who: str | None = Non
         return seal.accept(connection, f"audit.accept: {reason} (act {number})")
 
 
+def advance_seal(store: Store, seal: Seal) -> AuditReport:
+    """Seal the present end, and note in the store that it was sealed from here. Raises like :meth:`Seal.advance`."""
+    with store.read() as connection:
+        report, fact = seal.advance(connection), get_fact(connection, FACT)
+    if report.ok and report.newest is not None and (fact is None or fact.get("owner") != seal.owner):
+        noted = {"owner": seal.owner, "since": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"}
+        store.write(lambda connection: set_fact(connection, FACT, noted)).result()
+    return report
+
+
 async def keep_sealed(
     store: Store, seal: Seal, clock: Clock, on_report: Callable[[AuditReport], None], *, every_s: float = 30.0
 ) -> None:
@@ -279,7 +299,7 @@ async def keep_sealed(
         try:
             version = await asyncio.to_thread(_acts_version, store)
             if version != sealed_version:
-                report = await asyncio.to_thread(_advance, store, seal)
+                report = await asyncio.to_thread(advance_seal, store, seal)
                 if report.first_fault != told:
                     on_report(report)
                 sealed_version, told = version if report.ok else -1, report.first_fault  # an operator may explain it
@@ -291,11 +311,6 @@ async def keep_sealed(
 def _acts_version(store: Store) -> int:
     with store.read() as connection:
         return topic_versions(connection).get("acts", 0)
-
-
-def _advance(store: Store, seal: Seal) -> AuditReport:
-    with store.read() as connection:
-        return seal.advance(connection)
 
 
 def _report(found: Look, chain: AuditReport) -> AuditReport:

@@ -89,6 +89,15 @@ def _without_key(lines: Lines, seal: str | None) -> tuple[Finding, ...]:
     return (Finding(Kind.KEY_MISSING, text),)
 
 
+def nothing_left(since: str) -> Finding:
+    """The store knows that it was sealed, and neither vault nor file do."""
+    text = (
+        f"This store has been sealed since {since}, and neither key nor checkpoint is left. They were removed, or "
+        f"another vault is open. Compare with a copy that was kept elsewhere. {ACCEPT}"
+    )
+    return Finding(Kind.KEY_MISSING, text)
+
+
 def _key_changed() -> Finding:
     text = (
         "The key in the vault is not the one of the checkpoints: the vault was changed or replaced, or the file of "

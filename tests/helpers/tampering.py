@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from app.security.audit import AuditReport, record_act
 from app.security.entries import FIRST_LINK, canonical, content_hash, iso
 from app.security.findings import Kind
-from app.security.seal import Seal
+from app.security.seal import Seal, advance_seal
 from app.security.vault import MemoryVault
 from app.store.store import Store
 from app.store.tables import Act, Change
@@ -45,8 +45,7 @@ class Scene:
         self.store.write(job).result()
 
     def checkpoint(self) -> AuditReport:
-        with self.store.read() as connection:
-            return self.seal.advance(connection)
+        return advance_seal(self.store, self.seal)
 
     def work(self, *amounts: int) -> None:
         for amount in amounts:

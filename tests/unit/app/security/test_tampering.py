@@ -18,10 +18,10 @@ from sqlalchemy.exc import IntegrityError
 from app.security import checkpoints
 from app.security.audit import record_act
 from app.security.findings import IN_THE_CHAIN, Kind
-from app.security.seal import Seal, SealError, accept_chain, seal_restored
+from app.security.seal import FACT, Seal, SealError, accept_chain, seal_restored
 from app.security.vault import MemoryVault
 from app.store.changes import raise_topic
-from app.store.facts import set_fact
+from app.store.facts import clear_fact, set_fact
 from app.store.recovery import FACT as REPAIRED
 from app.store.store import Store
 from app.store.tables import Act, Change
@@ -97,6 +97,8 @@ def test_a_copy_outside_finds_what_the_rest_of_the_computer_cannot_tell(scene: S
     rewrite(scene, 3)
     scene.file.unlink()
     scene.vault.delete(scene.seal.owner)
+    assert scene.kinds() == [Kind.KEY_MISSING], "the store knows that it was sealed"
+    scene.store.write(lambda connection: clear_fact(connection, FACT)).result()
     scene.checkpoint()
     assert scene.verify().ok, "store, file and vault agree: nothing here tells of it"
     assert scene.verify(copy).findings[0].kind is Kind.REWRITE
