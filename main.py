@@ -149,7 +149,6 @@ class Console:
 
         self.preferences = preferences = Preferences(PreferencesFile(self.session.paths.preferences))
         choose_operator(preferences.choices.operator)
-        preferences.changed.connect(lambda: choose_operator(preferences.choices.operator))
         self.theme = theme = Theme(self.app, preferences.choices.theme)
         preferences.changed.connect(lambda: theme.set_mode(preferences.choices.theme))
 

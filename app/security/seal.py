@@ -129,13 +129,13 @@ class Seal:
         with self._alone():
             self._write(self.look(), head, 0, kept=0, why="replaced")
 
-    def copy_to(self, target: Path) -> int:
+    def copy_to(self, target: Path, *, replace: bool = False) -> int:
         """Copy the checkpoints outside; how many they are. Raises SealError, with what to do."""
         if self._file is None or not self._file.exists():
             raise SealError(
                 "There is no checkpoint to copy yet: the engine makes the first within a minute of its start."
             )
-        if target.exists():
+        if target.exists() and not replace:
             raise SealError(f"{target} exists already. Name another file: an older copy is worth keeping.")
         try:
             shutil.copyfile(self._file, target)
