@@ -300,7 +300,6 @@ async def test_events_lead_to_map_tracker_and_raw_frame(desk: Desk) -> None:
 
 
 async def test_acts_show_what_they_changed(desk: Desk) -> None:
-    page = desk.page
     await desk.arrive(a_position(IMEI), a_position(OTHER_IMEI))
     await desk.write(lambda connection: adopt(connection, IMEI, "KAN-552XA", who="amina"))
     await desk.write(lambda connection: block(connection, OTHER_IMEI, who="Ọlá"))
@@ -442,7 +441,7 @@ async def test_acts_are_narrowed_to_a_person_a_record_and_a_kind(desk: Desk) -> 
     assert page.filters.people.isHidden()
     assert len(desk.texts()) == 0, "the search goes on, who did it does not"
     await desk.type("")
-    assert len(desk.texts()) == 200
+    await until(lambda: len(desk.texts()) == 200)
 
 
 async def test_what_an_act_changed_stands_side_by_side_as_plain_text(desk: Desk) -> None:

@@ -105,7 +105,7 @@ def test_codes_have_words_and_unknown_ones_are_readable() -> None:
     assert log_word("peer_lost") == ("warn", "Connection lost")
     assert log_word("fuel_table_changed") == ("neutral", "Fuel table changed")
     assert act_word("device.adopt") == "Adopted a tracker"
-    assert act_word("backup.restore") == "Backup restore"
+    assert act_word("report.fill") == "Report fill"
     assert humanised("sos") == "SOS"
     assert humanised("geofence_enter") == "Geofence enter"
 
