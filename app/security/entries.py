@@ -7,7 +7,7 @@ changed is JSON of unknown shape; the rest are eight plain texts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as _quoted
@@ -20,9 +20,23 @@ from app.store.tables import Act
 FIRST_LINK = "0" * 64
 """``previous_hash`` of the first entry."""
 
-PAGE = 5_000
+PAGE = 2_000
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
+
+def _make_encode() -> Callable[[Any], str]:
+    """Canonical JSON, by one encoder for all: json's own way makes one per value, a third of a verification."""
+    plain = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    try:
+        chunks = make(None, plain.default, _quoted, None, ":", ",", True, False, False)
+        if "".join(chunks({"b": [1.5, None], "a": "é"}, 0)) == plain.encode({"a": "é", "b": [1.5, None]}):
+            return lambda value: "".join(chunks(value, 0))
+    except TypeError:  # another Python's encoder: the plain one does the same, slower
+        pass
+    return plain.encode
+
+
+_encode = _make_encode()
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -99,12 +113,14 @@ def pages(connection: Connection, after: int | None = None) -> Iterator[Sequence
     )
     query = select(*columns).order_by(Act.id).limit(PAGE)
     while True:
-        rows = connection.execute(query if after is None else query.where(Act.id > after)).all()
+        result = connection.execute(query if after is None else query.where(Act.id > after))
+        entries = list(map(Entry._make, result.cursor.fetchall()))  # as the driver has them: rows of our own cost more
+        result.close()
         connection.rollback()
-        if not rows:
+        if not entries:
             return
-        yield [Entry._make(row) for row in rows]
-        after = rows[-1][0]
+        yield entries
+        after = entries[-1].id
 
 
 def _raw(connection: Connection, column: Any) -> Any:

@@ -82,7 +82,7 @@ class ActsView(View[ActRow]):
                 width=132,
                 note=formats.zone_name,
             ),
-            Column("who", tr("Who"), lambda act: act.who, width=120),
+            Column("who", tr("Who"), lambda act: act.who, tooltip=lambda act: act.who, width=176),
             Column("what", tr("What"), lambda act: act_word(act.what), badge=_badge, width=196),
             Column(
                 "subject",
@@ -121,7 +121,7 @@ class ActsView(View[ActRow]):
     def detail(self, row: ActRow) -> Detail:
         level, word = _badge(row)
         whole = [
-            (name, as_json(value)) for name, value in ((tr("Before"), row.before), (tr("After"), row.after)) if value
+            (name, as_json(value)) for name, value in ((tr("All of before"), row.before), (tr("All of after"), row.after)) if value
         ]
         return Detail(
             heading=row.subject,

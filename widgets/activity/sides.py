@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
@@ -14,6 +15,8 @@ from widgets.primitives.tips import plain_tip
 
 Change = tuple[str, str | None, str | None]
 """(field, before, after); None where there was or is nothing."""
+
+_BREAKS = re.compile(r"[^/._:@?&=-]{1,16}[/._:@?&=-]*|[/._:@?&=-]+")
 
 LONGEST_SHOWN = 2_000
 MOST_SHOWN = 100
@@ -59,8 +62,6 @@ def _cell(text: str | None, role: str) -> QLabel:
     return label
 
 
-def _pieces(text: str, size: int = 12) -> list[str]:
-    """Cut what has no blanks and no column is wide enough for; the cuts are seen by nobody."""
-    if " " in text or not text:
-        return [text]
-    return [text[at : at + size] for at in range(0, len(text), size)]
+def _pieces(text: str) -> list[str]:
+    """Where a line may end in what has no blanks, an address or a key; the cuts are seen by nobody."""
+    return [text] if " " in text or not text else _BREAKS.findall(text)

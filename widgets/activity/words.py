@@ -110,7 +110,7 @@ def changes_between(
 def change_summary(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
     """What differs, in one line for the table."""
     parts = [
-        f"{path}: {_short(new)}" if old is None else f"{path}: {_short(old)} → {_short(new) if new else NOTHING}"
+        f"{path}: {_short(new)}" if old is None else f"{path}: {_short(old) or NOTHING} → {_short(new) or NOTHING}"
         for path, old, new in changes_between(before, after)
     ]
     return ", ".join(parts)
