@@ -146,10 +146,12 @@ class Console:
     def _look(self) -> None:
         """How everything looks, the refusals too."""
         from app.preferences import PreferencesFile
+        from app.security.operator import choose_operator
         from widgets.preferences import Preferences
         from widgets.theme import Theme
 
         self.preferences = preferences = Preferences(PreferencesFile(self.session.paths.preferences))
+        choose_operator(preferences.choices.operator)
         self.theme = theme = Theme(self.app, preferences.choices.theme)
         preferences.changed.connect(lambda: theme.set_mode(preferences.choices.theme))
 

@@ -83,6 +83,11 @@ class Paths:
         return self.data_dir / "backups"
 
     @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints of the record of acts are kept, apart from the store."""
+        return self.data_dir / "checkpoints"
+
+    @property
     def vault_file(self) -> Path:
         return self.data_dir / "vault.enc"
 

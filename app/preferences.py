@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from app import platform
+from app.security.operator import fault_of_name
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Preferences:
     """The entries. ``time_zone`` is an IANA name, or empty for the machine's own.
 
     Alarms below the highest priority are silent from ``quiet_from`` to ``quiet_to``, HH:MM in that zone.
+    ``operator`` is the name that stands before the account in the record of acts, or empty.
     """
 
     theme: ThemeChoice = "system"
@@ -48,6 +50,7 @@ class Preferences:
     alarm_sound: SoundChoice = "all"
     quiet_from: str = "22:00"
     quiet_to: str = "06:00"
+    operator: str = ""
 
     def changed(self, **values: Any) -> Preferences:
         """With these values instead. Raises ValueError with a sentence for one that cannot be."""
@@ -83,6 +86,7 @@ _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "alarm_sound": _one_of(*get_args(SoundChoice)),
     "quiet_from": _fault_of_time,
     "quiet_to": _fault_of_time,
+    "operator": fault_of_name,
     "keep_engine_running": lambda value: "" if isinstance(value, bool) else "It must be yes or no.",
 }
 """For each entry what is wrong with a value, as a sentence; "" where nothing is."""

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 
-from app import platform
 from app.alarms.errors import AlarmError, NotFound
 from app.alarms.words import ENDED_BY_HAND, KIND_WORDS, MOMENTARY
 from app.fleet.text import storable
 from app.fleet.times import iso_ms
 from app.security.audit import record_act
+from app.security.operator import present_operator
 from app.store.changes import raise_topic
 from app.store.tables import Alarm
 
@@ -28,7 +28,7 @@ def acknowledge(connection: Connection, alarm_ids: Sequence[str], now_ms: int, *
     Raises NotFound.
     """
     version = raise_topic(connection, "alarms")
-    who = who or platform.console_user()
+    who = who or present_operator()
     rows = _with_folded(connection, _rows(connection, alarm_ids))
     count = 0
     for row in rows:
@@ -49,7 +49,7 @@ def end(connection: Connection, alarm_ids: Sequence[str], now_ms: int, *, who: s
     Whoever knows that has seen to them, too. Raises NotFound, AlarmError for a kind that ends by itself.
     """
     version = raise_topic(connection, "alarms")
-    who = storable(who or platform.console_user(), 200)
+    who = storable(who or present_operator(), 200)
     count = 0
     for row in _rows(connection, alarm_ids):
         if row.kind not in ENDED_BY_HAND:
@@ -121,7 +121,7 @@ def comment(connection: Connection, alarm_ids: Sequence[str], text: str, now_ms:
     if not text:
         raise AlarmError("Write something first.", "text")
     version = raise_topic(connection, "alarms")
-    who = storable(who or platform.console_user(), 200)
+    who = storable(who or present_operator(), 200)
     rows = _rows(connection, alarm_ids)
     for row in rows:
         if len(row.comments) >= MOST_COMMENTS:

@@ -51,7 +51,7 @@ def restore(session: Session, file: Path, as_json: bool) -> None:
 
     session.paths.create()
     paths, password = session.paths, session.database_password
-    seal = Seal(session.vault, session.database)
+    seal = Seal(session.vault, session.database, session.paths.checkpoints)
     seal.read()  # a locked vault is told before anything is changed
     restored = restore_backup(
         file, session.database, lock_file=paths.engine_lock, copies=paths.backups, password=password

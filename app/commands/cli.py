@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ COMMANDS: dict[str, str] = {
     "identity": "app.commands.identity:identity",
     "reports": "app.commands.reports:reports",
 }
+
+_WITHOUT_OPERATOR = (None, "gateway", "demo", "decode")
+"""The window takes the name itself, an engine acts by rules, and decoding leaves no trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +159,26 @@ def build_cli(open_window: Callable[[Session, WindowOptions], int]) -> click.Gro
             debug=debug,
             file_vault_only=demo,
         )
+        if ctx.invoked_subcommand not in _WITHOUT_OPERATOR:
+            _take_operator(paths)
         if ctx.invoked_subcommand is None:
             first_page = page or ("map" if demo else "")  # a newcomer sees vehicles move
             options = WindowOptions(demo, keep, in_process, screenshot, first_page, theme or "", size, pictures)
             ctx.exit(open_window(ctx.obj, options))
 
     return cli
+
+
+def _take_operator(paths: Paths) -> None:
+    """The acts of a command are those of the operator whom its environment names, else of the one of the window."""
+    from app.preferences import PreferencesFile
+    from app.security.operator import VARIABLE, choose_operator
+
+    named = os.environ.get(VARIABLE)
+    try:
+        choose_operator(PreferencesFile(paths.preferences).load().operator if named is None else named)
+    except ValueError as err:
+        raise Refused(f"The name in {VARIABLE} cannot stand in the record of acts. {err}") from err
 
 
 def _size(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, int] | None:

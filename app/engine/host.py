@@ -82,7 +82,7 @@ class EngineHost:
         for coroutine, name in (
             (self._beat_along(), "engine heartbeat"),
             (keep_house(self._store, self._clock), "engine housekeeping"),
-            (watch_acts(self._store, self._vault, self._clock, self.engine.scribe.note), "seal of the acts"),
+            (self._watch_acts(), "seal of the acts"),
             (forget_lost_secrets(self._store, self._vault), "lost secrets"),
             (self._announce(on_ready, ready_within_s), "engine start"),
         ):
@@ -93,6 +93,10 @@ class EngineHost:
             await self._tasks.cancel_owner(self)
             self._word = "stopped"
             await self._last_words()
+
+    async def _watch_acts(self) -> None:
+        note, folder = self.engine.scribe.note, self._held.paths.checkpoints
+        await watch_acts(self._store, self._vault, self._clock, note, folder)
 
     def stop(self) -> None:
         """End :meth:`run`; call it on its loop."""

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -16,6 +17,7 @@ from app.errors import OperatorError
 from app.integrations.changes import forget_orphans
 from app.problems import Issue, clear_problems, raise_problem
 from app.security.audit import AuditReport
+from app.security.findings import IN_THE_CHAIN
 from app.security.seal import Seal, keep_sealed
 from app.security.vault import Vault
 from app.store.errors import StoreError
@@ -29,6 +31,8 @@ FIRST_ROUND_S = 180.0
 AHEAD_DAYS = 30
 """A computer that was switched off for less than this is not asked about its clock."""
 
+_CHANGED = "The record of acts was changed outside this program"
+_UNSEALED = "The checkpoints of the record of acts do not hold"
 _ACTS, _CLOCK_AHEAD = "acts", "clock_ahead"
 
 _log = logging.getLogger(__name__)
@@ -82,8 +86,11 @@ def judge_leap(connection: Connection, now_ms: int) -> None:
     )
 
 
-async def watch_acts(store: Store, vault: Vault, clock: Clock, note: Note) -> None:
-    """Seal the record of acts as it grows, and raise a problem where it was tampered with, until cancelled."""
+async def watch_acts(store: Store, vault: Vault, clock: Clock, note: Note, folder: Path | None = None) -> None:
+    """Seal the record of acts as it grows, and raise a problem where it was tampered with, until cancelled.
+
+    ``folder`` is where the checkpoints are kept.
+    """
 
     def on_report(report: AuditReport) -> None:
         if report.first_fault is None:
@@ -94,10 +101,11 @@ async def watch_acts(store: Store, vault: Vault, clock: Clock, note: Note) -> No
             "backup. New acts are recorded but no longer sealed."
         )
         _log.error("the record of acts does not hold: %s", report.first_fault)
-        issue = Issue(_ACTS, "The record of acts was changed outside this program", detail, "none")
+        title = _CHANGED if report.findings[0].kind in IN_THE_CHAIN else _UNSEALED
+        issue = Issue(_ACTS, title, detail, "none")
         note(partial(raise_problem, integration_id=None, issue=issue, now_ms=clock.now_ms()))
 
-    await keep_sealed(store, Seal(vault, store.url), clock, on_report)
+    await keep_sealed(store, Seal(vault, store.url, folder), clock, on_report)
 
 
 async def forget_lost_secrets(store: Store, vault: Vault) -> None:

@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from app import platform
 from app.fleet.text import storable
 from app.identity.book import PARTS, Book, Payload, as_json, from_json, write_changes
 from app.identity.errors import IdentityError, NotFound
 from app.identity.kinds import TABLES, Known, check_kind, in_chunks, load_records
 from app.security.audit import record_act
+from app.security.operator import present_operator
 from app.store.changes import raise_topic
 from app.store.ids import new_id
 from app.store.tables import IdentityAct, IdentityLink, IdentityRow, IdentitySuggestion
@@ -399,7 +399,7 @@ def _known(connection: Connection, kind: str, records: Sequence[str]) -> dict[st
 
 
 def _who(who: str | None) -> str:
-    return storable(who or platform.console_user(), 200)
+    return storable(who or present_operator(), 200)
 
 
 def _name(found: dict[str, Known], record: str) -> str:

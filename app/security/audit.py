@@ -1,53 +1,32 @@
 """The record of operators' acts: a chain in which each entry holds the hash of the one before.
 
 Whoever changes, removes or inserts an entry breaks the chain; whoever cuts its end, or rewrites it whole, is found
-by the seal: how many entries there were and the hash of the last, with a keyed hash, kept in the vault and so
-outside the store (:mod:`app.security.seal`).
+by the checkpoints: how many entries there were and the hash of the last, with a keyed hash, kept outside the store
+(:mod:`app.security.seal`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from app import platform
+from app.security.chain_walk import walk
+from app.security.entries import FIRST_LINK, canonical, content_hash, iso
+from app.security.findings import AuditReport, Finding, Head, Kind
+from app.security.operator import present_operator
 from app.security.redaction import redact
-from app.store.changes import raise_topic
+from app.store.changes import raise_topic, topic_versions
+from app.store.facts import get_fact
 from app.store.tables import Act
 
-FIRST_LINK = "0" * 64
-"""``previous_hash`` of the first entry."""
-
-_PAGE = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The end of the chain: how many entries, and the hash of the last."""
-
-    entries: int
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditReport:
-    """What verifying found. ``first_fault`` names the first thing wrong in a sentence, None when the chain holds."""
-
-    entries: int
-    first_fault: str | None
-    head: Head
-
-    @property
-    def ok(self) -> bool:
-        return self.first_fault is None
+__all__ = ["FIRST_LINK", "AuditReport", "Head", "compare", "head_of", "record_act", "verify_acts"]
 
 
 def record_act(
@@ -67,18 +46,24 @@ def record_act(
     raise_topic(connection, "acts")
     last = connection.execute(select(Act.id, Act.hash).order_by(Act.id.desc()).limit(1)).first()
     number: int = 1 if last is None else last.id + 1
+    at, link = datetime.now(UTC), FIRST_LINK if last is None else last.hash
+    texts = (
+        _plain(who or present_operator(), 200),
+        _plain(socket.gethostname(), 200),
+        _plain(what, 80),
+        _plain(subject, 300),
+    )
+    old, new = _as_json(before), _as_json(after)
     act = {
         "id": number,  # without holes, so that a removed entry shows
-        "at": datetime.now(UTC),
-        "who": _plain(who or platform.console_user(), 200),
-        "host": _plain(socket.gethostname(), 200),
-        "what": _plain(what, 80),
-        "subject": _plain(subject, 300),
-        "before": _as_json(before),
-        "after": _as_json(after),
-        "previous_hash": FIRST_LINK if last is None else last.hash,
+        "at": at,
+        **dict(zip(("who", "host", "what", "subject"), texts, strict=True)),
+        "before": old,
+        "after": new,
+        "previous_hash": link,
+        "hash": content_hash(number, iso(at), texts, canonical(old), canonical(new), link),
     }
-    connection.execute(insert(Act).values(**act, hash=_hash_of(act)))
+    connection.execute(insert(Act).values(**act))
     return number
 
 
@@ -92,77 +77,74 @@ def head_of(connection: Connection) -> Head:
 def verify_acts(connection: Connection, sealed: Head | None = None, *, only_new: bool = False) -> AuditReport:
     """Walk the whole chain. With ``sealed``, also see that it still holds the entry that was sealed.
 
-    Names the first of: an edited entry, missing entries, a cut end, a chain rewritten since it was sealed.
-    ``only_new`` walks from the sealed entry on.
+    Names the first thing that is wrong. ``only_new`` walks from the sealed entry on.
     """
+    marks = {sealed.entries: sealed.hash} if sealed is not None and sealed.entries else {}
     start = sealed.entries - 1 if only_new and sealed is not None and sealed.entries else 0
-    previous_id, previous_hash, at_seal = start, _link_at(connection, start), FIRST_LINK
-    fault: str | None = None
-    while fault is None:
-        page = connection.execute(select(Act.__table__).where(Act.id > previous_id).order_by(Act.id).limit(_PAGE)).all()
-        if not page:
-            break
-        for row in page:
-            fault = _fault_of(row._mapping, previous_id, previous_hash)
-            if fault is not None:
-                break
-            previous_id, previous_hash = row.id, row.hash
-            if sealed is not None and row.id == sealed.entries:
-                at_seal = row.hash
+    return compare(connection, marks, start=start)
+
+
+def compare(
+    connection: Connection, marks: Mapping[int, str], *, start: int = 0, version: int | None = None
+) -> AuditReport:
+    """Walk the chain from the entry after ``start``, and see that it holds each of ``marks``, entries and their hashes.
+
+    ``version`` is how often acts had been written to the store when the last mark was made: a store that knows less
+    is an older one.
+    """
+    walked = walk(connection, start, marks)
     head = head_of(connection)
-    if fault is None and sealed is not None and sealed.entries:
-        fault = _fault_at_seal(sealed, head, at_seal)
-    return AuditReport(head.entries, fault, head)
+    fault = walked.fault
+    furthest, known = max(marks, default=0), min(walked.entries, head.entries)
+    if fault is None and furthest > known:
+        fault = _cut(known, furthest)
+    is_of_marks = fault is not None and fault.kind in {Kind.CUT_TAIL, Kind.REWRITE}
+    if is_of_marks and version is not None and topic_versions(connection).get("acts", 0) < version:
+        fault = _older(known if furthest > known else walked.agreed, furthest)
+    if fault is not None:
+        fault = replace(fault, sentence=f"{fault.sentence}{_known_cause(connection)}")
+    else:
+        head = Head(walked.entries, walked.hash)  # what was walked: more may have come since
+    return AuditReport(head.entries, head, () if fault is None else (fault,), walked.agreed)
 
 
-def _link_at(connection: Connection, entry: int) -> str:
-    """The hash that the entry after this one holds."""
-    found = connection.execute(select(Act.hash).where(Act.id == entry)).scalar_one_or_none()
-    return FIRST_LINK if found is None else str(found)
+def _known_cause(connection: Connection) -> str:
+    """What the store itself tells of losses that nobody meant: a repair after damage, a restore not finished."""
+    from app.store import recovery, restore  # a chain that holds pays for neither
+
+    repaired = get_fact(connection, recovery.FACT)
+    restored = get_fact(connection, restore.FACT)
+    if repaired is not None and Act.__tablename__ in repaired.get("incomplete", ()):
+        return f" The store was damaged and repaired on {_day(repaired)}, and acts are among what was lost then."
+    if restored is not None:
+        return f" The store was restored on {_day(restored)} from a backup of {_day(restored, 'created_at')}."
+    return ""
 
 
-def _fault_of(act: Mapping[Any, Any], previous_id: int, previous_hash: str) -> str | None:
-    number = act["id"]
-    if number != previous_id + 1:
-        missing = (
-            f"Entry {previous_id + 1} is"
-            if number == previous_id + 2
-            else f"Entries {previous_id + 1} to {number - 1} are"
-        )
-        return f"{missing} missing: somebody removed it from the store."
-    if act["previous_hash"] != previous_hash:
-        return f"Entry {number} does not follow entry {previous_id}: one of the two was replaced."
-    if act["hash"] != _hash_of(act):
-        return f"Entry {number} ({act['what']}, {act['at']:%Y-%m-%d %H:%M} UTC) was edited after it was written."
-    return None
+def _day(fact: Mapping[str, Any], name: str = "at") -> str:
+    return str(fact.get(name, ""))[:16].replace("T", " ")
 
 
-def _fault_at_seal(sealed: Head, head: Head, at_seal: str) -> str | None:
-    if head.entries < sealed.entries:
-        cut = sealed.entries - head.entries
-        return (
-            f"The last {cut} of {sealed.entries} sealed entries were cut off the end, or an older store was restored."
-        )
-    if at_seal != sealed.hash:
-        return f"The chain was rewritten: entry {sealed.entries} is not the one that was sealed."
-    return None
+def _cut(entries: int, sealed: int) -> Finding:
+    cut = sealed - entries
+    text = f"The last {cut} of {sealed} sealed entries were cut off the end, or an older store was restored."
+    text += f" Entry {entries + 1} is the first that is missing."
+    return Finding(Kind.CUT_TAIL, text, entries + 1)
 
 
-def _hash_of(act: Mapping[Any, Any]) -> str:
-    content = {
-        "id": act["id"],
-        "at": act["at"].astimezone(UTC).isoformat(timespec="microseconds"),
-        **{name: act[name] for name in ("who", "host", "what", "subject", "before", "after", "previous_hash")},
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _older(known: int, sealed: int) -> Finding:
+    text = (
+        f"An older store was put in the place of the one that was sealed: of {sealed} sealed entries it does "
+        f"not know entry {known + 1} and what follows. Nobody restored it with this program's own “backup restore”."
+    )
+    return Finding(Kind.OLDER_STORE, text, known + 1)
 
 
 def _as_json(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Blanked, and in the form in which it will be read again, so that its hash can be computed again."""
     if value is None:
         return None
-    plain: dict[str, Any] = _storable(redact(value))
+    plain: dict[str, Any] = json.loads(json.dumps(_storable(redact(value))))  # names that are numbers become texts
     return plain
 
 

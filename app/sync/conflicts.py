@@ -15,11 +15,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from adapters.base import Both
 from adapters.records import JsonScalar
-from app import platform
 from app.catalogue import Catalogue
 from app.clock import from_ms
 from app.fleet.text import storable, storable_json
 from app.security.audit import record_act
+from app.security.operator import present_operator
 from app.store.changes import raise_topic
 from app.store.ids import new_id
 from app.store.tables import ConflictRow, OutboxItem
@@ -155,7 +155,7 @@ def resolve(
             raise ChangeRefused(f"The sides do not differ about “{extra[0]}”. Change it by itself.", extra[0])
     if values:
         values = _cleaned(connection, catalogue, row, values)
-    _decide(connection, conflict_id, keep, values, now=now, who=storable(who or platform.console_user(), 200))
+    _decide(connection, conflict_id, keep, values, now=now, who=storable(who or present_operator(), 200))
 
 
 def undo(
@@ -171,7 +171,7 @@ def undo(
     if row.state == "open":
         raise ActRefused(f"{row.subject}: nothing is decided here yet.")
     item = connection.execute(select(OutboxItem.__table__).where(OutboxItem.id == row.outbox_id)).one_or_none()
-    who = storable(who or platform.console_user(), 200)
+    who = storable(who or present_operator(), 200)
     before = {"kept": row.kept, "chosen": row.chosen}
     accepted = item is None or item.state == State.ACCEPTED
     if accepted:

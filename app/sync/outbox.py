@@ -16,10 +16,10 @@ from sqlalchemy import Connection, insert, select, update
 from adapters.base import Manifest, Write
 from adapters.errors import Unsupported
 from adapters.records import JsonScalar
-from app import platform
 from app.catalogue import Catalogue
 from app.fleet.text import storable
 from app.security.audit import record_act
+from app.security.operator import present_operator
 from app.store.changes import raise_topic
 from app.store.ids import new_id
 from app.store.tables import Integration, OutboxItem
@@ -90,7 +90,7 @@ def queue_change(
     """
     version = raise_topic(connection, "outbox")
     prepared = prepare_change(connection, catalogue, record, record_id, values)
-    who = storable(who or platform.console_user(), 200)
+    who = storable(who or present_operator(), 200)
     open_item = _replaceable(connection, prepared)
     item_id = _replace(connection, open_item, prepared, version, now) if open_item is not None else None
     if item_id is None:
@@ -130,7 +130,7 @@ def queue_new(
         if field not in write.fields:
             raise ChangeRefused(f"“{write.label}” has no field “{field_word(field)}”.", field)
     clean = {field: clean_value(kind, field, value) for field, value in values.items()}
-    item_id, who = new_id(), storable(who or platform.console_user(), 200)
+    item_id, who = new_id(), storable(who or present_operator(), 200)
     subject = storable(" ".join(subject.split()), LONGEST_SUBJECT)
     row = {
         "id": item_id,

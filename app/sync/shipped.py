@@ -14,12 +14,12 @@ from sqlalchemy import Connection, insert, select
 
 from adapters.base import SHIPMENT_FIELD, Write
 from adapters.reporting import Shipped, ShippedLine
-from app import platform
 from app.catalogue import Catalogue
 from app.clock import to_ms
 from app.fleet.text import storable
 from app.identity.lookup import same_as
 from app.security.audit import record_act
+from app.security.operator import present_operator
 from app.store.changes import raise_topic
 from app.store.ids import new_id
 from app.store.tables import ItemRow, OutboxItem, RequisitionLineRow, ShipmentLineRow, ShipmentRow
@@ -62,7 +62,7 @@ def queue_shipped(
         "seen": {},
         "state": State.WAITING,
         "created_at": now,
-        "created_by": storable(who or platform.console_user(), 200),
+        "created_by": storable(who or present_operator(), 200),
         "changed_version": version,
     }
     _refuse_a_second(connection, order, shipped)

@@ -30,6 +30,7 @@ BENCHES = {
     "identity": "tests.bench.bench_identity:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
     "outbox": "tests.bench.bench_outbox:run",
+    "audit": "tests.bench.bench_audit:run",
 }
 
 

@@ -10,13 +10,21 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, or_, select
 
+from app.fleet.times import iso
+from app.store.store import Store
 from app.store.tables import Act
 from resources.i18n import tr
 from widgets.activity.view import Batch, Detail, View
 from widgets.activity.wanted import Wanted
-from widgets.activity.words import act_word, as_json, change_lines, change_summary, moment
+from widgets.activity.words import act_word, as_json, change_summary, changes_between, moment
+from widgets.export import Cell, Sheet
 from widgets.rows_model import Column
 from widgets.theme import Level
+
+PEOPLE_OF = 20_000
+EXPORT_PAGE = 2_000
+MOST_EXPORTED = 200_000
+"""What a spreadsheet takes with ease; the command “export acts” has no end."""
 
 _LOSING = ("remove", "block", "forget", "forget_silent", "disable", "release")
 
@@ -48,6 +56,12 @@ class ActsView(View[ActRow]):
         ("integration", tr("Integrations")),
         ("device", tr("Trackers")),
         ("vehicle", tr("Vehicles")),
+        ("alarm alarm_rule fence", tr("Alarms and fences")),
+        ("tank calibration sensor sensor_profile fuel_sensor fuel_event fuel_receipt fuel_parameters", tr("Fuel")),
+        ("supply outbox conflict inbox stream", tr("Supply and sync")),
+        ("report report_programme report_task", tr("Reports")),
+        ("identity", tr("Identity")),
+        ("operator retention backup audit problem", tr("The console itself")),
     )
     empty = (
         "clipboard-list",
@@ -68,7 +82,7 @@ class ActsView(View[ActRow]):
                 width=132,
                 note=formats.zone_name,
             ),
-            Column("who", tr("Who"), lambda act: act.who, width=120),
+            Column("who", tr("Who"), lambda act: act.who, tooltip=lambda act: act.who, width=176),
             Column("what", tr("What"), lambda act: act_word(act.what), badge=_badge, width=196),
             Column(
                 "subject",
@@ -97,22 +111,17 @@ class ActsView(View[ActRow]):
     def read(
         self, connection: Connection, wanted: Wanted, *, limit: int, older: Any = None, newest: ActRow | None = None
     ) -> Batch[ActRow]:
-        query = select(*_COLUMNS).order_by(Act.id.desc()).limit(limit)
-        if older is not None:
-            query = query.where(Act.id < older)
-        if newest is not None:
-            query = query.where(Act.id > newest.id)
-        for condition in _conditions(wanted):
-            query = query.where(condition)
-        rows = [ActRow(*row) for row in connection.execute(query)]
-        return Batch(rows, rows[-1].id if len(rows) == limit else None)
+        return read_acts(connection, wanted, limit=limit, older=older, newest=newest)
+
+    def people(self, connection: Connection) -> Sequence[str]:
+        """Who is named in the newest :data:`PEOPLE_OF` acts, in order."""
+        newest = select(Act.who).order_by(Act.id.desc()).limit(PEOPLE_OF).subquery()
+        return sorted(connection.execute(select(newest.c.who).distinct()).scalars(), key=str.casefold)
 
     def detail(self, row: ActRow) -> Detail:
         level, word = _badge(row)
-        changes = change_lines(row.before, row.after)
-        whole = [
-            (name, as_json(value)) for name, value in ((tr("Before"), row.before), (tr("After"), row.after)) if value
-        ]
+        both = ((tr("All of before"), row.before), (tr("All of after"), row.after))
+        whole = [(name, as_json(value)) for name, value in both if value]
         return Detail(
             heading=row.subject,
             subtitle="",
@@ -126,8 +135,49 @@ class ActsView(View[ActRow]):
                 (tr("Number"), f"#{row.id}"),
                 (tr("Link"), f"{row.hash[:16]}…"),
             ),
-            texts=([(tr("Changes"), changes)] if changes else []) + whole,
+            texts=whole,
+            changes=changes_between(row.before, row.after),
+            acts=(
+                ("acts_on", tr("Acts on this"), "history"),
+                ("acts_by", tr("Acts of this person"), "list"),
+            ),
         )
+
+
+def acts_sheet(store: Store, wanted: Wanted) -> tuple[Sheet, bool]:
+    """Every act that is wanted, newest first, and whether older ones were left out. Blocks; raises StoreError."""
+    rows: list[tuple[Cell, ...]] = []
+    older: int | None = None
+    is_more = True
+    while is_more and len(rows) < MOST_EXPORTED:
+        with store.read() as connection:
+            batch = read_acts(connection, wanted, limit=EXPORT_PAGE, older=older)
+        rows += [_sheet_row(act) for act in batch.rows]
+        older, is_more = batch.older, batch.older is not None
+    return Sheet(tr("Acts"), _HEADINGS, tuple(rows)), is_more
+
+
+def _sheet_row(act: ActRow) -> tuple[Cell, ...]:
+    sides = (json.dumps(side, ensure_ascii=False) if side is not None else None for side in (act.before, act.after))
+    return act.id, iso(act.at), act.who, act.host, act.what, act.subject, *sides, act.hash
+
+
+_HEADINGS = ("id", "at", "who", "host", "what", "subject", "before", "after", "hash")
+"""As the command “export acts” names them."""
+
+
+def read_acts(
+    connection: Connection, wanted: Wanted, *, limit: int, older: int | None = None, newest: ActRow | None = None
+) -> Batch[ActRow]:
+    query = select(*_COLUMNS).order_by(Act.id.desc()).limit(limit)
+    if older is not None:
+        query = query.where(Act.id < older)
+    if newest is not None:
+        query = query.where(Act.id > newest.id)
+    for condition in _conditions(wanted):
+        query = query.where(condition)
+    rows = [ActRow(*row) for row in connection.execute(query)]
+    return Batch(rows, rows[-1].id if len(rows) == limit else None)
 
 
 def _badge(act: ActRow) -> tuple[Level, str]:
@@ -145,7 +195,9 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         mine = Act.subject.contains(wanted.integration_id, autoescape=True)
         conditions.append(mine if wanted.integration_id else ~is_of)
     if wanted.kind:
-        conditions.append(Act.what.startswith(f"{wanted.kind}."))
+        conditions.append(or_(*(Act.what.startswith(f"{kind}.", autoescape=True) for kind in wanted.kind.split())))
+    if wanted.who:
+        conditions.append(Act.who == wanted.who)
     if wanted.since is not None:
         conditions.append(Act.at >= wanted.since)
     if wanted.until is not None:

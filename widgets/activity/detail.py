@@ -10,14 +10,16 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from resources.i18n import tr
+from widgets.activity.sides import Sides
 from widgets.activity.view import Detail
 from widgets.context import ConsoleContext
 from widgets.primitives import clear_layout, outline_button
-from widgets.side_panel import Facts, SidePanel, section
+from widgets.side_panel import WIDTH_PX, Facts, SidePanel, section
 from widgets.theme import mono_font
 
 LINES_SHOWN = 18
 LETTERS_SHOWN = 200_000
+WIDE_PX = 440  # two columns side by side
 
 
 class EntryPanel(SidePanel):
@@ -30,6 +32,7 @@ class EntryPanel(SidePanel):
         self._context = context
         self.detail: Detail | None = None
         self.texts: list[QPlainTextEdit] = []
+        self.sides: Sides | None = None
         self._body = QVBoxLayout()
         self._body.setSpacing(10)
         self.column.addLayout(self._body)
@@ -52,6 +55,11 @@ class EntryPanel(SidePanel):
         for at, (_name, value) in enumerate(detail.facts):
             facts.show_fact(str(at), value)
         self._body.addWidget(facts)
+        self.sides = Sides(detail.changes) if detail.changes else None
+        self.setFixedWidth(WIDE_PX if self.sides is not None else WIDTH_PX)
+        if self.sides is not None:
+            self._body.addWidget(section(tr("What changed")))
+            self._body.addWidget(self.sides)
         self.texts = [self._add_text(heading, text) for heading, text in detail.texts]
         self._show_acts(detail.acts)
         self.area.verticalScrollBar().setValue(0)

@@ -28,6 +28,8 @@ class FilterBar(QWidget):
         super().__init__()
         self.integrations = _box(tr("Integration"), 190)
         self.kinds = _box(tr("Kind"), 150)
+        self.people = _box(tr("Who"), 150)
+        self.people.addItem(tr("Everybody"), "")
         self.times = _box(tr("Time"), 150)
         for key, word in RANGES:
             self.times.addItem(word, key)
@@ -36,10 +38,10 @@ class FilterBar(QWidget):
         self.last_only = QCheckBox(tr("Last attempt only"))
         self.last_only.setToolTip(tr("Of every integration only the run that ended last."))
         self.row = FlowLayout(self, gap=10)
-        for box in (self.integrations, self.kinds, self.times, self.first, self.last, self.last_only):
+        for box in (self.integrations, self.kinds, self.people, self.times, self.first, self.last, self.last_only):
             self.row.addWidget(box)
         self._show_days()
-        for combo in (self.integrations, self.kinds, self.times):
+        for combo in (self.integrations, self.kinds, self.people, self.times):
             combo.currentIndexChanged.connect(self._on_changed)
         self.first.dateChanged.connect(self._on_changed)
         self.last.dateChanged.connect(self._on_changed)
@@ -58,6 +60,7 @@ class FilterBar(QWidget):
             since=since,
             until=until,
             last_only=self.last_only.isChecked() and not self.last_only.isHidden(),
+            who="" if self.people.isHidden() else str(self.people.currentData() or ""),
         )
 
     def days(self) -> tuple[date, date]:
@@ -70,6 +73,7 @@ class FilterBar(QWidget):
         self.kinds.setVisible(with_kinds)
         _fill(self.kinds, view.kinds, "")
         self.last_only.setVisible(view.key == "log")
+        self.people.setVisible(view.key == "acts")
 
     def show_integrations(self, names: Sequence[tuple[str, str]], counts: Mapping[str, int]) -> None:
         """``names`` are (id, name) of all that are configured; what a view counts stands behind the name."""
@@ -79,6 +83,20 @@ class FilterBar(QWidget):
         if chosen is not None and chosen not in dict(choices):  # removed meanwhile, and still looked for
             choices.append((chosen, self.integrations.currentText()))
         _fill(self.integrations, choices, EVERY)
+
+    def show_people(self, people: Sequence[str]) -> None:
+        """Offer these; who is chosen stays, also when nobody else is left."""
+        choices = [("", tr("Everybody")), *((name, name) for name in people)]
+        chosen = self.people.currentData()
+        if chosen and chosen not in people:
+            choices.append((chosen, chosen))
+        _fill(self.people, choices, "")
+
+    def choose_person(self, name: str) -> None:
+        """As if chosen by hand."""
+        if self.people.findData(name) < 0:
+            self.people.addItem(name, name)
+        self.people.setCurrentIndex(self.people.findData(name))
 
     def choose_integration(self, integration_id: str) -> None:
         """As if chosen by hand; one that is not there any more is named by its id."""
@@ -90,7 +108,7 @@ class FilterBar(QWidget):
         """Choose everything, without a word about it."""
         was_blocked = self.blockSignals(True)
         self.last_only.setChecked(False)
-        for box in (self.integrations, self.kinds, self.times):
+        for box in (self.integrations, self.kinds, self.people, self.times):
             box.setCurrentIndex(0)
         self.blockSignals(was_blocked)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from app.clock import utc_now
 from app.store.errors import StoreError
 from app.store.tables import Integration
 from resources.i18n import tr
-from widgets.activity.acts_view import ActsView
+from widgets.activity.acts_view import ActsView, acts_sheet
 from widgets.activity.chain import ChainBar
 from widgets.activity.detail import EntryPanel
 from widgets.activity.events_view import EventsView
@@ -26,6 +27,7 @@ from widgets.activity.rejected_view import RejectedView
 from widgets.activity.view import Names, View
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
+from widgets.export_as import export_as
 from widgets.map.raw_inspector import FrameWindows
 from widgets.page import Page, PageHeader
 from widgets.primitives import IconButton, SearchField, SegmentedTabs
@@ -91,6 +93,8 @@ class ActivityPage(Page):
         self.filters.changed.connect(self.look)
         self.columns.clicked.connect(self._choose_columns)
         self.chain.button.clicked.connect(lambda: self.spawn(self.chain.verify(), "verify the chain"))
+        self.chain.copy.clicked.connect(lambda: self.spawn(self.chain.copy_outside(), "copy the checkpoints"))
+        self.chain.export.clicked.connect(lambda: self.spawn(self._quietly(self._export_acts), "export acts"))
         for feed in self.feeds.values():
             feed.chosen.connect(self._on_chosen)
         self.panel.closed.connect(self._close_panel)
@@ -111,6 +115,8 @@ class ActivityPage(Page):
             self.feed.follow()
         if "acts" in topics:
             await self.chain.note_change()
+        if self.tabs.value == "acts":
+            await self.chain.look()
 
     def _read_names(self, connection: Connection) -> list[tuple[str, str]]:
         query = select(Integration.id, Integration.name, Integration.removed_at).order_by(Integration.name)
@@ -121,6 +127,8 @@ class ActivityPage(Page):
     async def _show_integrations(self) -> None:
         counts = await self.context.bridge.read(self.feed.view.counts)
         self.filters.show_integrations(self._listed, counts)
+        if self.tabs.value == "acts":
+            self.filters.show_people(await self.context.bridge.read(self.feed.view.people))
 
     async def _quietly(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Reading beside the refresh: a store that cannot be read is told and is no defect."""
@@ -174,6 +182,8 @@ class ActivityPage(Page):
         if self.isVisible():
             self.look()
             self.spawn(self._quietly(self._show_integrations), "integrations")
+            if self.tabs.value == "acts":
+                self.spawn(self._quietly(self.chain.look), "newest checkpoint")
 
     def _on_chosen(self, row: Any) -> None:
         if row is None:
@@ -189,7 +199,9 @@ class ActivityPage(Page):
         if not rows:
             return
         row = rows[0]
-        if act == "integration":
+        if act in {"acts_on", "acts_by"}:
+            self._narrow(act, row)
+        elif act == "integration":
             self.context.open_page("integrations", details=row.integration_id)
         elif act == "tracker":
             self.context.open_page("trackers", imei=row.device)
@@ -200,14 +212,37 @@ class ActivityPage(Page):
             query = partial(read_frame, raw_frame_id=row.raw_frame_id, title=title)
             self.spawn(self._quietly(partial(self.frames.show, query, title)), "raw frame")
 
+    def _narrow(self, act: str, row: Any) -> None:
+        """Show the acts on the same record, or of the same person, from what is chosen already."""
+        if act == "acts_by":
+            self.filters.choose_person(row.who)
+        else:
+            self.search.setText(row.subject)
+            self.look()
+
+    async def _export_acts(self) -> None:
+        """Every act that is looked for now, not only those that were scrolled to."""
+        wanted, store = self.feed.wanted, self.context.bridge.store
+        sheet, is_cut = await asyncio.to_thread(acts_sheet, store, wanted)
+        if is_cut:
+            count = f"{len(sheet.rows):,}"
+            self.context.notify(
+                "warn", tr("Only the newest {count} acts are written. “export acts” writes all.", count=count)
+            )
+        await export_as(self, self.context, sheet)
+
     def _close_panel(self) -> None:
         self.panel.hide()
         self.table().view.clearSelection()
 
     def _on_ticked(self) -> None:
         """A new day turns today's times into dates."""
-        if self.isVisible():
-            self.table().view.viewport().update()
+        if not self.isVisible():
+            return
+        self.table().view.viewport().update()
+        self.chain.show_age()
+        if self.tabs.value == "acts" and self.chain.is_look_due:
+            self.spawn(self._quietly(self.chain.look), "newest checkpoint")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape closes the details, unless the search has a use for it."""

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 from sqlalchemy import Connection
 
 from resources.i18n import tr
+from widgets.activity.sides import Change
 from widgets.activity.wanted import Wanted
 from widgets.context import ConsoleContext
-from widgets.formats import Formats
+from widgets.formats import NOTHING, Formats
 from widgets.rows_model import Column
 from widgets.theme import Level
 
@@ -31,7 +32,10 @@ class Batch(Generic[R]):
 
 @dataclass(frozen=True)
 class Detail:
-    """An entry in full. ``texts`` are (heading, text) pairs shown as they are; ``acts`` (name, words, icon) buttons."""
+    """An entry in full. ``texts`` are (heading, text) pairs shown as they are; ``acts`` (name, words, icon) buttons.
+
+    ``changes`` are shown as two columns, before and after.
+    """
 
     heading: str
     subtitle: str
@@ -39,11 +43,13 @@ class Detail:
     word: str
     facts: Sequence[tuple[str, str]]
     texts: Sequence[tuple[str, str]] = ()
+    changes: Sequence[Change] = ()
     acts: Sequence[tuple[str, str, str]] = ()
 
     def as_text(self) -> str:
         """Everything, to copy."""
         lines = [self.heading, f"{tr('State')}: {self.word}", *(f"{name}: {value}" for name, value in self.facts)]
+        lines += [f"{name}: {before or NOTHING} → {after or NOTHING}" for name, before, after in self.changes]
         return "\n".join([*lines, *(f"\n{name}\n{text}" for name, text in self.texts)])
 
 
@@ -93,6 +99,10 @@ class View(Generic[R]):
 
     def detail(self, row: R) -> Detail:
         raise NotImplementedError
+
+    def people(self, connection: Connection) -> Sequence[str]:  # noqa: ARG002 - most views know nobody
+        """Who did what is shown, to choose from."""
+        return ()
 
     def counts(self, connection: Connection) -> Mapping[str, int]:  # noqa: ARG002 - most views count nothing
         """How many entries each integration has, where that is worth knowing."""

@@ -29,7 +29,7 @@ class Wanted:
     """``words`` must all be found; ``since`` is inclusive, ``until`` exclusive, both aware.
 
     ``integration_id`` "" means the console itself; ``kind`` is a group of the view's own, "" every one; ``number`` is
-    one entry's own id. ``last_only``: of runs the last of each integration.
+    one entry's own id. ``last_only``: of runs the last of each integration. ``who`` did it, "" anybody.
     """
 
     words: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     last_only: bool = False
+    who: str = ""
 
     @property
     def is_everything(self) -> bool:

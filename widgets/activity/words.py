@@ -55,6 +55,11 @@ ACT_WORDS: Mapping[str, str] = {
     "alarm_rule.remove": "Removed an alarm rule",
     "fence.add": "Added a fence",
     "fence.remove": "Removed a fence",
+    "supply.change": "Changed a supply record",
+    "retention.set": "Set keeping times",
+    "operator.set": "Set the operator's name",
+    "backup.restore": "Restored a backup",
+    "audit.accept": "Explained a fault of the record",
 }
 LONGEST_VALUE = 60
 
@@ -102,23 +107,10 @@ def changes_between(
     return [(path, old.get(path), new.get(path)) for path in paths if old.get(path) != new.get(path)]
 
 
-def change_lines(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-    """One line per change: ``port: 5022 → 5023``; ``+`` what came, ``-`` what went."""
-    lines = []
-    for path, old, new in changes_between(before, after):
-        if old is None:
-            lines.append(f"+ {path}: {new}")
-        elif new is None:
-            lines.append(f"- {path}: {old}")
-        else:
-            lines.append(f"{path}: {old} → {new}")
-    return "\n".join(lines)
-
-
 def change_summary(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-    """The same in one line for the table."""
+    """What differs, in one line for the table."""
     parts = [
-        f"{path}: {_short(new)}" if old is None else f"{path}: {_short(old)} → {_short(new) if new else NOTHING}"
+        f"{path}: {_short(new)}" if old is None else f"{path}: {_short(old) or NOTHING} → {_short(new) or NOTHING}"
         for path, old, new in changes_between(before, after)
     ]
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Settings: appearance, time and units, engine, keeping times, data folder, secrets."""
+"""Settings: operator, appearance, time and units, engine, keeping times, data folder, secrets."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.page import Page, PageHeader
 from widgets.primitives import labelled, outline_button, primary_button, text_label
+from widgets.settings.operator import OperatorCard
 from widgets.settings.rows import SettingRow, card_of, choice, days, switch, time_of_day
 
 ZONES_FIRST = ("Africa/Lagos", "UTC")
@@ -50,6 +51,8 @@ class SettingsPage(Page):
         self._kept = Retention()
         column = self.scroll_column()
         column.addWidget(PageHeader(tr("Settings"), tr("How this console looks, what it keeps and where")))
+        self.operator = OperatorCard(context, self._do)
+        column.addWidget(self.operator.card)
         column.addWidget(self._appearance())
         column.addWidget(self._time_and_units())
         column.addWidget(self._alarms())
@@ -301,6 +304,7 @@ class SettingsPage(Page):
         self.keep_box.blockSignals(True)
         self.keep_box.setChecked(choices.keep_engine_running)
         self.keep_box.blockSignals(False)
+        self.operator.show_choice()
 
 
 def _save_retention(connection: Connection, before: Retention, after: Retention) -> None:

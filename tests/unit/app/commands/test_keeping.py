@@ -132,6 +132,45 @@ def test_the_record_of_acts_is_verified_and_an_edit_named(cli: CommandLine) -> N
     assert json.loads(edited.out)["first_fault"] in edited.err
 
 
+def test_checkpoints_are_copied_compared_and_what_differs_is_accepted(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ["--vault-key-file", cli.data_dir / "key"]
+    paths, copy, lost = Paths(cli.data_dir), tmp_path / "copy.jsonl", tmp_path / "store.before"
+    assert_refused(cli(*key, "audit", "copy", copy), "no checkpoint to copy yet")
+    monkeypatch.setenv("BIKO_CONSOLE_OPERATOR", "Amina Bello")
+    cli(*key, "vehicles", "add", "ABJ-214-KT")
+    lost.write_bytes(paths.store_file.read_bytes())
+    cli(*key, "vehicles", "add", "KAN-880-XB")
+    seal = Seal(open_vault(paths, key_file=cli.data_dir / "key"), paths.store_url, paths.checkpoints)
+    with closing(Store.open(paths.store_url)) as store, store.read() as connection:
+        seal.advance(connection)
+    assert cli(*key, "audit", "copy", copy, "--json").json["checkpoints"] == 1
+    sound = cli(*key, "audit", "verify", "--against", copy, "--json").json
+    assert (sound["ok"], sound["sealed_entries"], sound["findings"]) == (True, 2, [])
+    assert_refused(cli(*key, "audit", "accept", "--reason", "no need"), "nothing to accept")
+
+    for file in paths.data_dir.glob("store.sqlite-*"):
+        file.unlink()
+    paths.store_file.write_bytes(lost.read_bytes())
+    older = cli(*key, "audit", "verify", "--json")
+    found = json.loads(older.out)
+    assert older.status == 1
+    assert (found["ok"], found["first_faulty_entry"], found["findings"][0]["kind"]) == (False, 2, "older_store")
+    assert "sealed: 2 entries" in cli(*key, "audit", "verify").out
+    assert cli(*key, "audit", "accept", "--reason", " ").status == 2
+    assert cli(*key, "audit", "accept", "--reason", "the disk was replaced", "--json").json["ok"] is True
+    assert cli(*key, "audit", "verify", "--json").json["accepted"][0]["why"].startswith("audit.accept: the disk")
+    last = json.loads(cli(*key, "export", "acts", "--format", "jsonl").out.splitlines()[-1])
+    assert last["who"].startswith("Amina Bello (")
+    assert last["after"] == {"reason": "the disk was replaced"}
+
+
+def test_an_operator_who_cannot_be_named_is_refused(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIKO_CONSOLE_OPERATOR", "Amina (root)")
+    assert_refused(cli("vehicles", "list"), "BIKO_CONSOLE_OPERATOR", "without brackets")
+
+
 def test_doctor_prints_findings_and_fails_where_one_is_wrong(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     key = ["--vault-key-file", cli.data_dir / "key"]
     findings = json.loads(cli(*key, "doctor", "--json").out)

@@ -101,6 +101,7 @@ async def test_a_record_of_acts_that_was_tampered_with_is_a_problem_until_it_hol
     rig.tasks.start(watch_acts(rig.store, rig.ports.vault, rig.clock, rig.ports.scribe.note), name="acts", owner=rig)
     seal = Seal(rig.ports.vault, rig.store.url)
     await until(lambda: (head := seal.read()) is not None and head.entries == 3)
+    await until(lambda: rig.clock._sleepers)  # the store has been told of the seal as well
     assert rig.open_problems() == []
 
     def spoil(connection: Any) -> None:

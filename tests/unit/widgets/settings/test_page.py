@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QLabel, QPushButton, QSpinBox, QWidget
 from sqlalchemy import select
 
+from app import platform
 from app.engine.facts import EngineFacts, write_facts
 from app.preferences import PreferencesFile
+from app.security.audit import record_act
+from app.security.operator import choose_operator, present_operator
 from app.security.vault import VaultLocked
 from app.services import Services
 from app.store.retention import Retention, get_retention, set_retention
@@ -187,3 +190,46 @@ async def test_every_control_has_a_name_for_screen_readers(page: SettingsPage) -
         page.theme_box, page.zone_box, page.units_box, page.keep_box, page.raw_days, page.log_days, page.position_days
     ]  # fmt: skip
     assert all(control.accessibleName() for control in controls)
+
+
+@pytest.fixture
+def nobody_named() -> Iterator[None]:
+    yield
+    choose_operator("")
+
+
+async def all_acts(console: Console) -> list[tuple[str, str, object, object]]:
+    query = select(Act.what, Act.who, Act.before, Act.after).order_by(Act.id)
+    return [tuple(row) for row in await console.context.bridge.read(lambda c: list(c.execute(query)))]
+
+
+@pytest.mark.usefixtures("nobody_named")
+async def test_the_operators_name_stands_in_every_act_from_then_on(page: SettingsPage, console: Console) -> None:
+    account = platform.console_user()
+    assert page.operator.words.text() == f"Acts are recorded as: {account}"
+    field = page.operator.field
+    field.setFocus()
+    QTest.keyClicks(field, "Amina  Bello ")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    who = f"Amina Bello ({account})"
+    await until(lambda: console.notes)
+    assert console.notes == [("ok", f"From now on acts are recorded as {who}.")]
+    assert field.text() == "Amina Bello"
+    assert page.operator.words.text() == f"Acts are recorded as: {who}"
+    assert await all_acts(console) == [("operator.set", account, {"operator": ""}, {"operator": "Amina Bello"})]
+    await console.context.bridge.write(lambda c: record_act(c, what="x.y", subject="s"))
+    assert (await all_acts(console))[-1][1] == who
+    assert PreferencesFile(console.context.paths.preferences).load().operator == "Amina Bello"
+
+
+@pytest.mark.usefixtures("nobody_named")
+async def test_a_name_that_cannot_be_is_refused_and_what_holds_is_shown(page: SettingsPage, console: Console) -> None:
+    field = page.operator.field
+    field.setFocus()
+    QTest.keyClicks(field, "Amina (root)")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    await until(lambda: console.notes)
+    assert "without brackets" in console.notes[0][1]
+    assert field.text() == ""
+    assert await all_acts(console) == []
+    assert present_operator() == platform.console_user()
