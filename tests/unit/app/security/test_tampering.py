@@ -252,7 +252,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     ),
     more=st.integers(0, 2),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_random_tampering_is_always_detected(template: Scene, steps: list[tuple[Tampering, int]], more: int) -> None:
     rows, lines = template.rows(), template.lines()
     secrets = {name: template.vault.get(template.seal.owner, name) or "" for name in ("key", "seal")}
