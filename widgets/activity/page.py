@@ -218,6 +218,7 @@ class ActivityPage(Page):
             self.filters.choose_person(row.who)
         else:
             self.search.setText(row.subject)
+            self.search.returnPressed.emit()  # so that it counts as searched, and clearing it at once is a change
             self.look()
 
     async def _export_acts(self) -> None:

@@ -101,7 +101,7 @@ class ConflictsView(QWidget):
 def _columns(context: ConsoleContext) -> list[Column[ConflictListing]]:
     formats = context.formats
     return [
-        Column("for", tr("For"), lambda row: row.subject, tooltip=lambda row: plain_tip(row.what), width=196),
+        Column("for", tr("For"), lambda row: row.subject, tooltip=lambda row: plain_tip(row.what), width=280),
         Column("state", tr("State"), lambda row: words.conflict_badge(row)[1], badge=words.conflict_badge, width=108),
         Column(
             "found",
