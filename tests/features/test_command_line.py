@@ -184,8 +184,7 @@ def test_ctrl_c_ends_a_command_with_one_word(tmp_path: Path) -> None:
         assert "error" in process.stdout.readline()  # answered at once, line by line
         process.send_signal(signal.SIGINT)
         _out, err = process.communicate(timeout=20)
-    assert process.returncode == 1
-    assert err.strip() == "Stopped."
+    assert (process.returncode, err.strip()) == (1, "Stopped.")
 
 
 @pytest.mark.parametrize(
