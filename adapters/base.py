@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from adapters.records import Batch, JsonScalar, Record
+from adapters.records import Batch, Record
+from adapters.vocabulary import JsonScalar
 
 if TYPE_CHECKING:
     import httpx  # who lends a client has loaded it; a card needs none

@@ -12,21 +12,10 @@ PINs, tokens of invitations and of sessions stay at the peer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from dataclasses import dataclass as _record
-else:
-
-    def _record(*, frozen: bool, slots: bool) -> Callable[[type[Any]], type[Any]]:
-        """As in :mod:`adapters.records`: frozen for the type checker only."""
-        return dataclass(unsafe_hash=frozen, slots=slots)
-
-
-JsonScalar = str | int | float | bool | None
-Attributes = Mapping[str, JsonScalar]
+from adapters.vocabulary import Attributes, record
 
 LinkStage = Literal["active", "suspended", "revoked", "unknown"]
 RequestStage = Literal["pending", "approved", "rejected", "unknown"]
@@ -48,7 +37,7 @@ EventKind = Literal[
 """What an event says, whichever table of the peer it came from. ``photo``: a photo was reported as taken."""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Workspace:
     """One workspace of the platform that this account works in. ``members`` is how many belong to it."""
 
@@ -57,7 +46,7 @@ class Workspace:
     members: int = 0
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Driver:
     """One driver as dispatch knows them. ``shift_starts`` and ``shift_ends`` are local times (``08:00``).
 
@@ -85,7 +74,7 @@ class Driver:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DriverLink:
     """A login that may use the driver app. ``driver`` is "" for one without a dispatch record: no batch reaches it."""
 
@@ -101,7 +90,7 @@ class DriverLink:
     linked_by: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OneTimeCode:
     """That a one-time code exists, never the code. ``stage`` pending is kept by the peer for ever: see the time."""
 
@@ -116,7 +105,7 @@ class OneTimeCode:
     used_ms: int | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class OnboardingRequest:
     """Somebody asks for access. The platform keeps no workspace with it."""
 
@@ -134,7 +123,7 @@ class OnboardingRequest:
     notes: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Invitation:
     """An invitation by e-mail. Its token stays at the peer; one that is pending past ``expires_ms`` has expired."""
 
@@ -150,7 +139,7 @@ class Invitation:
     revoked_ms: int | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DriverDevice:
     """A phone that a login was used on. ``device`` is the app's own id of it."""
 
@@ -165,7 +154,7 @@ class DriverDevice:
     revoked_ms: int | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DriverSession:
     """One time of being signed in; ``user`` is the login. Open while ``ended_ms`` is None and ``status`` says so."""
 
@@ -181,7 +170,7 @@ class DriverSession:
     vehicle: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FleetVehicle:
     """A vehicle as the platform knows it; the console's own vehicles meet it in the identity map, by plate."""
 
@@ -197,7 +186,7 @@ class FleetVehicle:
     telematics_id: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchStop:
     """One stop of a batch; ``peer_id`` is unique within it, ``sequence`` begins at 1.
 
@@ -218,7 +207,7 @@ class BatchStop:
     notes: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeliveryBatch:
     """One trip of deliveries: a vehicle and a driver, and the stops in their order.
 
@@ -252,7 +241,7 @@ class DeliveryBatch:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class BatchPaper:
     """A paper of a supply system that the platform says travels in a batch, by the number printed on it."""
 
@@ -264,7 +253,7 @@ class BatchPaper:
     status: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DispatchRun:
     """One departure of a batch, as the platform counts it."""
 
@@ -285,7 +274,7 @@ class DispatchRun:
     cancel_reason: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeliveryEvent:
     """One thing that was told of a delivery; never changed at the peer. ``source`` is the peer's table.
 

@@ -7,29 +7,21 @@ they are made, in the adapter; nothing behind it checks ranges again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Literal
+
+from adapters.vocabulary import Attributes, record
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass as _record
-
     from adapters.dispatch import DispatchRecord
     from adapters.supply import SupplyRecord
-else:
 
-    def _record(*, frozen: bool, slots: bool) -> Callable[[type[Any]], type[Any]]:
-        """Frozen for the type checker only: dataclasses that refuse assignment are made at a third of the speed."""
-        return dataclass(unsafe_hash=frozen, slots=slots)
-
-
-JsonScalar = str | int | float | bool | None
-Attributes = Mapping[str, JsonScalar]
 
 Verdict = Literal["ok", "bad_checksum", "malformed", "unknown_type", "not_attributed", "foreign"]
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RawFrame:
     """The bytes behind one or more records, kept as evidence.
 
@@ -46,7 +38,7 @@ class RawFrame:
     reply: bytes = b""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Position:
     """One fix of one device. ``fixed_at_ms`` is None where the device sent no valid time.
 
@@ -74,7 +66,7 @@ class Position:
     raw: RawFrame | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeviceStatus:
     """Proof that a device is alive, without a position: heartbeat, login, status.
 
@@ -97,7 +89,7 @@ class DeviceStatus:
     raw: RawFrame | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeviceEvent:
     """Something a device or its server reported: SOS, power cut, fence enter, overspeed.
 
@@ -120,7 +112,7 @@ class DeviceEvent:
     raw: RawFrame | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeviceInfo:
     """What a peer says a device is (Traccar device list). ``visible`` False: it disappeared from the peer's list."""
 
@@ -137,7 +129,7 @@ class DeviceInfo:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Geofence:
     """An area of a peer. Exactly one of circle, polygon, corridor is set.
 
@@ -160,7 +152,7 @@ FuelUnit = Literal["counts", "percent", "litres", "volts", "millimetres"]
 SensorKind = Literal["rs485", "can_bus", "obd", "analog", "telematics"]
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FuelSensorInfo:
     """A fuel sensor that a source has: told once at each start and whenever one of its facts changed.
 
@@ -178,7 +170,7 @@ class FuelSensorInfo:
     tank: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FuelReading:
     """One reading of one sensor. ``value`` is in the sensor's unit, None unless ``status`` is "ok".
 
@@ -195,7 +187,7 @@ class FuelReading:
     raw: RawFrame | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EngineReading:
     """What the engine's computer said at one moment; None for what it did not say."""
 
@@ -210,7 +202,7 @@ class EngineReading:
     odometer_m: float | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class PushedMessage:
     """A message that a peer pushed, as it came: signed and readable, not understood yet.
 
@@ -224,7 +216,7 @@ class PushedMessage:
     body: bytes
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rejected:
     """One record that could not be read; the others of its batch are good. ``sample`` is its start, as text."""
 
@@ -252,7 +244,7 @@ else:
     Record = OwnRecord  # the other vocabularies are loaded by who uses them: a window's start needs neither
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Batch:
     """Records and the cursors that are true once they are stored, saved in one transaction.
 

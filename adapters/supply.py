@@ -9,21 +9,10 @@ says how many units a pack holds. Times are milliseconds since 1970-01-01 UTC, d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
-if TYPE_CHECKING:
-    from dataclasses import dataclass as _record
-else:
-
-    def _record(*, frozen: bool, slots: bool) -> Callable[[type[Any]], type[Any]]:
-        """As in :mod:`adapters.records`: frozen for the type checker only."""
-        return dataclass(unsafe_hash=frozen, slots=slots)
-
-
-JsonScalar = str | int | float | bool | None
-Attributes = Mapping[str, JsonScalar]
+from adapters.vocabulary import Attributes, record
 
 Kind = Literal[
     "facility", "program", "period", "item", "stock_line", "requisition", "shipment",
@@ -45,7 +34,7 @@ ShipmentStage = Literal[
 """ordered: an order that nobody has begun to fill (OpenLMIS). delivered: it arrived, stock is not booked yet."""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Facility:
     """A place that holds or asks for stock: a store, a clinic, a supplier.
 
@@ -64,7 +53,7 @@ class Facility:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Program:
     """A health programme by which stock is asked for and reported."""
 
@@ -74,7 +63,7 @@ class Program:
     is_active: bool = True
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Period:
     """A reporting period; both days belong to it."""
 
@@ -85,7 +74,7 @@ class Period:
     schedule: str = ""
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Item:
     """One line of a catalogue. ``unit`` is what is counted, ``pack_size`` the units of its usual pack."""
 
@@ -100,7 +89,7 @@ class Item:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StockLine:
     """What one facility holds of one item, batch and pack size. ``available_units`` is what nobody has taken yet.
 
@@ -122,7 +111,7 @@ class StockLine:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RequisitionLine:
     """One item of a requisition, in units. None: the peer does not tell, or its form does not ask."""
 
@@ -143,7 +132,7 @@ class RequisitionLine:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Requisition:
     """One facility asks another for stock.
 
@@ -173,7 +162,7 @@ class Requisition:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ShipmentLine:
     """One item and batch of a shipment, in units. A ``is_placeholder`` line still needs stock to be chosen for it."""
 
@@ -191,7 +180,7 @@ class ShipmentLine:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Shipment:
     """Stock on its way from ``sender`` to ``receiver``; ``side`` is outbound where our store sends.
 
@@ -228,7 +217,7 @@ class Shipment:
     attributes: Attributes | None = None
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Gone:
     """The peer answered that this record does not exist any more."""
 
@@ -236,7 +225,7 @@ class Gone:
     peer_id: str
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FullRead:
     """Marks around a complete reading of one kind within ``scope`` (a facility's id; "" for the whole integration).
 
@@ -249,7 +238,7 @@ class FullRead:
     mark: Literal["begins", "ends"]
 
 
-@_record(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StreamRead:
     """One stream was read to its end in this run, or could not be: ``trouble`` then says why and what to do.
 

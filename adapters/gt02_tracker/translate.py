@@ -16,17 +16,8 @@ from adapters.gt02_tracker.gt06_alarms import ALARM_BIT_NAMES, ALARM_NAMES
 from adapters.gt02_tracker.gt06_locations import with_status_tail
 from adapters.gt02_tracker.memory import Memory
 from adapters.gt02_tracker.wire import luhn_ok
-from adapters.records import (
-    Attributes,
-    DeviceEvent,
-    DeviceStatus,
-    FuelReading,
-    FuelSensorInfo,
-    JsonScalar,
-    Position,
-    RawFrame,
-    Record,
-)
+from adapters.records import DeviceEvent, DeviceStatus, FuelReading, FuelSensorInfo, Position, RawFrame, Record
+from adapters.vocabulary import Attributes, JsonScalar
 
 _CHARGING: Final[Attributes] = {"charging": True}
 _LOCAL_TIME_TYPES: Final = frozenset({"0x10", "0x12", "0x16"})

@@ -14,10 +14,8 @@ from adapters.errors import RecordRejected
 from adapters.msupply import fields
 from adapters.msupply.fields import Json
 from adapters.supply import (
-    Attributes,
     Facility,
     Item,
-    JsonScalar,
     Period,
     Program,
     Requisition,
@@ -28,6 +26,7 @@ from adapters.supply import (
     ShipmentStage,
     StockLine,
 )
+from adapters.vocabulary import Attributes, JsonScalar
 
 SHIPMENT_STAGES: Mapping[str, ShipmentStage] = {
     "NEW": "new",

@@ -20,7 +20,8 @@ from adapters.msupply.settings import MSupplySettings
 from adapters.msupply.words import DONE, FINAL, refusal
 from adapters.msupply.writes import BY_NAME
 from adapters.records import Record
-from adapters.supply import JsonScalar, Requisition, RequisitionLine, Shipment
+from adapters.supply import Requisition, RequisitionLine, Shipment
+from adapters.vocabulary import JsonScalar
 
 SHIPMENT_ORDER = tuple(mapping.SHIPMENT_STAGES.values())[:-1]  # a cancelled one is not “further on”
 REQUISITION_ORDER = ("draft", "submitted", "closed")

@@ -9,8 +9,8 @@ from adapters.errors import RecordRejected
 from adapters.nhlmis import fields, paths
 from adapters.nhlmis.patterns import find_funder
 from adapters.nhlmis.profile import Profile
-from adapters.records import JsonScalar
 from adapters.supply import Facility, Item, Requisition, RequisitionLine, RequisitionStage
+from adapters.vocabulary import JsonScalar
 
 MOST_LINES = 5000
 LONGEST_ID = 200

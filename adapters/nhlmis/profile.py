@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from adapters.nhlmis.paths import Path, check_path, clash, flatten
 from adapters.nhlmis.patterns import check_pattern
-from adapters.records import JsonScalar
 from adapters.reporting import json_text
 from adapters.supply import RequisitionStage
+from adapters.vocabulary import JsonScalar
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,80}")
 _FRAMING = {"host", "content-length", "transfer-encoding", "connection", "content-type", "accept", "accept-encoding"}

@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode
 from adapters.connect import Address
 from adapters.nhlmis import paths
 from adapters.nhlmis.profile import Body, Payload, Profile
-from adapters.records import JsonScalar
 from adapters.reporting import BLANK, ExactRequest, SentRecord, Shipped, Step, StockRow, json_text
+from adapters.vocabulary import JsonScalar
 
 USER_AGENT = "biko-console"
 Values = Mapping[str, JsonScalar]

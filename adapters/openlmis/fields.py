@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from adapters.errors import RecordRejected
-from adapters.supply import Attributes, JsonScalar
+from adapters.vocabulary import Attributes, JsonScalar
 
 Json = Mapping[str, Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

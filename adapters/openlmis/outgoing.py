@@ -11,7 +11,7 @@ from typing import Any
 
 from adapters.base import Outgoing, Write
 from adapters.errors import Conflict, RecordRejected
-from adapters.supply import JsonScalar
+from adapters.vocabulary import JsonScalar
 
 ASKED_STAGES = ("draft", "rejected", "submitted")
 SENT_STAGES = ("shipped", "delivered")

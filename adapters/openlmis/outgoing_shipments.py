@@ -22,7 +22,7 @@ from adapters.openlmis.paging import whole
 from adapters.openlmis.papers import Papers, as_shipment, read_papers
 from adapters.openlmis.reading import Run
 from adapters.openlmis.refusals import rejected
-from adapters.supply import JsonScalar
+from adapters.vocabulary import JsonScalar
 
 HEAD = {"received_by": "receivedBy", "delivered_by": "deliveredBy", "received_on": "receivedDate"}
 LINE = {

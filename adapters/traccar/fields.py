@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.errors import RecordRejected
-from adapters.records import Attributes, JsonScalar
+from adapters.vocabulary import Attributes, JsonScalar
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_ATTRIBUTES = 200

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapters.records import (
-    Attributes,
     DeviceEvent,
     DeviceInfo,
     DeviceStatus,
@@ -25,6 +24,7 @@ from adapters.records import (
     Record,
     Rejected,
 )
+from adapters.vocabulary import Attributes
 from app.fleet import rows
 from app.fleet.freshness import CLOCKS_APART_MS
 from app.fleet.plausibility import NOT_A_REFERENCE, Mark, is_place, static_marks

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from adapters.records import Attributes
+from adapters.vocabulary import Attributes
 from app.clock import SystemClock, from_ms
 from app.fleet.errors import NotFound
 from app.fleet.text import storable

@@ -5,11 +5,14 @@ tenth of a start (docs/decisions/0075). A class is taken wherever SQLAlchemy tak
 the table's columns.
 """
 
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar, cast
 
-from sqlalchemy import Column, ColumnClause, MetaData, Table
+from sqlalchemy import Column, ColumnClause, LargeBinary, MetaData, String, Table
 from sqlalchemy.sql.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
+
+from app.store.types import Key, UtcDateTime
 
 T = TypeVar("T")
 
@@ -58,3 +61,18 @@ def column(kind: type[TypeEngine[T]] | TypeEngine[T], *more: SchemaItem, **optio
 def optional(kind: type[TypeEngine[T]] | TypeEngine[T], *more: SchemaItem, **options: Any) -> ColumnClause[T | None]:
     """A column that may be NULL."""
     return cast("ColumnClause[T | None]", Column(kind, *more, nullable=True, **options))
+
+
+def mirrored() -> tuple[ColumnClause[int], ColumnClause[str], ColumnClause[str], ColumnClause[str]]:
+    """``key, id, integration_id, peer_id``: how a record of a peer is known here and there."""
+    return (
+        column(Key, primary_key=True, autoincrement=True),
+        column(String(36), unique=True),
+        column(String(36)),
+        column(String(200)),
+    )
+
+
+def as_told() -> tuple[ColumnClause[bytes], ColumnClause[datetime | None], ColumnClause[int]]:
+    """``content_hash, gone_at, changed_version``: what the peer last told of a record, and when that moved."""
+    return column(LargeBinary(16)), optional(UtcDateTime), column(Key, index=True, default=0)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, insert, select, update
 
 from adapters.base import Both
-from adapters.records import JsonScalar
+from adapters.vocabulary import JsonScalar
 from app.catalogue import Catalogue
 from app.clock import from_ms
 from app.fleet.text import storable, storable_json

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from adapters.base import Manifest, Write
 from adapters.errors import Unsupported
-from adapters.records import JsonScalar
+from adapters.vocabulary import JsonScalar
 from app.catalogue import Catalogue
 from app.fleet.text import storable
 from app.security.audit import record_act

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from adapters.records import JsonScalar
+from adapters.vocabulary import JsonScalar
 from app.fleet.text import storable
 from app.store.changes import raise_topic
 from app.store.columns import Base

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Boolean, Double, Integer, String, Text
 
 from adapters.base import Manifest, Write, settings_form
-from adapters.records import JsonScalar
+from adapters.vocabulary import JsonScalar
 from app.sync.errors import ChangeRefused
 from app.sync.records import RecordKind, Target
 

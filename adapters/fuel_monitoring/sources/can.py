@@ -30,7 +30,8 @@ from adapters.fuel_monitoring.settings import Target
 from adapters.fuel_monitoring.sources.own_signal import own_signal
 from adapters.fuel_monitoring.sources.roll import RollCall, spoken_time
 from adapters.fuel_monitoring.sources.source import Outlet, Source, capital
-from adapters.records import EngineReading, FuelReading, FuelStatus, JsonScalar, Record
+from adapters.records import EngineReading, FuelReading, FuelStatus, Record
+from adapters.vocabulary import JsonScalar
 
 FRESH_S: Final = 5.0
 """Levels come once a second: one that is older says nothing of now."""

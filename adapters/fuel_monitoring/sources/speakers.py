@@ -20,7 +20,8 @@ from adapters.fuel_monitoring.modbus.maps import TD_500, RegisterMap
 from adapters.fuel_monitoring.modbus.registers import Register, value_of
 from adapters.fuel_monitoring.modbus.rtu import ModbusReply
 from adapters.fuel_monitoring.settings import FuelSettings
-from adapters.records import FuelStatus, FuelUnit, JsonScalar, SensorKind
+from adapters.records import FuelStatus, FuelUnit, SensorKind
+from adapters.vocabulary import JsonScalar
 
 _KEPT_LEVELS: Final = 8
 _MODBUS_OVERHEAD: Final = 5

@@ -5,24 +5,19 @@ record in :mod:`adapters.dispatch`, a change made here stands in ``outbox_items`
 code, a PIN or a token.
 """
 
-from sqlalchemy import JSON, Boolean, Double, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Double, Index, String, Text, UniqueConstraint
 
-from app.store.columns import Base, column, optional
-from app.store.types import Key, UtcDateTime
+from app.store.columns import Base, as_told, column, mirrored, optional
+from app.store.types import Key
 
 
 class WorkspaceRow(Base):
     __tablename__ = "workspaces"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     name = column(String(300))
     members = column(Key)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -30,10 +25,7 @@ class WorkspaceRow(Base):
 class DriverRow(Base):
     __tablename__ = "drivers"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     name = column(String(300))
     phone = column(String(60), default="")
     email = column(String(320), default="")
@@ -51,9 +43,7 @@ class DriverRow(Base):
     located_ms = optional(Key)
     away_on = column(JSON)
     attributes = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -61,10 +51,7 @@ class DriverRow(Base):
 class DriverLinkRow(Base):
     __tablename__ = "driver_links"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     user = column(String(200))
     driver = column(String(200))
     status = column(String(40))
@@ -75,9 +62,7 @@ class DriverLinkRow(Base):
     linked_ms = optional(Key)
     linked_by = column(String(300), default="")
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -88,10 +73,7 @@ class DriverLinkRow(Base):
 class OneTimeCodeRow(Base):
     __tablename__ = "one_time_codes"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     email = column(String(320))
     status = column(String(40))
     stage = column(String(16))
@@ -100,9 +82,7 @@ class OneTimeCodeRow(Base):
     created_ms = column(Key)
     expires_ms = column(Key)
     used_ms = optional(Key)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -110,10 +90,7 @@ class OneTimeCodeRow(Base):
 class OnboardingRequestRow(Base):
     __tablename__ = "onboarding_requests"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     name = column(String(300))
     phone = column(String(60))
     email = column(String(320))
@@ -126,9 +103,7 @@ class OnboardingRequestRow(Base):
     reviewed_by = column(String(300), default="")
     notes = column(Text, default="")
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -136,10 +111,7 @@ class OnboardingRequestRow(Base):
 class InvitationRow(Base):
     __tablename__ = "invitations"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     email = column(String(320))
     role = column(String(40))
     status = column(String(40))
@@ -150,9 +122,7 @@ class InvitationRow(Base):
     accepted_ms = optional(Key)
     revoked_ms = optional(Key)
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -160,10 +130,7 @@ class InvitationRow(Base):
 class DriverDeviceRow(Base):
     __tablename__ = "driver_devices"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     user = column(String(200))
     device = column(String(200))
     name = column(String(300))
@@ -173,9 +140,7 @@ class DriverDeviceRow(Base):
     seen_ms = optional(Key)
     revoked_ms = optional(Key)
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -186,10 +151,7 @@ class DriverDeviceRow(Base):
 class DriverSessionRow(Base):
     __tablename__ = "driver_sessions"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     user = column(String(200))
     device = column(String(200))
     status = column(String(40))
@@ -199,9 +161,7 @@ class DriverSessionRow(Base):
     ended_ms = optional(Key)
     end_reason = column(String(200), default="")
     vehicle = column(String(200), default="")
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -212,10 +172,7 @@ class DriverSessionRow(Base):
 class FleetVehicleRow(Base):
     __tablename__ = "fleet_vehicles"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     plate = column(String(60))
     model = column(String(200), default="")
     kind = column(String(20), default="")
@@ -225,9 +182,7 @@ class FleetVehicleRow(Base):
     driver = column(String(200), default="")
     telematics_provider = column(String(60), default="")
     telematics_id = column(String(100), default="")
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -238,10 +193,7 @@ class FleetVehicleRow(Base):
 class DeliveryBatchRow(Base):
     __tablename__ = "delivery_batches"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     name = column(String(300))
     status = column(String(40))
     stage = column(String(16))
@@ -265,9 +217,7 @@ class DeliveryBatchRow(Base):
     changed_ms = optional(Key)
     attributes = optional(JSON)
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -279,10 +229,7 @@ class DeliveryBatchRow(Base):
 class BatchStopRow(Base):
     __tablename__ = "batch_stops"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     batch = column(String(200))  # its batch's peer id
     sequence = column(Key)
     facility = column(String(200))
@@ -295,9 +242,7 @@ class BatchStopRow(Base):
     proof_url = column(String(1000), default="")
     delay_reason = column(Text, default="")
     notes = column(Text, default="")
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "batch", "peer_id"),
@@ -308,18 +253,13 @@ class BatchStopRow(Base):
 class BatchPaperRow(Base):
     __tablename__ = "batch_papers"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     batch = column(String(200))
     kind = column(String(20))
     number = column(String(60))
     facility = column(String(200), default="")
     status = column(String(40), default="")
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -331,10 +271,7 @@ class BatchPaperRow(Base):
 class DispatchRunRow(Base):
     __tablename__ = "dispatch_runs"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     batch = column(String(200))
     status = column(String(40))
     stage = column(String(16))
@@ -350,9 +287,7 @@ class DispatchRunRow(Base):
     notes = column(Text, default="")
     cancel_reason = column(Text, default="")
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -363,10 +298,7 @@ class DispatchRunRow(Base):
 class DeliveryEventRow(Base):
     __tablename__ = "delivery_events"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     source = column(String(16))
     kind = column(String(20))
     captured_ms = column(Key)
@@ -390,9 +322,7 @@ class DeliveryEventRow(Base):
     photo_kind = column(String(40), default="")
     is_uploaded = column(Boolean)
     told = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),

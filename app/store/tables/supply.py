@@ -7,19 +7,16 @@ value} until the peer has accepted it. ``content_hash`` is over the peer's value
 is not written.
 """
 
-from sqlalchemy import JSON, Boolean, Double, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Double, Index, String, Text, UniqueConstraint
 
-from app.store.columns import Base, column, optional
-from app.store.types import Key, UtcDateTime
+from app.store.columns import Base, as_told, column, mirrored, optional
+from app.store.types import Key
 
 
 class FacilityRow(Base):
     __tablename__ = "facilities"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     code = column(String(100), default="")
     name = column(String(300), default="")
     kind = column(String(16))
@@ -29,9 +26,7 @@ class FacilityRow(Base):
     lat = optional(Double)
     lon = optional(Double)
     attributes = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -39,16 +34,11 @@ class FacilityRow(Base):
 class ProgramRow(Base):
     __tablename__ = "programs"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     code = column(String(100), default="")
     name = column(String(300), default="")
     is_active = column(Boolean)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -56,17 +46,12 @@ class ProgramRow(Base):
 class PeriodRow(Base):
     __tablename__ = "periods"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     name = column(String(300), default="")
     starts_on = column(String(10))
     ends_on = column(String(10))
     schedule = column(String(200), default="")
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (UniqueConstraint("integration_id", "peer_id"),)
 
@@ -74,10 +59,7 @@ class PeriodRow(Base):
 class ItemRow(Base):
     __tablename__ = "items"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     code = column(String(100), default="")
     name = column(String(300), default="")
     unit = column(String(60), default="")
@@ -86,9 +68,7 @@ class ItemRow(Base):
     version = column(String(60), default="")
     programs = column(JSON)
     attributes = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -100,10 +80,7 @@ class ItemRow(Base):
 class StockLineRow(Base):
     __tablename__ = "stock_lines"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     facility = column(String(200))
     item = column(String(200))
     units = column(Double)
@@ -116,9 +93,7 @@ class StockLineRow(Base):
     is_on_hold = column(Boolean)
     average_monthly_units = optional(Double)
     attributes = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -131,10 +106,7 @@ class StockLineRow(Base):
 class RequisitionRow(Base):
     __tablename__ = "requisitions"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     number = column(String(60), default="")
     side = column(String(8))
     status = column(String(40))
@@ -153,9 +125,7 @@ class RequisitionRow(Base):
     version = column(String(60), default="")
     attributes = optional(JSON)
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -166,10 +136,7 @@ class RequisitionRow(Base):
 class RequisitionLineRow(Base):
     __tablename__ = "requisition_lines"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     requisition = column(String(200))  # its requisition's peer id
     item = column(String(200))
     requested_units = optional(Double)
@@ -186,9 +153,7 @@ class RequisitionLineRow(Base):
     comment = column(Text, default="")
     attributes = optional(JSON)
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "requisition", "peer_id"),
@@ -199,10 +164,7 @@ class RequisitionLineRow(Base):
 class ShipmentRow(Base):
     __tablename__ = "shipments"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     number = column(String(60), default="")
     side = column(String(8))
     status = column(String(40))
@@ -229,9 +191,7 @@ class ShipmentRow(Base):
     version = column(String(60), default="")
     attributes = optional(JSON)
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "peer_id"),
@@ -242,10 +202,7 @@ class ShipmentRow(Base):
 class ShipmentLineRow(Base):
     __tablename__ = "shipment_lines"
 
-    key = column(Key, primary_key=True, autoincrement=True)
-    id = column(String(36), unique=True)
-    integration_id = column(String(36))
-    peer_id = column(String(200))
+    key, id, integration_id, peer_id = mirrored()
     shipment = column(String(200))  # its shipment's peer id
     item = column(String(200))
     units = column(Double)
@@ -259,9 +216,7 @@ class ShipmentLineRow(Base):
     comment = column(Text, default="")
     attributes = optional(JSON)
     pending = optional(JSON)
-    content_hash = column(LargeBinary(16))
-    gone_at = optional(UtcDateTime)
-    changed_version = column(Key, index=True, default=0)
+    content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (
         UniqueConstraint("integration_id", "shipment", "peer_id"),

@@ -17,7 +17,8 @@ from adapters.msupply.simulator import MSupplyServer
 from adapters.msupply.simulator_catalogue import Node
 from adapters.msupply.simulator_world import World
 from adapters.records import Batch, Rejected
-from adapters.supply import FullRead, Gone, JsonScalar, StreamRead
+from adapters.supply import FullRead, Gone, StreamRead
+from adapters.vocabulary import JsonScalar
 
 START_MS = 1_795_600_000_000  # 2026-11-25
 MINUTE_MS = 60_000

@@ -22,7 +22,6 @@ from adapters.supply import (
     FullRead,
     Gone,
     Item,
-    JsonScalar,
     Period,
     Program,
     Requisition,
@@ -30,6 +29,7 @@ from adapters.supply import (
     StockLine,
     StreamRead,
 )
+from adapters.vocabulary import JsonScalar
 
 START_MS = 1_795_600_000_000  # 2026-11-25
 MINUTE_MS = 60_000
