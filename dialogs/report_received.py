@@ -8,7 +8,6 @@ from functools import partial
 from PySide6.QtCore import QDate, QDateTime, QTime
 from PySide6.QtWidgets import QDateTimeEdit, QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
-from app.clock import from_ms
 from app.errors import OperatorError
 from app.reports.calendar import ReportListing
 from app.reports.forms import submissions_of
@@ -52,7 +51,7 @@ class ReceivedForm(QDialog):
         title = tr("A correction was received") if is_correction else tr("The report was received")
         self.setWindowTitle(title)
         self.setMinimumWidth(WIDTH_PX)
-        now = from_ms(context.services.clock.now_ms()).astimezone(formats.zone)
+        now = context.now().astimezone(formats.zone)
         self.person = QLineEdit()
         self.person.setMaxLength(200)
         self.person.setPlaceholderText(tr("Name, or office"))
@@ -105,14 +104,14 @@ class ReceivedForm(QDialog):
         date, time = self.at.date(), self.at.time()
         zone = self._context.formats.zone
         moment = datetime(date.year(), date.month(), date.day(), time.hour(), time.minute(), tzinfo=zone)
-        now = from_ms(self._context.services.clock.now_ms())
+        now = self._context.now()
         return min(moment, now) if (moment - now).total_seconds() < 60 else moment
 
     async def _save(self) -> None:
         self.save.setEnabled(False)
         job = partial(
             receive, report_id=self._report.id, received_from=self.person.text(), received_at=self.received_at(),
-            now=from_ms(self._context.services.clock.now_ms()), comment=self.comment.text(),
+            now=self._context.now(), comment=self.comment.text(),
         )  # fmt: skip
         try:
             await self._context.bridge.write(job)

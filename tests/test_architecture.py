@@ -29,6 +29,7 @@ CONTRACT = (
     "adapters.reporting",
     "adapters.supply",
     "adapters.dispatch",
+    "adapters.vocabulary",
 )
 OURS = ("main", "dialogs", "widgets", "app", "adapters", "resources", "tests")
 

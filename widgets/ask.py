@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DIALOG_MARGIN = 24
+NAMED = 8
 
 
 async def run(dialog: QDialog) -> bool:
@@ -166,3 +167,9 @@ async def _chosen(dialog: QFileDialog) -> Path | None:
     accepted = await run(dialog)
     files = dialog.selectedFiles()
     return Path(files[0]) if accepted and files else None
+
+
+def some_of(lines: Sequence[str]) -> str:
+    """The detail of a question about many: the first few, and how many more there are."""
+    more = [tr("and {count} more", count=len(lines) - NAMED)] if len(lines) > NAMED else []
+    return "\n".join([*lines[:NAMED], *more])

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from app.clock import from_ms
+from app.errors import OperatorError
+from app.store.errors import StoreError
 from widgets.formats import Formats
 from widgets.preferences import Preferences
 from widgets.store_bridge import StoreBridge
@@ -13,9 +17,14 @@ from widgets.theme import Level, Theme
 from widgets.ui_state import UiState
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from app.paths import Paths
     from app.services import Services
     from app.tasks import Tasks
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,24 @@ class ConsoleContext:
 
     def open_page(self, key: str, **arguments: Any) -> None:
         self.doors.open_page(key, **arguments)
+
+    def now(self) -> datetime:
+        return from_ms(self.services.clock.now_ms())
+
+    async def write(self, job: Callable[[Connection], T]) -> T | None:
+        """One transaction, for an act of the operator; a refusal is told as it stands and gives None."""
+        try:
+            return await self.bridge.write(job)
+        except OperatorError as err:
+            self.notify("error", err.why)
+            return None
+
+    async def quietly(self, step: Callable[[], Awaitable[Any]]) -> None:
+        """Reading beside a page's refresh: a store that cannot be read is told and is no defect."""
+        try:
+            await step()
+        except StoreError as err:
+            self.notify("warn", err.why)
 
 
 def _nowhere(*_arguments: Any, **_named: Any) -> None:

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QFormLayout, QHBoxL
 from sqlalchemy import Connection
 
 from app.catalogue import Catalogue
-from app.clock import from_ms
 from app.errors import OperatorError
 from app.sync.errors import ChangeRefused
 from app.sync.forms import ChangeForm, FieldForm, WriteForm, change_form
@@ -163,7 +162,7 @@ class ChangeDialog(QDialog):
 
     async def _save(self) -> None:
         values = self.values()
-        form, now = self._form, from_ms(self._context.services.clock.now_ms())
+        form, now = self._form, self._context.now()
         catalogue, record, record_id = self._catalogue, form.record, form.record_id
         look = partial(prepare_change, catalogue=catalogue, record=record, record_id=record_id, values=values)
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDateEdit, QWidget
 from resources.i18n import tr
 from widgets.activity.view import View
 from widgets.activity.wanted import RANGES, Wanted, range_of, read_search
-from widgets.primitives import FlowLayout, calm_wheel, labelled
+from widgets.primitives import FlowLayout, calm_wheel, labelled, offer
 
 CONSOLE = ""
 EVERY = "*"
@@ -71,7 +71,7 @@ class FilterBar(QWidget):
         """Offer what this view knows; a choice of kind that it does not know is given up."""
         with_kinds = len(view.kinds) > 1
         self.kinds.setVisible(with_kinds)
-        _fill(self.kinds, view.kinds, "")
+        offer(self.kinds, view.kinds, "")
         self.last_only.setVisible(view.key == "log")
         self.people.setVisible(view.key == "acts")
 
@@ -82,7 +82,7 @@ class FilterBar(QWidget):
         chosen = self.integrations.currentData()
         if chosen is not None and chosen not in dict(choices):  # removed meanwhile, and still looked for
             choices.append((chosen, self.integrations.currentText()))
-        _fill(self.integrations, choices, EVERY)
+        offer(self.integrations, choices, EVERY)
 
     def show_people(self, people: Sequence[str]) -> None:
         """Offer these; who is chosen stays, also when nobody else is left."""
@@ -90,7 +90,7 @@ class FilterBar(QWidget):
         chosen = self.people.currentData()
         if chosen and chosen not in people:
             choices.append((chosen, chosen))
-        _fill(self.people, choices, "")
+        offer(self.people, choices, "")
 
     def choose_person(self, name: str) -> None:
         """As if chosen by hand."""
@@ -140,16 +140,3 @@ def _day(name: str, value: QDate) -> QDateEdit:
     labelled(edit, name)
     calm_wheel(edit)
     return edit
-
-
-def _fill(box: QComboBox, choices: Sequence[tuple[str, str]], otherwise: str) -> None:
-    """Offer other choices and keep what was chosen, if it is still among them."""
-    if [(box.itemData(at), box.itemText(at)) for at in range(box.count())] == list(choices):
-        return
-    chosen = box.currentData()
-    was_blocked = box.blockSignals(True)
-    box.clear()
-    for key, word in choices:
-        box.addItem(word, key)
-    box.setCurrentIndex(max(0, box.findData(otherwise if chosen is None else chosen)))
-    box.blockSignals(was_blocked)

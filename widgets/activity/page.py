@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,6 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 from sqlalchemy import Connection, select
 
 from app.clock import utc_now
-from app.store.errors import StoreError
 from app.store.tables import Integration
 from resources.i18n import tr
 from widgets.activity.acts_view import ActsView, acts_sheet
@@ -94,7 +92,7 @@ class ActivityPage(Page):
         self.columns.clicked.connect(self._choose_columns)
         self.chain.button.clicked.connect(lambda: self.spawn(self.chain.verify(), "verify the chain"))
         self.chain.copy.clicked.connect(lambda: self.spawn(self.chain.copy_outside(), "copy the checkpoints"))
-        self.chain.export.clicked.connect(lambda: self.spawn(self._quietly(self._export_acts), "export acts"))
+        self.chain.export.clicked.connect(lambda: self.spawn(self.context.quietly(self._export_acts), "export acts"))
         for feed in self.feeds.values():
             feed.chosen.connect(self._on_chosen)
         self.panel.closed.connect(self._close_panel)
@@ -129,13 +127,6 @@ class ActivityPage(Page):
         self.filters.show_integrations(self._listed, counts)
         if self.tabs.value == "acts":
             self.filters.show_people(await self.context.bridge.read(self.feed.view.people))
-
-    async def _quietly(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Reading beside the refresh: a store that cannot be read is told and is no defect."""
-        try:
-            await step()
-        except StoreError as err:
-            self.context.notify("warn", err.why)
 
     # What is shown
 
@@ -181,9 +172,9 @@ class ActivityPage(Page):
         self._close_panel()
         if self.isVisible():
             self.look()
-            self.spawn(self._quietly(self._show_integrations), "integrations")
+            self.spawn(self.context.quietly(self._show_integrations), "integrations")
             if self.tabs.value == "acts":
-                self.spawn(self._quietly(self.chain.look), "newest checkpoint")
+                self.spawn(self.context.quietly(self.chain.look), "newest checkpoint")
 
     def _on_chosen(self, row: Any) -> None:
         if row is None:
@@ -210,7 +201,7 @@ class ActivityPage(Page):
         elif act == "frame":
             title = f"{row.vehicle or row.device}: {row.text}"
             query = partial(read_frame, raw_frame_id=row.raw_frame_id, title=title)
-            self.spawn(self._quietly(partial(self.frames.show, query, title)), "raw frame")
+            self.spawn(self.context.quietly(partial(self.frames.show, query, title)), "raw frame")
 
     def _narrow(self, act: str, row: Any) -> None:
         """Show the acts on the same record, or of the same person, from what is chosen already."""
@@ -243,7 +234,7 @@ class ActivityPage(Page):
         self.table().view.viewport().update()
         self.chain.show_age()
         if self.tabs.value == "acts" and self.chain.is_look_due:
-            self.spawn(self._quietly(self.chain.look), "newest checkpoint")
+            self.spawn(self.context.quietly(self.chain.look), "newest checkpoint")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape closes the details, unless the search has a use for it."""

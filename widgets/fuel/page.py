@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
-from sqlalchemy import Connection
 
-from app.errors import OperatorError
 from app.fuel.events import StoredEvent, decide, list_events, note_event
 from app.fuel.overview import Overview, VehicleFuel, fuel_overview
 from app.fuel.receipts import remove_receipt
 from app.fuel.reconcile import CONFIRMED, FALSE
 from app.fuel.three_way import CheckedRefuel, three_way_check
-from app.store.errors import StoreError
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -170,7 +167,7 @@ class FuelPage(Page):
         self.report.setEnabled(vehicle is not None)
 
     def _load_chart(self, *, keep_span: bool) -> None:
-        self.spawn(self._quietly(partial(self._read_chart, keep_span=keep_span)), "chart")
+        self.spawn(self.context.quietly(partial(self._read_chart, keep_span=keep_span)), "chart")
 
     async def _read_chart(self, *, keep_span: bool) -> None:
         vehicle = self.vehicle
@@ -195,7 +192,7 @@ class FuelPage(Page):
         return now_ms - int(SPANS[self.chart.spans.value] * 1000), now_ms
 
     def _load_check(self) -> None:
-        self.spawn(self._quietly(self._read_check), "receipts")
+        self.spawn(self.context.quietly(self._read_check), "receipts")
 
     async def _read_check(self) -> None:
         """Receipts and norm, only while they are in front."""
@@ -224,12 +221,6 @@ class FuelPage(Page):
         else:
             self.panel.show_event(now)
 
-    async def _quietly(self, step: Callable[[], Any]) -> None:
-        try:
-            await step()
-        except StoreError as err:
-            self.context.notify("warn", err.why)
-
     # What is shown
 
     def table(self) -> DataTable[Any]:
@@ -255,7 +246,7 @@ class FuelPage(Page):
             self.spawn(self._choose_event(str(wanted["event_id"])), "event")
 
     async def _choose_event(self, event_id: str) -> None:
-        await self._quietly(partial(self._read_chart, keep_span=True))
+        await self.context.quietly(partial(self._read_chart, keep_span=True))
         self.events.select_key(event_id)
 
     def _on_vehicle(self, rows: Sequence[VehicleFuel]) -> None:
@@ -299,7 +290,7 @@ class FuelPage(Page):
 
     async def _dialog(self, name: str) -> None:
         vehicle_id = None if self.vehicle is None else self.vehicle.vehicle_id
-        await self._quietly(partial(self.context.doors.dialogs[name], self.context, self, vehicle_id))
+        await self.context.quietly(partial(self.context.doors.dialogs[name], self.context, self, vehicle_id))
 
     def _do(self, act: str, event: StoredEvent) -> None:
         if act == "map":
@@ -310,20 +301,20 @@ class FuelPage(Page):
     async def _decide(self, act: str, event: StoredEvent) -> None:
         theme = self.context.theme
         if act == "confirm":
-            await self._write(partial(decide, event_id=event.id, decision=CONFIRMED))
+            await self.context.write(partial(decide, event_id=event.id, decision=CONFIRMED))
         elif act == "undo":
-            await self._write(partial(decide, event_id=event.id, decision=""))
+            await self.context.write(partial(decide, event_id=event.id, decision=""))
         elif act == "false":
             what = tr("Why is this no {kind}? It leaves the totals; nothing is erased.", kind=tr(event.kind))
             reason = await ask.text(self, theme, tr("Mark it false"), what, act=tr("Mark false"))
             if reason is not None:
-                await self._write(partial(decide, event_id=event.id, decision=FALSE, reason=reason))
+                await self.context.write(partial(decide, event_id=event.id, decision=FALSE, reason=reason))
         elif act == "note":
             note = await ask.text(
                 self, theme, tr("Note"), tr("What should others know about it?"), value=event.note, act=tr("Save")
             )
             if note is not None:
-                await self._write(partial(note_event, event_id=event.id, note=note))
+                await self.context.write(partial(note_event, event_id=event.id, note=note))
 
     async def _report(self) -> None:
         vehicle = self.vehicle
@@ -352,10 +343,4 @@ class FuelPage(Page):
             detail="\n".join(lines), destructive=True,
         ):  # fmt: skip
             for one in row.receipts:
-                await self._write(partial(remove_receipt, receipt_id=one.id))
-
-    async def _write(self, job: Callable[[Connection], Any]) -> None:
-        try:
-            await self.context.bridge.write(job)
-        except OperatorError as err:
-            self.context.notify("error", err.why)
+                await self.context.write(partial(remove_receipt, receipt_id=one.id))

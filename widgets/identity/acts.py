@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
-from sqlalchemy import Connection
 
-from app.clock import from_ms
-from app.errors import OperatorError
 from app.identity import acts
 from app.identity.kinds import Known, in_chunks
 from app.identity.listing import ActListing, SuggestionListing
@@ -20,8 +16,6 @@ from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.identity.words import KIND_WORDS, source_word
-
-NAMED = 8
 
 
 class IdentityActs(QObject):
@@ -43,15 +37,15 @@ class IdentityActs(QObject):
                 "the systems themselves. All of it can be undone in one go in the history."
             ),
             act=trn("Join {count} pair", "Join {count} pairs", len(rows)),
-            detail=_names(rows),
+            detail=ask.some_of([f"{row.low.label} = {row.high.label}" for row in rows]),
         ):
             return False
         kind = rows[0].kind
         pairs = [acts.Pair(row.low.id, row.high.id, row.how, " ".join(row.reasons)) for row in rows]
         batch, count = "", 0
         for some in in_chunks(pairs, acts.ACCEPT_AT_ONCE):
-            job = partial(acts.accept, kind=kind, pairs=some, now=self._now(), batch_id=batch)
-            done = await self._write(job)
+            job = partial(acts.accept, kind=kind, pairs=some, now=self._context.now(), batch_id=batch)
+            done = await self._context.write(job)
             if done is None:
                 return False
             batch, count = done[0], count + done[1]
@@ -60,7 +54,7 @@ class IdentityActs(QObject):
 
     async def decline(self, rows: Sequence[SuggestionListing]) -> bool:
         pairs = [(row.low.id, row.high.id) for row in rows]
-        done = await self._write(partial(acts.decline, kind=rows[0].kind, pairs=pairs, now=self._now()))
+        done = await self._context.write(partial(acts.decline, kind=rows[0].kind, pairs=pairs, now=self._context.now()))
         if done is None:
             return False
         said = trn("{count} pair is not suggested again.", "{count} pairs are not suggested again.", len(rows))
@@ -69,7 +63,7 @@ class IdentityActs(QObject):
 
     async def merge(self, kind: str, records: Sequence[Known], ids: Sequence[str]) -> bool:
         """Join by hand; ``records`` are named in the question, ``ids`` may be identities too."""
-        done = await self._write(partial(acts.merge, kind=kind, ids=ids, now=self._now()))
+        done = await self._context.write(partial(acts.merge, kind=kind, ids=ids, now=self._context.now()))
         if done is None:
             return False
         names = " = ".join(record.label for record in records[:3])
@@ -77,7 +71,9 @@ class IdentityActs(QObject):
         return True
 
     async def split(self, kind: str, record: Known) -> bool:
-        done = await self._write(partial(acts.split, kind=kind, record_ids=[record.id], now=self._now()))
+        done = await self._context.write(
+            partial(acts.split, kind=kind, record_ids=[record.id], now=self._context.now())
+        )
         if done is None:
             return False
         said = tr("{name} ({source}) stands alone again.", name=record.label, source=source_word(record))
@@ -86,7 +82,7 @@ class IdentityActs(QObject):
 
     async def undo(self, row: ActListing, *, whole_batch: bool = False) -> bool:
         target = row.batch_id if whole_batch else row.id
-        done = await self._write(partial(acts.undo, act_or_batch=target, now=self._now()))
+        done = await self._context.write(partial(acts.undo, act_or_batch=target, now=self._context.now()))
         if done is None:
             return False
         self._context.notify("ok", trn("{count} act is undone.", "{count} acts are undone.", done))
@@ -107,22 +103,4 @@ class IdentityActs(QObject):
         ):
             return False
         joined = rules.joined | {kind} if on else rules.joined - {kind}
-        return await self._write(partial(set_rules, joined=sorted(joined))) is not None
-
-    async def _write(self, job: Callable[[Connection], Any]) -> Any:
-        """One transaction; a refusal is told as it stands and gives None."""
-        try:
-            return await self._context.bridge.write(job)
-        except OperatorError as err:
-            self._context.notify("error", err.why)
-            return None
-
-    def _now(self) -> Any:
-        return from_ms(self._context.services.clock.now_ms())
-
-
-def _names(rows: Sequence[SuggestionListing]) -> str:
-    lines = [f"{row.low.label} = {row.high.label}" for row in rows[:NAMED]]
-    if len(rows) > NAMED:
-        lines.append(tr("and {count} more", count=len(rows) - NAMED))
-    return "\n".join(lines)
+        return await self._context.write(partial(set_rules, joined=sorted(joined))) is not None

@@ -15,7 +15,6 @@ from app.identity.kinds import KINDS, Known
 from app.identity.listing import ActListing, IdentityListing, SuggestionListing, count_kinds, count_sources
 from app.identity.look import last_looked
 from app.identity.rules import Rules, load_rules
-from app.store.errors import StoreError
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
@@ -262,14 +261,7 @@ class IdentityPanel(QWidget):
         self._do(then_read, name)
 
     def _do(self, step: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
-        self._spawn(self._quietly(step), f"identity: {name}")
-
-    async def _quietly(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """A store that cannot be read is told and is no defect."""
-        try:
-            await step()
-        except StoreError as err:
-            self._context.notify("warn", err.why)
+        self._spawn(self._context.quietly(step), f"identity: {name}")
 
 
 def _counted(word: str, count: int) -> str:

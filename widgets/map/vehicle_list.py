@@ -27,7 +27,7 @@ from widgets.map.atlas import HEADINGS, NO_HEADING, draw_marker
 from widgets.map.fleet import Fleet, subject_key
 from widgets.map.palette import palette_for
 from widgets.map.states import LEVELS, WORDS, VehicleState
-from widgets.primitives import EmptyState, SearchField, labelled, text_label
+from widgets.primitives import EmptyState, SearchField, labelled, offer, text_label
 
 ROW_HEIGHT_PX = 50
 KEY_ROLE = Qt.ItemDataRole.UserRole.value
@@ -272,19 +272,13 @@ class VehicleList(QWidget):
 
     def _count_states(self) -> None:
         counts = self.model.fleet.counts()
-        wanted = [(tr("All states"), ALL)] + [
-            (f"{tr(WORDS[state])}  {number:,}", int(state)) for state, number in counts.items() if number
+        wanted = [(ALL, tr("All states"))] + [
+            (int(state), f"{tr(WORDS[state])}  {number:,}") for state, number in counts.items() if number
         ]
         chosen = self.states.currentData()
         if chosen is not None and chosen != ALL and not counts[VehicleState(chosen)]:
-            wanted.append((f"{tr(WORDS[VehicleState(chosen)])}  0", chosen))
-        if wanted != [(self.states.itemText(at), self.states.itemData(at)) for at in range(self.states.count())]:
-            self.states.blockSignals(True)
-            self.states.clear()
-            for word, state in wanted:
-                self.states.addItem(word, state)
-            self.states.setCurrentIndex(max(0, self.states.findData(ALL if chosen is None else chosen)))
-            self.states.blockSignals(False)
+            wanted.append((chosen, f"{tr(WORDS[VehicleState(chosen)])}  0"))
+        offer(self.states, wanted, ALL)
 
     def select(self, key: str, *, scroll: bool = True) -> None:
         """Show a subject as chosen without announcing it; "" chooses nothing."""

@@ -22,6 +22,7 @@ from widgets.primitives.controls import (
     destructive_button,
     labelled,
     link_button,
+    offer,
     outline_button,
     primary_button,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "labelled",
     "line",
     "link_button",
+    "offer",
     "outline_button",
     "paint_pill",
     "paint_shape",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QButtonGroup,
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLineEdit,
@@ -231,3 +233,19 @@ def labelled(widget: QWidget, name: str, description: str = "") -> QWidget:
     if description:
         widget.setAccessibleDescription(description)
     return widget
+
+
+def offer(box: QComboBox, choices: Sequence[tuple[Any, str]], otherwise: Any = None) -> None:
+    """Offer these (value, word) instead, without a signal: what was chosen stays so while it is among them.
+
+    ``otherwise`` is chosen where nothing was yet; the first choice where neither is there.
+    """
+    if [(box.itemData(at), box.itemText(at)) for at in range(box.count())] == list(choices):
+        return
+    chosen = otherwise if box.currentIndex() < 0 else box.currentData()
+    was_blocked = box.blockSignals(True)
+    box.clear()
+    for value, word in choices:
+        box.addItem(word, value)
+    box.setCurrentIndex(next((at for at, (value, _word) in enumerate(choices) if value == chosen), 0))
+    box.blockSignals(was_blocked)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,6 @@ from sqlalchemy import Connection
 
 from adapters.errors import AdapterError
 from app.catalogue import Catalogue
-from app.clock import from_ms
 from app.engine.running import is_engine_running
 from app.errors import OperatorError
 from app.reports import writing
@@ -44,7 +42,7 @@ class ReportActs(QObject):
         self._page = page
 
     async def fill(self, report: ReportListing) -> None:
-        done = await self.write(partial(writing.fill_report, report_id=report.id, now=self._now()))
+        done = await self._context.write(partial(writing.fill_report, report_id=report.id, now=self._context.now()))
         if done is None:
             return
         lines = trn("{count} line", "{count} lines", done.lines)
@@ -63,7 +61,12 @@ class ReportActs(QObject):
     ) -> tuple[str, str]:
         """Save what was typed; returns why that was refused and at which figure, or "" and ""."""
         job = partial(
-            writing.enter, report_id=report.id, line_id=line_id, figures=figures, now=self._now(), remarks=remarks
+            writing.enter,
+            report_id=report.id,
+            line_id=line_id,
+            figures=figures,
+            now=self._context.now(),
+            remarks=remarks,
         )
         try:
             await self._context.bridge.write(job)
@@ -78,14 +81,14 @@ class ReportActs(QObject):
 
     async def excuse(self, report: ReportListing) -> None:
         if report.state is ReportState.EXCUSED:
-            await self.write(partial(writing.excuse, report_id=report.id, why="", now=self._now()))
+            await self._context.write(partial(writing.excuse, report_id=report.id, why="", now=self._context.now()))
             return
         why = await ask.text(
             self._page, self._context.theme, tr("Excuse {subject}?", subject=report.subject),
             tr("Why the facility need not report this once. It leaves the indicators."), act=tr("Excuse"),
         )  # fmt: skip
         if why and why.strip():
-            await self.write(partial(writing.excuse, report_id=report.id, why=why, now=self._now()))
+            await self._context.write(partial(writing.excuse, report_id=report.id, why=why, now=self._context.now()))
 
     async def take_back(self, report: ReportListing) -> None:
         why = await ask.text(
@@ -94,7 +97,7 @@ class ReportActs(QObject):
             act=tr("Must be corrected"),
         )  # fmt: skip
         if why is not None:
-            await self.write(partial(writing.take_back, report_id=report.id, why=why, now=self._now()))
+            await self._context.write(partial(writing.take_back, report_id=report.id, why=why, now=self._context.now()))
 
     async def hand_over(self, report: ReportListing) -> None:
         how = await ask.text(
@@ -103,7 +106,9 @@ class ReportActs(QObject):
             act=tr("Note as sent"),
         )  # fmt: skip
         if how is not None:
-            await self.write(partial(writing.note_handed_over, report_id=report.id, how=how, now=self._now()))
+            await self._context.write(
+                partial(writing.note_handed_over, report_id=report.id, how=how, now=self._context.now())
+            )
 
     async def accept(self, report: ReportListing) -> None:
         answer = await ask.text(
@@ -114,7 +119,9 @@ class ReportActs(QObject):
             act=tr("Note as accepted"),
         )
         if answer is not None:
-            await self.write(partial(writing.note_accepted, report_id=report.id, answer=answer, now=self._now()))
+            await self._context.write(
+                partial(writing.note_accepted, report_id=report.id, answer=answer, now=self._context.now())
+            )
 
     async def history(self, report: ReportListing) -> None:
         await self._context.doors.dialogs["report_history"](self._context, self._page, report)
@@ -130,9 +137,9 @@ class ReportActs(QObject):
             return None
         job = partial(
             save_dry_run, integration_id=integration_id, report_id=report_id, plan=prepared.plan,
-            rows=prepared.snapshot.rows, now=self._now(),
+            rows=prepared.snapshot.rows, now=self._context.now(),
         )  # fmt: skip
-        run_id: str | None = await self.write(job)
+        run_id: str | None = await self._context.write(job)
         return run_id
 
     async def prepare(self, integration_id: str, report_id: str | None) -> Prepared | None:
@@ -170,14 +177,14 @@ class ReportActs(QObject):
         ):  # fmt: skip
             return
         report_id = None if report is None else report.id
-        job = partial(ask_for_run, integration_id=integration_id, report_id=report_id, now=self._now())
-        if await self.write(job) is not None:
+        job = partial(ask_for_run, integration_id=integration_id, report_id=report_id, now=self._context.now())
+        if await self._context.write(job) is not None:
             self._context.notify(
                 "info", tr("Asked the engine to send to {name}. Its answer appears under Send.", name=name)
             )
 
     async def finish(self, task: TaskListing) -> None:
-        await self.write(partial(close_task, task_id=task.id, now=self._now(), done=True))
+        await self._context.write(partial(close_task, task_id=task.id, now=self._context.now(), done=True))
 
     async def dismiss(self, task: TaskListing) -> None:
         why = await ask.text(
@@ -185,21 +192,12 @@ class ReportActs(QObject):
             act=tr("Put away"),
         )  # fmt: skip
         if why is not None:
-            await self.write(partial(close_task, task_id=task.id, now=self._now(), done=False, comment=why))
+            await self._context.write(
+                partial(close_task, task_id=task.id, now=self._context.now(), done=False, comment=why)
+            )
 
     async def catalogue(self) -> Catalogue:
         return await asyncio.to_thread(lambda: self._context.services.catalogue)
-
-    async def write(self, job: Job) -> Any:
-        """One transaction; a refusal is told as it stands and gives None."""
-        try:
-            return await self._context.bridge.write(job)
-        except OperatorError as err:
-            self._context.notify("error", err.why)
-            return None
-
-    def _now(self) -> datetime:
-        return from_ms(self._context.services.clock.now_ms())
 
 
 def _cell(value: object) -> Any:

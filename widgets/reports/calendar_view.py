@@ -14,7 +14,16 @@ from app.reports.states import ReportState
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable
-from widgets.primitives import FlowLayout, SearchField, StatusPill, calm_wheel, clear_layout, labelled, text_label
+from widgets.primitives import (
+    FlowLayout,
+    SearchField,
+    StatusPill,
+    calm_wheel,
+    clear_layout,
+    labelled,
+    offer,
+    text_label,
+)
 from widgets.reports import words
 from widgets.reports.matrix import Matrix, MatrixRow
 
@@ -83,17 +92,7 @@ class CalendarView(QWidget):
         return WantedReports(programme_id=programme_id, since=today - timedelta(days=SPAN_DAYS))
 
     def show_programmes(self, programmes: Sequence[Programme]) -> None:
-        names = [("", tr("Every programme")), *((one.id, one.name) for one in programmes)]
-        known = [(self.programmes.itemData(at), self.programmes.itemText(at)) for at in range(self.programmes.count())]
-        if names == known:
-            return
-        chosen = self.programmes.currentData()
-        self.programmes.blockSignals(True)
-        self.programmes.clear()
-        for key, name in names:
-            self.programmes.addItem(name, key)
-        self.programmes.setCurrentIndex(max(0, self.programmes.findData(chosen)))
-        self.programmes.blockSignals(False)
+        offer(self.programmes, [("", tr("Every programme")), *((one.id, one.name) for one in programmes)])
 
     def show_reports(self, reports: Sequence[ReportListing]) -> None:
         self._reports = reports

@@ -12,7 +12,16 @@ from app.reports.runs import UNDER_WAY, MessageRow, RowOutcome, RunListing
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
-from widgets.primitives import Banner, calm_wheel, clear_layout, labelled, outline_button, primary_button, text_label
+from widgets.primitives import (
+    Banner,
+    calm_wheel,
+    clear_layout,
+    labelled,
+    offer,
+    outline_button,
+    primary_button,
+    text_label,
+)
 from widgets.primitives.tips import plain_tip
 from widgets.reports import words
 from widgets.rows_model import Column, RowsModel
@@ -109,16 +118,8 @@ class SendView(QWidget):
         return self.panel.run
 
     def show_takers(self, takers: Sequence[Taker]) -> None:
-        before = list(self._takers)
         self._takers = {one.id: one for one in takers}
-        if before != list(self._takers):
-            chosen = self.takers.currentData()
-            self.takers.blockSignals(True)
-            self.takers.clear()
-            for one in takers:
-                self.takers.addItem(one.name, one.id)
-            self.takers.setCurrentIndex(max(0, self.takers.findData(chosen)))
-            self.takers.blockSignals(False)
+        offer(self.takers, [(one.id, one.name) for one in takers])
         self._show_taker()
 
     def show_runs(self, runs: Sequence[RunListing]) -> None:

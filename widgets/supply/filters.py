@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
@@ -11,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 from app.supply.filters import Horizon, Place, StockClass, SupplyFilter
 from app.supply.queries import Choice, Choices
 from resources.i18n import tr
-from widgets.primitives import FlowLayout, calm_wheel, labelled
+from widgets.primitives import FlowLayout, calm_wheel, labelled, offer
 from widgets.supply.words import REQUISITION_STAGES, SHIPMENT_STAGES, STOCK_CLASSES
 
 ITEMS, STOCK, REQUISITIONS, SHIPMENTS = "items", "stock", "requisitions", "shipments"
@@ -43,14 +42,14 @@ class FilterBar(QWidget):
         cell = QHBoxLayout(self.waiting_cell)
         cell.setContentsMargins(4, 0, 0, 0)
         cell.addWidget(self.waiting)
-        _fill(self.integrations, [("", tr("Every integration"))])
-        _fill(self.facilities, [("", tr("Every facility"))])
-        _fill(self.programs, [("", tr("Every programme"))])
-        _fill(self.classes, [("", tr("Any stock")), *((one.value, STOCK_CLASSES[one][1]) for one in StockClass)])
+        offer(self.integrations, [("", tr("Every integration"))])
+        offer(self.facilities, [("", tr("Every facility"))])
+        offer(self.programs, [("", tr("Every programme"))])
+        offer(self.classes, [("", tr("Any stock")), *((one.value, STOCK_CLASSES[one][1]) for one in StockClass)])
         soon = tr("Expires within {n} days", n=horizon.days)
-        _fill(self.expiries, [("", tr("Any expiry")), ("expired", tr("Expired")), ("soon", soon)])
+        offer(self.expiries, [("", tr("Any expiry")), ("expired", tr("Expired")), ("soon", soon)])
         for box, stages in ((self.requisition_stages, REQUISITION_STAGES), (self.shipment_stages, SHIPMENT_STAGES)):
-            _fill(box, [("", tr("Any stage")), *((key, word) for key, (_level, word) in stages.items())])
+            offer(box, [("", tr("Any stage")), *((key, word) for key, (_level, word) in stages.items())])
         self.row = FlowLayout(self, gap=10)
         self._boxes = (
             self.integrations, self.facilities, self.programs, self.classes, self.expiries, self.requisition_stages,
@@ -76,9 +75,9 @@ class FilterBar(QWidget):
     def show_choices(self, choices: Choices) -> None:
         many = choices.sources > 1
         self.integrations.setVisible(many)
-        _fill(self.integrations, [("", tr("Every integration")), *choices.integrations])
-        _fill(self.facilities, [("", tr("Every facility")), *_places(choices.facilities, many)])
-        _fill(self.programs, [("", tr("Every programme")), *_places(choices.programs, many)])
+        offer(self.integrations, [("", tr("Every integration")), *choices.integrations])
+        offer(self.facilities, [("", tr("Every facility")), *_places(choices.facilities, many)])
+        offer(self.programs, [("", tr("Every programme")), *_places(choices.programs, many)])
 
     def wanted(self, text: str) -> SupplyFilter:
         """Everything that is chosen and concerns the list in front, together with the text of the search."""
@@ -123,17 +122,3 @@ def _box(name: str, width: int) -> QComboBox:
     box.setMaximumWidth(width + SPARE_PX)
     box.view().setMinimumWidth(LIST_WIDTH_PX)  # long names are read where they are chosen
     return box
-
-
-def _fill(box: QComboBox, choices: Sequence[tuple[Any, str]]) -> None:
-    """Offer other choices and keep what was chosen, if it is still among them."""
-    if [(box.itemData(at), box.itemText(at)) for at in range(box.count())] == list(choices):
-        return
-    chosen = box.currentData()
-    was_blocked = box.blockSignals(True)
-    box.clear()
-    for key, word in choices:
-        box.addItem(word, key)
-    found = next((at for at, (key, _word) in enumerate(choices) if key == chosen), 0)
-    box.setCurrentIndex(found)
-    box.blockSignals(was_blocked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,6 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 from sqlalchemy import Connection
 
-from app.clock import from_ms
-from app.store.errors import StoreError
 from app.supply.ages import UNREAD, Age, data_ages
 from app.supply.filters import Horizon, Levels, Place, SupplyFilter
 from app.supply.queries import Choices, list_choices
@@ -128,7 +126,7 @@ class SupplyPage(Page):
 
     def horizon(self) -> Horizon:
         """Today in the operator's zone, and how far ahead counts as soon."""
-        now = from_ms(self.context.services.clock.now_ms())
+        now = self.context.now()
         return Horizon(now.astimezone(self.context.formats.zone).date(), SOON_DAYS)
 
     # What the store says
@@ -205,13 +203,6 @@ class SupplyPage(Page):
         else:
             self.panel.show_row(now, lines)
 
-    async def _quietly(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Reading beside the refresh: a store that cannot be read is told and is no defect."""
-        try:
-            await step()
-        except StoreError as err:
-            self.context.notify("warn", err.why)
-
     # What is shown
 
     @property
@@ -230,7 +221,7 @@ class SupplyPage(Page):
         """``open_page("supply", tab="requisitions", text="1042", id=…, facility=(integration, peer id))``."""
         self._wanted = arguments
         if self.refresh_count:
-            self.spawn(self._quietly(self._show_wanted), "wanted")
+            self.spawn(self.context.quietly(self._show_wanted), "wanted")
 
     async def _show_wanted(self) -> None:
         wanted, self._wanted = self._wanted, {}
@@ -263,12 +254,12 @@ class SupplyPage(Page):
         self._close_panel()
         if not is_list:
             self._stale.add(MATCHING)
-            self.spawn(self._quietly(self._read_front), "tab")
+            self.spawn(self.context.quietly(self._read_front), "tab")
             return
         self.filters.show_tab(tab)
         if self.lists[tab].wanted != self.filters.wanted(self.search.text()):
             self._stale.add(tab)
-        self.spawn(self._quietly(self._read_front), "tab")
+        self.spawn(self.context.quietly(self._read_front), "tab")
 
     def _on_searched(self, _text: str) -> None:
         self._on_wanted()
@@ -276,7 +267,7 @@ class SupplyPage(Page):
     def _on_wanted(self) -> None:
         if self.front.wanted != self.filters.wanted(self.search.text()) or not self.front.is_loaded:
             self._stale.add(self.tabs.value)
-            self.spawn(self._quietly(self._read_front), "wanted")
+            self.spawn(self.context.quietly(self._read_front), "wanted")
 
     def _choose_columns(self) -> None:
         self.front.table.columns_menu().popup(self.columns.mapToGlobal(self.columns.rect().bottomLeft()))
@@ -286,7 +277,7 @@ class SupplyPage(Page):
             self.panel.hide()
             return
         self.panel.row = row
-        self.spawn(self._quietly(partial(self._show_details, row)), "details")
+        self.spawn(self.context.quietly(partial(self._show_details, row)), "details")
 
     def _go_to(self, tab: str, text: str) -> None:
         """Show in another list what belongs to the chosen record; its filters stay."""

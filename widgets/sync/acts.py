@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
-from sqlalchemy import Connection
 
-from app.clock import from_ms
 from app.errors import OperatorError
 from app.sync import acts, conflicts, inbox
 from app.sync.conflict_list import ConflictListing
@@ -22,8 +19,6 @@ from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.sync.words import KEPT_WORDS
-
-NAMED = 8
 
 
 class SyncActs(QObject):
@@ -70,7 +65,7 @@ class SyncActs(QObject):
                 "later, set it aside instead."
             ),
             act=trn("Cancel {count} change", "Cancel {count} changes", len(rows)),
-            detail=_names(rows),
+            detail=ask.some_of([f"{row.subject}: {row.what}" for row in rows]),
             destructive=True,
         ):
             await self._do(acts.cancel, rows, "{count} change is cancelled.", "{count} changes are cancelled.")
@@ -92,7 +87,7 @@ class SyncActs(QObject):
             act=trn("Send {count} change", "Send {count} changes", count),
         ):
             return
-        done = await self._write(partial(acts.replay, wanted=wanted, now=self._now()))
+        done = await self._context.write(partial(acts.replay, wanted=wanted, now=self._context.now()))
         if done is not None:
             self._context.notify("ok", trn("{count} change is sent again.", "{count} changes are sent again.", done))
 
@@ -109,7 +104,7 @@ class SyncActs(QObject):
             act=tr("This store is the one"),
             detail=why,
         ):
-            done = await self._write(partial(confirm_store, now=self._now()))
+            done = await self._context.write(partial(confirm_store, now=self._context.now()))
             if done is not None:
                 said = trn("{count} change asks first, then goes.", "{count} changes ask first, then go.", done)
                 self._context.notify("ok", tr("This store sends again. {said}", said=said))
@@ -118,7 +113,12 @@ class SyncActs(QObject):
         """Decide; returns why that was refused, "" where it is done."""
         catalogue = await asyncio.to_thread(lambda: self._context.services.catalogue)
         job = partial(
-            conflicts.resolve, catalogue=catalogue, conflict_id=row.id, keep=keep, chosen=chosen, now=self._now()
+            conflicts.resolve,
+            catalogue=catalogue,
+            conflict_id=row.id,
+            keep=keep,
+            chosen=chosen,
+            now=self._context.now(),
         )
         try:
             await self._context.bridge.write(job)
@@ -130,8 +130,8 @@ class SyncActs(QObject):
 
     async def undo(self, row: ConflictListing) -> None:
         catalogue = await asyncio.to_thread(lambda: self._context.services.catalogue)
-        job = partial(conflicts.undo, catalogue=catalogue, conflict_id=row.id, now=self._now())
-        outcome = await self._write(job)
+        job = partial(conflicts.undo, catalogue=catalogue, conflict_id=row.id, now=self._context.now())
+        outcome = await self._context.write(job)
         if outcome == "reopened":
             self._context.notify("ok", tr("{subject} is to be decided again.", subject=row.subject))
         elif outcome == "sent_back":
@@ -139,10 +139,10 @@ class SyncActs(QObject):
             self._context.notify("ok", said)
 
     async def choose_rule(self, integration_id: str, stream: str, both: str) -> None:
-        await self._write(partial(choose_rule, integration_id=integration_id, stream=stream, both=both))
+        await self._context.write(partial(choose_rule, integration_id=integration_id, stream=stream, both=both))
 
     async def process_again(self, keys: Sequence[int]) -> None:
-        done = await self._write(partial(inbox.process_again, keys=keys))
+        done = await self._context.write(partial(inbox.process_again, keys=keys))
         if done is not None:
             self._context.notify("ok", trn("{count} message waits again.", "{count} messages wait again.", done))
 
@@ -157,29 +157,11 @@ class SyncActs(QObject):
             tr("What they brought is merged once more: where it was merged before, nothing changes."),
             act=trn("Process {count} message", "Process {count} messages", count),
         ):
-            done = await self._write(partial(inbox.process_again_where, wanted=wanted))
+            done = await self._context.write(partial(inbox.process_again_where, wanted=wanted))
             if done is not None:
                 self._context.notify("ok", trn("{count} message waits again.", "{count} messages wait again.", done))
 
     async def _do(self, act: Callable[..., int], rows: Sequence[OutboxRow], one: str, many: str) -> None:
-        done = await self._write(partial(act, item_ids=[row.id for row in rows], now=self._now()))
+        done = await self._context.write(partial(act, item_ids=[row.id for row in rows], now=self._context.now()))
         if done is not None:
             self._context.notify("ok", trn(one, many, done))
-
-    async def _write(self, job: Callable[[Connection], Any]) -> Any:
-        """One transaction; a refusal is told as it stands and gives None."""
-        try:
-            return await self._context.bridge.write(job)
-        except OperatorError as err:
-            self._context.notify("error", err.why)
-            return None
-
-    def _now(self) -> Any:
-        return from_ms(self._context.services.clock.now_ms())
-
-
-def _names(rows: Sequence[OutboxRow]) -> str:
-    lines = [f"{row.subject}: {row.what}" for row in rows[:NAMED]]
-    if len(rows) > NAMED:
-        lines.append(tr("and {count} more", count=len(rows) - NAMED))
-    return "\n".join(lines)

@@ -7,7 +7,6 @@ from functools import partial
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QWidget
 
-from app.clock import from_ms
 from app.sync.listing import OutboxRow, shown_value
 from app.sync.words import IN_THE_WAY, MAY_BE_APPLIED, State
 from app.sync.writes import field_word
@@ -86,7 +85,7 @@ class OutboxPanel(SidePanel):
     def tick(self) -> None:
         """Times to come grow nearer."""
         if self.row is not None and not self.isHidden():
-            now = from_ms(self._context.services.clock.now_ms())
+            now = self._context.now()
             self.facts.show_fact("next", words.next_try(self.row, self._context.formats, now) or None)
 
     def _show(self) -> None:

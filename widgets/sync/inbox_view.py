@@ -13,7 +13,7 @@ from app.sync.inbox import InboxRow, InboxState, WantedMessages, count_inbox, li
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
-from widgets.primitives import SearchField, calm_wheel, labelled, link_button, outline_button, text_label
+from widgets.primitives import SearchField, calm_wheel, labelled, link_button, offer, outline_button, text_label
 from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 from widgets.sync.inbox_panel import InboxPanel
@@ -142,17 +142,7 @@ class InboxView(QWidget):
 
     def show_peers(self, peers: Sequence[tuple[str, str]]) -> None:
         """The receivers to choose from, as (id, name)."""
-        known = [(self.peers.itemData(at), self.peers.itemText(at)) for at in range(1, self.peers.count())]
-        if known == list(peers):
-            return
-        chosen = self.peers.currentData()
-        self.peers.blockSignals(True)
-        while self.peers.count() > 1:
-            self.peers.removeItem(1)
-        for peer_id, name in peers:
-            self.peers.addItem(name, peer_id)
-        self.peers.setCurrentIndex(max(0, self.peers.findData(chosen)))
-        self.peers.blockSignals(False)
+        offer(self.peers, [("", tr("Every receiver")), *peers])
         self.peers.setVisible(len(peers) > 1)
 
     def select(self, key: int) -> bool:

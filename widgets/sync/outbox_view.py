@@ -16,7 +16,16 @@ from app.sync.words import UNSENT, State
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.data_table import in_card
-from widgets.primitives import IconButton, SearchField, calm_wheel, labelled, link_button, outline_button, text_label
+from widgets.primitives import (
+    IconButton,
+    SearchField,
+    calm_wheel,
+    labelled,
+    link_button,
+    offer,
+    outline_button,
+    text_label,
+)
 from widgets.sync.detail import OutboxPanel
 from widgets.sync.outbox_table import OutboxTable
 from widgets.sync.words import STATE_WORDS
@@ -163,17 +172,7 @@ class OutboxView(QWidget):
 
     def show_peers(self, peers: Sequence[tuple[str, str]]) -> None:
         """The integrations to choose from, as (id, name)."""
-        known = [(self.peers.itemData(at), self.peers.itemText(at)) for at in range(1, self.peers.count())]
-        if known == list(peers):
-            return
-        chosen = self.peers.currentData()
-        self.peers.blockSignals(True)
-        while self.peers.count() > 1:
-            self.peers.removeItem(1)
-        for peer_id, name in peers:
-            self.peers.addItem(name, peer_id)
-        self.peers.setCurrentIndex(max(0, self.peers.findData(chosen)))
-        self.peers.blockSignals(False)
+        offer(self.peers, [("", tr("Every integration")), *peers])
         self.peers.setVisible(len(peers) > 1)
 
     def select(self, item_id: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -16,7 +16,6 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 from app.clock import from_ms, to_ms
 from app.fleet.listing import DeviceListing
 from app.fleet.registry import BLOCKED, KNOWN, WAITING
-from app.store.errors import StoreError
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.data_table import in_card
@@ -163,13 +162,6 @@ class TrackersPage(Page):
         if self.panel.row is not None and self.panel.row.key == row.key:
             self.panel.show_story(story)
 
-    async def _quietly(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Reading beside the refresh: a store that cannot be read is told and is no defect."""
-        try:
-            await step()
-        except StoreError as err:
-            self.context.notify("warn", err.why)
-
     # What is shown
 
     @property
@@ -278,7 +270,7 @@ class TrackersPage(Page):
         self._show_many(rows)
         if len(rows) == 1:
             self.panel.show_tracker(rows[0])
-            self.spawn(self._quietly(self._read_story), "story")
+            self.spawn(self.context.quietly(self._read_story), "story")
         else:
             self.panel.hide()
 
@@ -313,11 +305,11 @@ class TrackersPage(Page):
         if act in {"block", "unblock", "forget"}:
             self.spawn(getattr(self.acts, act)([row]), act)
         elif act in {"adopt", "settings", "release"}:
-            self.spawn(self._quietly(partial(self._do_and_follow, act, row)), act)
+            self.spawn(self.context.quietly(partial(self._do_and_follow, act, row)), act)
         elif act == "frame" and row.raw_frame_id is not None:
             title = tr("Last frame of {name}", name=row.label)
             query = partial(read_frame, raw_frame_id=row.raw_frame_id, title=title)
-            self.spawn(self._quietly(partial(self.frames.show, query, title)), "raw frame")
+            self.spawn(self.context.quietly(partial(self.frames.show, query, title)), "raw frame")
         elif act == "frame":
             self.context.notify("info", tr("There are no bytes behind it: its server sends none."))
         elif act == "map":
@@ -355,7 +347,7 @@ class TrackersPage(Page):
         self._redraw()
         if self._is_due and time.monotonic() >= self._next_read:
             self._is_due = False
-            self.spawn(self._quietly(self._read_rows), "states")
+            self.spawn(self.context.quietly(self._read_rows), "states")
 
     def _redraw(self) -> None:
         """Ages grew, or zone and units changed."""
