@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.mod4.simulator.peer import Platform, make_platform, running, simulate
+from adapters.mod4.simulator.peer import Platform, make_platform, running
+from adapters.mod4.simulator.run import simulate
 from adapters.mod4.simulator.server import Server
 
 __all__ = ["Platform", "Server", "make_platform", "running", "simulate"]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 from adapters.mod4.simulator import schema, work
-from adapters.mod4.simulator.autopilot import Autopilot
 from adapters.mod4.simulator.faults import Faults
-from adapters.mod4.simulator.journeys import Journey, add_journeys, pilots
 from adapters.mod4.simulator.server import Server
 from adapters.mod4.simulator.volume import enlarge
 from adapters.mod4.simulator.world import World
@@ -84,58 +81,6 @@ def running(variant: schema.Variant = "repaired", **options: Any) -> Iterator[Pl
     """A server with one platform for the length of a block."""
     with Server() as server:
         yield make_platform(server, variant, **options)
-
-
-async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any]], None]) -> None:
-    """Run a platform until cancelled (:class:`adapters.base.Simulator`).
-
-    Options: ``variant`` (``repaired`` or ``as_committed``), ``role`` (``console``, ``session``: under row security,
-    ``owner``), ``seed`` (1), ``drivers`` (12), ``plates`` (the demo's), ``links``, ``batches``, ``events`` (more of
-    them, for measurements; 0), ``port`` (0: a free one), ``apps`` (so many drivers work by themselves, 0), ``pace``
-    (how much faster than life they drive, 1), ``journeys`` (see :meth:`Journey.of`; their drivers work as well).
-    ``ready`` gets the settings of an integration for it.
-
-    Raises Unsupported where the embedded server is not installed, NotReady where it does not start.
-    """
-    server = Server(port=int(options.get("port", 0)))
-    try:
-        await in_thread(server.start)
-        platform = await in_thread(partial(_make, server, options))
-        drivers = await in_thread(partial(_drivers, platform, options))
-        ready(platform.settings(str(options.get("role", "console"))))
-        async with asyncio.TaskGroup() as group:
-            for driver in drivers:
-                group.create_task(driver.run())
-            await asyncio.Event().wait()
-    finally:
-        await in_thread(server.stop)
-
-
-def _make(server: Server, options: Mapping[str, Any]) -> Platform:
-    given = {name: options[name] for name in ("drivers", "plates") if name in options}
-    return make_platform(
-        server,
-        "as_committed" if options.get("variant") == "as_committed" else "repaired",
-        name="mod4",
-        volume={name: int(options.get(name, 0)) for name in ("links", "batches", "events")},
-        seed=int(options.get("seed", 1)),
-        **given,
-    )
-
-
-def _drivers(platform: Platform, options: Mapping[str, Any]) -> list[Autopilot]:
-    journeys = [Journey.of(given) for given in options.get("journeys", ())]
-    with platform.server.connect(platform.database) as connection:
-        asked = add_journeys(platform.world, connection, journeys)
-    return pilots(
-        platform.server,
-        platform.database,
-        platform.world,
-        asked,
-        apps=int(options.get("apps", 0)),
-        pace=float(options.get("pace", 1.0)),
-        tick_s=float(options.get("tick_s", 1.0)),
-    )
 
 
 async def in_thread(work: Callable[[], T]) -> T:

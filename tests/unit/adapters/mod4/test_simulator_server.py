@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
@@ -183,9 +184,15 @@ async def test_the_peer_says_how_it_is_reached_and_leaves_nothing_behind(tempora
         said.update(settings)
         ready.set()
 
-    running = asyncio.get_running_loop().create_task(simulate({"apps": 2, "pace": 5.0, "tick_s": 0.1}, stands))
+    running = asyncio.get_running_loop().create_task(
+        simulate({"apps": 2, "pace": 5.0, "tick_s": 0.1, "http": True}, stands)
+    )
     await asyncio.wait([running, asyncio.get_running_loop().create_task(ready.wait())], return_when="FIRST_COMPLETED")
-    assert set(said) == {"host", "port", "database", "user", "password", "workspace"}
+    own = {"host", "port", "database", "user", "password", "workspace"}
+    assert set(said) == own | {"url", "anon_key", "email", "account_password"}
+    async with httpx.AsyncClient(base_url=said["url"], headers={"apikey": said["anon_key"]}) as client:
+        body = {"email": said["email"], "password": said["account_password"]}
+        assert (await client.post("/auth/v1/token", json=body)).status_code == 200
     assert said["user"] == "biko_console"
     address = {"host": said["host"], "port": said["port"], "dbname": said["database"], "user": said["user"]}
     with psycopg.connect(**address, password=said["password"], autocommit=True) as connection:
