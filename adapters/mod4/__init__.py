@@ -1,0 +1,1 @@
+"""Mod4, the drivers' side of the platform: its database, and the app on their phones."""
