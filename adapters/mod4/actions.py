@@ -67,9 +67,7 @@ def _mod4(adapter: Adapter[Any]) -> Mod4Adapter:
 async def one_time_code(adapter: Adapter[Any], parameters: CodeFor) -> NewCode:
     """Make a code by the platform's function. Raises NotReady when one was made for the address under 30 s ago."""
     made = await _mod4(adapter).desk.make_code(parameters.email)
-    return NewCode(
-        email=made.email, code=made.code, expires_ms=made.expires_ms, voided=made.voided, remark=made.remark
-    )
+    return NewCode(email=made.email, code=made.code, expires_ms=made.expires_ms, voided=made.voided, remark=made.remark)
 
 
 async def invitation_link(adapter: Adapter[Any], parameters: InvitationId) -> InvitationLink:

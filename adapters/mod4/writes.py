@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from adapters.base import Write
+from adapters.base import ChangedRecord, Write
 
 _SWITCH = "changes"
 
 
 def _stage(
-    name: str, label: str, record: str, stage: str, stages: tuple[str, ...], *more: str, effect: str = ""
+    name: str, label: str, record: ChangedRecord, stage: str, stages: tuple[str, ...], *more: str, effect: str = ""
 ) -> Write:
     """A write whose point is a new stage; ``more`` are fields that may go with it."""
     return Write(
         name=name,
         label=label,
-        record=record,  # type: ignore[arg-type]  # one of ChangedRecord, below
+        record=record,
         fields=("stage", *more),
         stages=stages,
         values={"stage": (stage,)},
@@ -38,7 +38,7 @@ WRITES: tuple[Write, ...] = (
         "Revoke invitation",
         "invitation",
         "revoked",
-        ("pending", "expired"),
+        ("pending",),
         effect="The link that was sent no longer works.",
     ),
     Write(
