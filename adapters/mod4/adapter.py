@@ -12,7 +12,7 @@ from adapters.records import Batch
 
 if TYPE_CHECKING:
     from adapters.mod4.desk import Desk
-    from adapters.mod4.platform import Platform
+    from adapters.mod4.site import Platform
 
 
 class Mod4Adapter(Adapter[Mod4Settings]):
@@ -58,7 +58,7 @@ class Mod4Adapter(Adapter[Mod4Settings]):
         # A card needs the manifest alone: the database's libraries are loaded with the first adapter that is made.
         super().__init__(settings, kit)
         from adapters.mod4.desk import Desk
-        from adapters.mod4.platform import Platform
+        from adapters.mod4.site import Platform
 
         self._platform = Platform(settings, kit)
         self._desk = Desk(self._platform)

@@ -98,6 +98,7 @@ class Trigger:
     table: str
     events: str
     function: str
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,19 +291,19 @@ def _path(config: Any) -> tuple[str, ...] | None:
 
 
 def _triggers(connection: Connection) -> tuple[Trigger, ...]:
-    triggers = _catalogue("pg_trigger", "tgrelid", "tgfoid", "tgtype", "tgisinternal", "tgenabled")
+    triggers = _catalogue("pg_trigger", "oid", "tgrelid", "tgfoid", "tgtype", "tgisinternal", "tgenabled")
     classes = _catalogue("pg_class", "oid", "relname", "relnamespace")
     functions = _catalogue("pg_proc", "oid", "proname")
     query = (
-        select(classes.c.relname, triggers.c.tgtype, functions.c.proname)
+        select(classes.c.relname, triggers.c.tgtype, functions.c.proname, func.pg_get_triggerdef(triggers.c.oid))
         .where(triggers.c.tgrelid == classes.c.oid, triggers.c.tgfoid == functions.c.oid)
         .where(triggers.c.tgisinternal.is_(False), triggers.c.tgenabled != "D", _schema_is(classes.c.relnamespace))
         .where(classes.c.relname.in_(TABLES))
     )
     found = []
-    for name, kind, function in connection.execute(query):
+    for name, kind, function, definition in connection.execute(query):
         events = "".join(letter for bit, letter in ((4, "i"), (8, "d"), (16, "u")) if kind & bit)
-        found.append(Trigger(name, events, function))
+        found.append(Trigger(name, events, function, definition))
     return tuple(found)
 
 

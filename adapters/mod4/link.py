@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -192,10 +192,8 @@ async def _to_its_end(close: Callable[[], None], line: Line) -> None:
     """Close a connection, which sends a farewell; on a line that is dead, only lets go."""
 
     def quietly() -> None:
-        try:
+        with suppress(DBAPIError, psycopg.Error):
             close()
-        except (DBAPIError, psycopg.Error):
-            pass
 
     try:
         async with asyncio.timeout(2):
