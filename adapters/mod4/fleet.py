@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, Text, bindparam, cast, func, literal, or_, select
+from sqlalchemy import Connection, Text, cast, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from adapters.dispatch import (
@@ -20,7 +20,7 @@ from adapters.dispatch import (
 )
 from adapters.mod4.people import in_workspace, stage_of
 from adapters.mod4.site import Site
-from adapters.mod4.tables import Rows, amount, day, place, word
+from adapters.mod4.tables import Query, Rows, amount, choose, day, place, word
 from adapters.supply import Facility
 
 BATCH_STAGES: Mapping[str, BatchStage] = {
@@ -95,10 +95,10 @@ def _place(row: dict[str, Any], *, is_store: bool) -> Facility:
 # -- batches
 
 
-def batch_query(site: Site) -> tuple[Rows, Select[Any]]:
+def batch_query(site: Site) -> tuple[Rows, Query]:
     """Batches of the workspace, with all that a record of ours holds."""
     of = site.rows("delivery_batches")
-    query = select(
+    query = choose(
         of.text("id"), of.text("name"), of.text("status"), of.text("priority"), of.text("warehouse_id"),
         of.text("driver_id"), of.text("vehicle_id"), of.day("scheduled_date"), of.text("scheduled_time"),
         of.ms("actual_start_time"), of.ms("actual_end_time"), of.text("driver_status"),
@@ -112,7 +112,7 @@ def batch_query(site: Site) -> tuple[Rows, Select[Any]]:
     return of, query
 
 
-def batches(connection: Connection, site: Site, query: Select[Any]) -> list[DeliveryBatch]:
+def batches(connection: Connection, site: Site, query: Query) -> list[DeliveryBatch]:
     """The batches that a query of :func:`batch_query` finds, each with its stops in order."""
     rows = [dict(row) for row in connection.execute(query).mappings()]
     told = route_rows(connection, site, [row["id"] for row in rows])
@@ -121,7 +121,7 @@ def batches(connection: Connection, site: Site, query: Select[Any]) -> list[Deli
 
 def batch(connection: Connection, site: Site, batch_id: str) -> DeliveryBatch | None:
     of, query = batch_query(site)
-    found = batches(connection, site, query.where(of.text("id") == batch_id))
+    found = batches(connection, site, query.where(of.equals("id", batch_id)))
     return found[0] if found else None
 
 
@@ -167,14 +167,13 @@ def route_rows(connection: Connection, site: Site, batch_ids: Sequence[str]) -> 
     if not batch_ids or not site.feature("route_history").is_on:
         return {}
     of = site.rows("route_history")
-    wanted = cast(bindparam("batches", list(batch_ids), type_=ARRAY(Text)), ARRAY(Text))
     batch_id = of.text("batch_id")
     query = select(
         of.text("id"), batch_id, of.text("facility_id"), of.number("sequence_number"), of.text("status"),
         of.ms("planned_arrival"), of.ms("actual_arrival"), of.ms("check_in_time"), of.ms("check_out_time"),
         of.text("recipient_name"), of.text("proof_of_delivery_url"), of.text("delay_reason"), of.text("notes"),
         of.text("vehicle_id"), of.text("driver_id"), of.ms("updated_at"), of.ms("created_at"),
-    ).where(cast(of.raw("batch_id"), Text) == func.any(wanted))  # fmt: skip
+    ).where(of.among("batch_id", batch_ids))  # fmt: skip
     found: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(query).mappings():
         found.setdefault(row["batch_id"], []).append(dict(row))
@@ -233,34 +232,40 @@ def papers(connection: Connection, site: Site) -> list[BatchPaper]:
     found: list[BatchPaper] = []
     of = site.rows("requisitions")
     if of.has("batch_id") and of.has("id") and _is_open(site, "requisitions"):
-        query = select(
+        wanted = choose(
             of.text("id"), of.text("batch_id"), of.text("requisition_number"), of.text("facility_id"), of.text("status")
         ).where(of.raw("batch_id").in_(mine))
-        for row in connection.execute(query).mappings():
-            number = word(row, "requisition_number", 100) or row["id"]
-            found.append(
-                BatchPaper(
-                    f"requisition:{row['id']}",
-                    row["batch_id"],
-                    "requisition",
-                    number,
-                    word(row, "facility_id", 200),
-                    word(row, "status", 40),
-                )  # fmt: skip
-            )
+        found += [_requisition(dict(row)) for row in connection.execute(wanted).mappings()]
     links = site.rows("batch_invoice_links")
     if links.has("batch_id") and _is_open(site, "batch_invoice_links"):
-        number_of = links.text("invoice_number") if links.has("invoice_number") else links.text("invoice_id")
-        key = links.text("id") if links.has("id") else number_of
-        query = select(
-            key.label("key"), links.text("batch_id"), number_of.label("number"), links.text("facility_id")
+        number = links.text("invoice_number") if links.has("invoice_number") else links.text("invoice_id")
+        key = links.text("id") if links.has("id") else number
+        linked = choose(
+            key.label("key"), links.text("batch_id"), number.label("number"), links.text("facility_id")
         ).where(links.raw("batch_id").in_(mine))
-        found += [
-            BatchPaper(f"invoice:{row['key']}", row["batch_id"], "invoice", word(row, "number", 100),
-                       word(row, "facility_id", 200))
-            for row in connection.execute(query).mappings()
-        ]  # fmt: skip
+        found += [_invoice(dict(row)) for row in connection.execute(linked).mappings()]
     return found
+
+
+def _requisition(row: dict[str, Any]) -> BatchPaper:
+    return BatchPaper(
+        peer_id=f"requisition:{row['id']}",
+        batch=row["batch_id"],
+        kind="requisition",
+        number=word(row, "requisition_number", 60) or row["id"],
+        facility=word(row, "facility_id", 200),
+        status=word(row, "status", 40),
+    )
+
+
+def _invoice(row: dict[str, Any]) -> BatchPaper:
+    return BatchPaper(
+        peer_id=f"invoice:{row['key']}",
+        batch=row["batch_id"],
+        kind="invoice",
+        number=word(row, "number", 60),
+        facility=word(row, "facility_id", 200),
+    )
 
 
 def _is_open(site: Site, name: str) -> bool:
@@ -268,9 +273,9 @@ def _is_open(site: Site, name: str) -> bool:
     return facts is not None and facts.scope("select") == "all"
 
 
-def _own_batches(site: Site) -> Select[Any]:
+def _own_batches(site: Site) -> Query:
     of = site.rows("delivery_batches")
-    return select(of.raw("id")).where(in_workspace(of, site))
+    return choose(of.raw("id")).where(in_workspace(of, site))
 
 
 def runs(connection: Connection, site: Site, *, only: str = "", batch_id: str = "") -> list[DispatchRun]:
@@ -282,9 +287,9 @@ def runs(connection: Connection, site: Site, *, only: str = "", batch_id: str = 
         of.text("cancel_reason"),
     ).where(in_workspace(of, site))  # fmt: skip
     if only:
-        query = query.where(of.text("id") == only)
+        query = query.where(of.equals("id", only))
     if batch_id:
-        query = query.where(of.text("batch_id") == literal(batch_id))
+        query = query.where(of.equals("batch_id", batch_id))
     return [_run(dict(row)) for row in connection.execute(query).mappings()]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Select, Text, case, cast, column, func, null, select, table
+from sqlalchemy import Connection, Text, cast, column, func, null, select, table
 from sqlalchemy.sql.elements import ColumnElement
 
 from adapters.dispatch import (
@@ -28,20 +28,20 @@ from adapters.dispatch import (
 )
 from adapters.mod4.inventory import Inventory
 from adapters.mod4.site import Site
-from adapters.mod4.tables import Rows, amount, day, place, word
+from adapters.mod4.tables import Query, Rows, amount, choose, day, place, word
 
 MOST_ENDED_SESSIONS = 5_000
 
 
 def in_workspace(rows: Rows, site: Site) -> ColumnElement[bool]:
     """The condition without which no row of another workspace is kept out."""
-    return cast(rows.raw("workspace_id"), Text) == site.workspace.id
+    return rows.equals("workspace_id", site.workspace.id)
 
 
-def members(site: Site) -> Select[Any]:
+def members(site: Site) -> Query:
     """Logins of the workspace, as texts."""
     rows = site.rows("workspace_members")
-    return select(rows.text("user_id")).where(in_workspace(rows, site))
+    return choose(rows.text("user_id")).where(in_workspace(rows, site))
 
 
 def workspaces(site: Site) -> list[Workspace]:
@@ -170,13 +170,9 @@ def _function_rows(
 ) -> list[dict[str, Any]]:
     """Rows of a platform's function over the workspace. A column that it no longer returns fails the statement."""
     call = getattr(func.public, name)(site.workspace.id).table_valued(*texts, *times, name="found")
-    found = [cast(call.c[one], Text).label(one) for one in texts]
-    found += [_ms_of(call.c[one]).label(one) for one in times]
+    found: list[ColumnElement[Any]] = [cast(call.c[one], Text).label(one) for one in texts]
+    found += [Rows.ms_of(call.c[one], one) for one in times]
     return [dict(row) for row in connection.execute(select(*found)).mappings()]
-
-
-def _ms_of(at: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((func.isfinite(at), func.floor(func.extract("epoch", at) * 1000)))
 
 
 def _link(row: dict[str, Any]) -> DriverLink:
@@ -240,7 +236,7 @@ def requests(connection: Connection, site: Site, only: str = "") -> list[Onboard
         rows.text("reviewed_by"), rows.text("reviewer_notes"),
     )  # fmt: skip
     if only:
-        query = query.where(rows.text("id") == only)
+        query = query.where(rows.equals("id", only))
     return [
         OnboardingRequest(
             peer_id=row["id"],
@@ -270,7 +266,7 @@ def invitations(connection: Connection, site: Site, *, only: str = "", email: st
         rows.ms("expires_at"), rows.ms("accepted_at"), rows.ms("revoked_at"), is_late, inviter,
     ).where(in_workspace(rows, site))  # fmt: skip
     if only:
-        query = query.where(rows.text("id") == only)
+        query = query.where(rows.equals("id", only))
     if email:
         query = query.where(func.lower(rows.raw("email")) == email)
     return [_invitation(dict(row)) for row in connection.execute(query).mappings()]

@@ -7,17 +7,40 @@ no Python value and would end a whole page.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Double, Text, case, cast, column, func, literal, null, table
+from sqlalchemy import BigInteger, Double, Select, Text, case, cast, column, func, literal, null, select, table
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import UserDefinedType
 
-from adapters.mod4.inventory import Inventory
+from adapters.mod4.inventory import Access, Inventory
 
 LONGEST_JSON = 16_384
 """Bytes of a row's JSON as the server keeps it; what is larger is left out, the row is not."""
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
+
+
+Query: TypeAlias = Select[*tuple[Any, ...]]
+
+
+def choose(*columns: ColumnElement[Any]) -> Query:
+    """A SELECT whose number of columns no type checker follows."""
+    found: Query = select(*columns)
+    return found
+
+
+class Named(UserDefinedType[Any]):
+    """A type of the platform, an enumeration for one, by the name that its catalogue gives."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return self.name
 
 
 class Rows:
@@ -36,21 +59,47 @@ class Rows:
     def raw(self, name: str) -> ColumnElement[Any]:
         return self.table.c[name] if self.has(name) else null()
 
-    def text(self, name: str) -> ColumnElement[str]:
+    def text(self, name: str) -> ColumnElement[Any]:
         return cast(self.raw(name), Text).label(name)
 
-    def ms(self, name: str) -> ColumnElement[int]:
+    def type_of(self, name: str) -> Named:
+        facts = self._inventory.tables.get(self.name)
+        found = facts.columns.get(name) if facts is not None else None
+        return Named(found.type if found is not None else "text")
+
+    def value(self, name: str, text: str | None) -> ColumnElement[Any]:
+        """A value of a column's own type from its text, so that its index serves. The server refuses one that is none."""
+        return cast(literal(text, Text()), self.type_of(name))
+
+    def may(self, name: str, access: Access) -> bool:
+        """Whether the column is there and this role may change (or add) it."""
+        facts = self._inventory.tables.get(self.name)
+        return facts is not None and name in facts.columns and bool(getattr(facts.columns[name], access))
+
+    def equals(self, name: str, text: str) -> ColumnElement[bool]:
+        return self.raw(name) == self.value(name, text)
+
+    def among(self, name: str, texts: Sequence[str]) -> ColumnElement[bool]:
+        wanted = cast(literal(list(texts), ARRAY(Text())), ARRAY(self.type_of(name)))
+        return self.raw(name) == func.any(wanted)
+
+    def ms(self, name: str) -> ColumnElement[Any]:
         """A time as milliseconds since 1970, NULL for none and for one beyond the calendar."""
         if not self.has(name):
             return cast(null(), BigInteger).label(name)
-        at = self.table.c[name]
-        ms = func.floor(func.extract("epoch", at) * 1000)
-        return case((func.isfinite(at) & ms.between(_FIRST_MS, _LAST_MS), cast(ms, BigInteger))).label(name)
+        return self.ms_of(self.table.c[name], name)
 
-    def number(self, name: str) -> ColumnElement[float]:
+    @staticmethod
+    def ms_of(at: ColumnElement[Any], label: str) -> ColumnElement[Any]:
+        """A time of any expression, as :meth:`ms`. An infinite one has no epoch that a whole number could hold."""
+        ms = func.floor(func.extract("epoch", at) * 1000)
+        safe = case((func.isfinite(at), ms))
+        return case((safe.between(_FIRST_MS, _LAST_MS), cast(safe, BigInteger))).label(label)
+
+    def number(self, name: str) -> ColumnElement[Any]:
         return cast(self.raw(name), Double).label(name)
 
-    def day(self, name: str) -> ColumnElement[str]:
+    def day(self, name: str) -> ColumnElement[Any]:
         """A date as text; NULL for one that is infinite."""
         if not self.has(name):
             return cast(null(), Text).label(name)
