@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, DateTime, Text, cast, func, li
 from adapters.dispatch import DeliveryEvent, EventKind
 from adapters.mod4.people import in_workspace, members
 from adapters.mod4.site import Site
-from adapters.mod4.tables import Query, Rows, choose, amount, place, word
+from adapters.mod4.tables import Query, Rows, amount, choose, place, word
 
 LONGEST_TOLD = 4_000
 """Characters of metadata that are kept for those who look closer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, literal, select, tuple_
+from sqlalchemy import ColumnElement, DateTime, Text, cast, literal, tuple_
 
 from adapters.dispatch import Driver
 from adapters.mod4.events import arrival, of_workspace

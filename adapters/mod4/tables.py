@@ -68,7 +68,7 @@ class Rows:
         return Named(found.type if found is not None else "text")
 
     def value(self, name: str, text: str | None) -> ColumnElement[Any]:
-        """A value of a column's own type from its text, so that its index serves. The server refuses one that is none."""
+        """A value of a column's own type from its text, so that its index serves; another is refused."""
         return cast(literal(text, Text()), self.type_of(name))
 
     def may(self, name: str, access: Access) -> bool:
