@@ -1,0 +1,1 @@
+"""A platform on loopback for the demo and the tests: a real PostgreSQL with its schema, people, work and phones."""
