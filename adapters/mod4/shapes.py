@@ -31,9 +31,9 @@ _WITH = re.compile(
 )
 
 _NEW_STATUS = re.compile(
-    r"\bnew\.status\s*(?:=|in|is\s+not\s+distinct\s+from)\s*(\(?[^;)]*?'[^']*'[^;)]*?\)?)(?=\s|;|\)|$)", re.IGNORECASE
+    r"\bnew\.status\s*(?:=\s*|\s+is\s+not\s+distinct\s+from\s+)(\(?'[^']*')|\bnew\.status\s+in\s*(\([^)]*\))",
+    re.IGNORECASE,
 )
-
 _STATUS_SET = re.compile(r"\bset\b[^;]*?\bstatus\s*=\s*'([^']+)'", re.IGNORECASE | re.DOTALL)
 
 CRYPTOGRAPHIC = ("gen_random_bytes", "crypt", "gen_salt")
@@ -80,7 +80,7 @@ def _acts_on(text: str, status: str) -> bool:
     """Whether a trigger acts where this status is set; True where it does not look at it."""
     if not status:
         return True
-    lists = _NEW_STATUS.findall(text)
+    lists = ["".join(found) for found in _NEW_STATUS.findall(text)]
     return not lists or any(f"'{status}'" in one for one in lists)
 
 
