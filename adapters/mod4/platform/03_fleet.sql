@@ -114,7 +114,6 @@ CREATE TABLE public.driver_vehicle_history (
 CREATE TABLE public.warehouses (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     name text NOT NULL,
-    code text,
     address text NOT NULL,
     lat double precision NOT NULL,
     lng double precision NOT NULL,
@@ -131,7 +130,6 @@ CREATE TABLE public.facilities (
     lng double precision NOT NULL,
     phone text,
     contact_person text,
-    warehouse_code text,
     workspace_id uuid REFERENCES public.workspaces ON DELETE CASCADE,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
