@@ -150,7 +150,7 @@ def _function_lack(inventory: Inventory, name: str, arguments: tuple[str, ...]) 
     if not function.may_call:
         return _Lack(f"The role {inventory.role} may not call the function {name}.", GRANT)
     if problem := problem_of(inventory, name):
-        return _Lack(f"The platform's function fails whenever it is called, because {problem}.", REPAIR)
+        return _Lack(f"The platform's own function cannot work, because {problem}.", REPAIR)
     return None
 
 

@@ -115,6 +115,7 @@ class Platform:
     async def _learn(self, session: Session) -> Site:
         try:
             inventory = await session.read(read_inventory)
+            session.actor = await self._account(session, inventory)  # policies may ask for it from here on
             places = await self._workspaces(session, inventory)
             workspace = self._chosen(places)
             actor, trouble = await self._actor(session, inventory, workspace)
@@ -177,39 +178,36 @@ class Platform:
 
     # -- the account
 
+    async def _account(self, session: Session, inventory: Inventory) -> str:
+        """Id of the account that is acted for, "" for none that can be found."""
+        wanted = self.settings.acting_user.strip().lower()
+        if not wanted or _is_id(wanted):
+            return wanted
+        return await session.read(lambda connection: find_account(connection, inventory, wanted))
+
     async def _actor(self, session: Session, inventory: Inventory, workspace: Place) -> tuple[Actor | None, str]:
         """The account that is acted for, or why there is none."""
-        wanted = self.settings.acting_user.strip()
+        wanted, user = self.settings.acting_user.strip(), session.actor
         if not wanted:
             return None, "No account is entered under “Acts in the name of”."
-        found = await self._account(session, inventory, workspace, wanted)
-        if found is None:
+        if not user:
             return None, (
-                f"“{wanted}” is no account that this role can find in the workspace {workspace.name}. Enter the "
-                "account's id, or let the role read profiles."
+                f"“{wanted}” is no account that this role can find in the platform. Enter the account's id, or let "
+                "the role read profiles."
             )
-        return found, ""
-
-    async def _account(self, session: Session, inventory: Inventory, workspace: Place, wanted: str) -> Actor | None:
-        user, email = (wanted.lower(), "") if _is_id(wanted) else ("", wanted.lower())
-        if not user:
-            user = await session.read(lambda connection: find_account(connection, inventory, email))
-        if not user:
-            return None
-        session.actor = user  # policies and functions may ask for it from here on
 
         def job(connection: Connection) -> str:
             members = Rows(inventory, "workspace_members")
             if not (members.has("role") and members.has("user_id")):
                 return ""
             query = select(members.text("role")).where(
-                cast(members.raw("workspace_id"), Text) == workspace.id, cast(members.raw("user_id"), Text) == user
+                members.equals("workspace_id", workspace.id), members.equals("user_id", user)
             )
             if members.has("status"):
                 query = query.where(cast(members.raw("status"), Text) == "active")
             return str(connection.execute(query).scalar() or "")
 
-        return Actor(user, email, await session.read(job))
+        return Actor(user, "" if _is_id(wanted) else wanted.lower(), await session.read(job)), ""
 
     # -- what a check says
 

@@ -88,9 +88,7 @@ class Server:
             text=True,
             start_new_session=True,
         )
-        return self._tell(
-            folder=str(folder), port=self.port, password=self.password, certificate=self._certificate
-        )
+        return self._tell(folder=str(folder), port=self.port, password=self.password, certificate=self._certificate)
 
     def stop(self) -> None:
         """End the server and remove its data."""
