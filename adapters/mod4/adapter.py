@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from adapters.base import Adapter, CheckStep, Identity, Kit, Manifest, Outgoing, Receipt, Stream
@@ -81,8 +82,9 @@ class Mod4Adapter(Adapter[Mod4Settings]):
         """One run of reading; see :mod:`adapters.mod4.pull` for the cursors."""
         from adapters.mod4.pull import Pull
 
-        async for batch in Pull(self._platform).run(cursors):
-            yield batch
+        async with aclosing(Pull(self._platform).run(cursors)) as run:  # one that is left ends its connection at once
+            async for batch in run:
+                yield batch
 
     async def send(self, outgoing: Outgoing) -> Receipt:
         """One change by the platform's rules; see :mod:`adapters.mod4.send`."""

@@ -17,8 +17,8 @@ from adapters.errors import BadReply, NotReady, RecordRejected, SettingsInvalid
 from adapters.mod4 import people
 from adapters.mod4.functions import Functions
 from adapters.mod4.handlers import EMAIL
-from adapters.mod4.send import function_call
 from adapters.mod4.site import Open, Platform, Site, find_account
+from adapters.mod4.tables import function_call
 from adapters.mod4.words import GRANT, Refused
 
 PAUSE_S = 30

@@ -28,7 +28,7 @@ from adapters.dispatch import (
 )
 from adapters.mod4.inventory import Inventory
 from adapters.mod4.site import Site
-from adapters.mod4.tables import Query, Rows, amount, choose, day, place, word
+from adapters.mod4.tables import Query, Rows, amount, choose, day, function_call, place, word
 
 MOST_ENDED_SESSIONS = 5_000
 
@@ -169,7 +169,8 @@ def _function_rows(
     connection: Connection, name: str, site: Site, texts: Sequence[str], times: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Rows of a platform's function over the workspace. A column that it no longer returns fails the statement."""
-    call = getattr(func.public, name)(site.workspace.id).table_valued(*texts, *times, name="found")
+    arguments = {"p_workspace_id": site.workspace.id}
+    call = function_call(name, arguments).table_valued(*texts, *times, name="found")
     found: list[ColumnElement[Any]] = [cast(call.c[one], Text).label(one) for one in texts]
     found += [Rows.ms_of(call.c[one], one) for one in times]
     return [dict(row) for row in connection.execute(select(*found)).mappings()]

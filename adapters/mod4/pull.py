@@ -14,7 +14,8 @@ transaction of its own. A stream that this role may not read, or that fails, get
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,14 +61,15 @@ class Pull:
         self._settings = platform.settings
         self._clock = platform.kit.clock
 
-    async def run(self, cursors: Mapping[str, str]) -> AsyncIterator[Batch]:
+    async def run(self, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         """One run. Raises what ends all streams: NotReady, AuthFailed and the like."""
         async with self._platform.open() as opened:
             self._server_ms = await self._now(opened)
-            async for batch in self._streams(opened, cursors):
-                yield batch
+            async with aclosing(self._streams(opened, cursors)) as batches:
+                async for batch in batches:
+                    yield batch
 
-    async def _streams(self, opened: Open, cursors: Mapping[str, str]) -> AsyncIterator[Batch]:
+    async def _streams(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         yield self._workspaces(opened.site)
         for stream, kind, feature, read in _OFTEN:
             async for batch in self._whole(opened, stream, kind, feature, read):
@@ -116,7 +118,7 @@ class Pull:
 
     async def _whole(
         self, opened: Open, stream: str, kind: Kind, feature: str, read: WholeRead
-    ) -> AsyncIterator[Batch]:
+    ) -> AsyncGenerator[Batch, None]:
         found = opened.site.feature(feature)
         if not found.is_on:
             yield Batch((StreamRead(stream, trouble=found.reason),))
@@ -138,7 +140,7 @@ class Pull:
         phones: list[Record] = [positions.info(driver) for driver in records if isinstance(driver, Driver)]
         return [*records, *phones]
 
-    async def _facilities(self, opened: Open) -> AsyncIterator[Batch]:
+    async def _facilities(self, opened: Open) -> AsyncGenerator[Batch, None]:
         """Two tables, one kind: the reading is complete only where both were read."""
         records: list[Record] = []
         troubles: list[str] = []
@@ -160,7 +162,7 @@ class Pull:
 
     # -- batches
 
-    async def _batches(self, opened: Open, cursors: Mapping[str, str]) -> AsyncIterator[Batch]:
+    async def _batches(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         """What changed since, and what is open; everything when a complete reading is due."""
         cursor = load(cursors.get("batches"))
         since_ms = cursor.get("since_ms")
@@ -199,7 +201,7 @@ class Pull:
 
     async def _events(
         self, opened: Open, cursors: Mapping[str, str], sources: Sequence[events.Source]
-    ) -> AsyncIterator[Batch]:
+    ) -> AsyncGenerator[Batch, None]:
         site = opened.site
         drivers: dict[str, str] = {}
         if site.feature("driver_events").is_on:
@@ -217,7 +219,7 @@ class Pull:
             ):  # fmt: skip
                 yield batch
 
-    async def _positions(self, opened: Open, cursors: Mapping[str, str]) -> AsyncIterator[Batch]:
+    async def _positions(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         rows, query = positions.page_query(opened.site)
         made = _maker("position:", lambda row: positions.position(row, self._clock.now_ms()))
         async for batch in self._growing(
@@ -234,7 +236,7 @@ class Pull:
         query: Query,
         after: Callable[[str, str], Any],
         made: Callable[[Mapping[str, Any]], Record],
-    ) -> AsyncIterator[Batch]:
+    ) -> AsyncGenerator[Batch, None]:
         """Pages of rows in the order of arrival, from a little before the last known one."""
         known = load(cursor).get("since_ms")
         first_ms = self._server_ms - self._settings.first_history_days * DAY_MS
@@ -254,8 +256,8 @@ class Pull:
             since, last, since_ms = str(rows[-1]["at"]), str(rows[-1]["key"]), reached_ms
 
     async def _guarded(
-        self, stream: str, features: Sequence[str], opened: Open, batches: AsyncIterator[Batch]
-    ) -> AsyncIterator[Batch]:
+        self, stream: str, features: Sequence[str], opened: Open, batches: AsyncGenerator[Batch, None]
+    ) -> AsyncGenerator[Batch, None]:
         """A stream with what its features lack, and with what the server refuses on the way."""
         found = [opened.site.feature(key) for key in features]
         troubles = [f"{feature.without} {feature.reason}" for feature in found if not feature.is_on]

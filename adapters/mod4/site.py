@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Connection, Text, cast, column, func, select, table
@@ -47,9 +47,11 @@ class Site:
     actor: Actor | None
     features: Features
     actor_trouble: str = ""
+    _rows: dict[str, Rows] = field(default_factory=dict)
 
     def rows(self, name: str) -> Rows:
-        return Rows(self.inventory, name)
+        """A table; the same object each time, so that conditions of several places are about one table."""
+        return self._rows.setdefault(name, Rows(self.inventory, name))
 
     def feature(self, key: str) -> Feature:
         return self.features[key]

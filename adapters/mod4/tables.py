@@ -10,10 +10,25 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Double, Select, Text, case, cast, column, func, literal, null, select, table
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    table,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.types import NullType, UserDefinedType
 
 from adapters.mod4.inventory import Access, Inventory
 
@@ -117,6 +132,15 @@ class Rows:
             if self.has(name)
             else literal(default).label(name)
         )
+
+
+def function_call(name: str, arguments: Mapping[str, str]) -> Any:
+    """``public.name(argument => 'text', …)``: literals without a type, which the server reads as what it takes."""
+    parts = [
+        literal_column(argument).op("=>")(bindparam(f"of_{argument}", value, type_=NullType()))
+        for argument, value in arguments.items()
+    ]
+    return getattr(func.public, name)(*parts)
 
 
 def word(row: Mapping[str, Any], name: str, longest: int = 300) -> str:

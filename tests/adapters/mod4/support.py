@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from pydantic import SecretStr
 
-from adapters.base import Outgoing, Receipt
+from adapters.base import Kit, Outgoing, Receipt
 from adapters.mod4.adapter import Mod4Adapter
 from adapters.mod4.settings import Mod4Settings
 from adapters.mod4.simulator import schema
@@ -160,11 +160,14 @@ def make_site(variant: schema.Variant) -> Site:
 @asynccontextmanager
 async def console(settings: Mod4Settings) -> AsyncIterator[Mod4Adapter]:
     """One console at a platform."""
-    kit = make_kit("mod4-test", Mod4Adapter.manifest, settings, SystemClock())
-    try:
-        yield Mod4Adapter(settings, kit)
-    finally:
-        await kit.http.aclose()
+    yield Mod4Adapter(settings, _kit(settings.fingerprint))
+
+
+@cache
+def _kit(fingerprint: str) -> Kit:
+    """One for all: reading the known authorities takes longer than most tests. Nothing is sent over its HTTP client."""
+    settings = Mod4Settings(host="localhost", username="x", password=SecretStr("x"), fingerprint=fingerprint)
+    return make_kit("mod4-test", Mod4Adapter.manifest, settings, SystemClock())
 
 
 async def fetch(
