@@ -160,7 +160,14 @@ def make_site(variant: schema.Variant) -> Site:
 @asynccontextmanager
 async def console(settings: Mod4Settings) -> AsyncIterator[Mod4Adapter]:
     """One console at a platform."""
-    yield Mod4Adapter(settings, _kit(settings.fingerprint))
+    if not settings.functions_url:
+        yield Mod4Adapter(settings, _kit(settings.fingerprint))
+        return
+    kit = make_kit("mod4-test", Mod4Adapter.manifest, settings, SystemClock())  # its budget belongs to this loop
+    try:
+        yield Mod4Adapter(settings, kit)
+    finally:
+        await kit.http.aclose()
 
 
 @cache

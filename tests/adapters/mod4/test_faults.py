@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,18 +16,17 @@ from sqlalchemy import func, select
 
 from adapters.errors import BadReply, NotReady, SettingsInvalid
 from adapters.mod4.settings import Mod4Settings
-from adapters.mod4.simulator.server import Server
 from tests.adapters.mod4.support import LINK, Site, console, fetch, send
 from tests.helpers.certificates import make_certificate
+
+_SLEEPERS = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
 
 
 async def test_a_database_that_goes_away_in_the_middle_of_a_statement_is_not_ready(site: Site) -> None:
     async with console(site.settings()) as made, made.platform.open() as opened:
         work = asyncio.ensure_future(opened.session.read(lambda c: c.execute(select(func.pg_sleep(30))).all()))
         await _until_busy(site)
-        site.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
-        )
+        site.run(f"SELECT pg_terminate_backend(pid) {_SLEEPERS}")
         with pytest.raises(NotReady) as found:
             await work
     assert not found.value.is_doubtful
@@ -36,9 +36,7 @@ async def test_a_change_whose_answer_is_lost_is_doubtful(site: Site) -> None:
     async with console(site.settings()) as made, made.platform.open() as opened:
         work = asyncio.ensure_future(opened.session.write(lambda c: c.execute(select(func.pg_sleep(30))).all()))
         await _until_busy(site)
-        site.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
-        )
+        site.run(f"SELECT pg_terminate_backend(pid) {_SLEEPERS}")
         with pytest.raises(NotReady) as found:
             await work
     assert found.value.is_doubtful
@@ -63,8 +61,7 @@ async def test_a_cancelled_statement_ends_at_once(site: Site) -> None:
 
 
 async def _until_busy(site: Site) -> None:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()"
-    while not site.one(query):  # noqa: ASYNC110 - the server tells nobody
+    while not site.one(f"SELECT count(*) {_SLEEPERS} AND state = 'active'"):  # noqa: ASYNC110 - the server tells nobody
         await asyncio.sleep(0.01)
 
 
@@ -76,7 +73,10 @@ async def test_a_read_cannot_write_whatever_it_calls(site: Site) -> None:
             )
 
 
-async def test_a_row_held_by_somebody_else_is_waited_for_and_then_left(site: Site) -> None:
+async def test_a_row_held_by_somebody_else_is_waited_for_and_then_left(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.mod4.link._LOCK_MS", 100)
     with site.of.connect(site.database) as other, other.transaction():
         other.execute("SELECT 1 FROM mod4_driver_links FOR UPDATE")
         with pytest.raises(NotReady) as found:
@@ -128,47 +128,78 @@ async def _answering(answer: bytes) -> AsyncIterator[int]:
 # Encryption ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str, str]]:
-    """A server with a certificate that signs itself: server, database, fingerprint."""
-    folder: Path = tmp_path_factory.mktemp("tls")
+@dataclass(frozen=True)
+class Front:
+    """The platform behind encryption. The server of the tests has none, so that it is put before it."""
+
+    site: Site
+    port: int
+    fingerprint: str
+
+    def settings(self, fingerprint: str) -> Mod4Settings:
+        return self.site.settings(port=self.port, tls="required", fingerprint=fingerprint)
+
+
+@pytest.fixture
+async def encrypted(site: Site, tmp_path: Path) -> AsyncIterator[Front]:
     certificate = make_certificate("db.test")
-    certificate.server_context(folder)
-    (pem,) = folder.glob("*.pem")
-    for name in ("cert.pem", "key.pem"):
-        (folder / name).write_bytes(pem.read_bytes())
-        (folder / name).chmod(0o600)
-    with Server(certificate=(str(folder / "cert.pem"), str(folder / "key.pem"))) as made:
-        yield made, made.create_database("repaired"), certificate.fingerprint
+    tls = certificate.server_context(tmp_path)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(8) == b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
+        writer.write(b"S")
+        try:
+            await writer.start_tls(tls)
+            inner_reader, inner_writer = await asyncio.open_connection(site.of.host, site.of.port)
+        except OSError:
+            writer.close()
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_pump(reader, inner_writer))
+            group.create_task(_pump(inner_reader, writer))
+
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as peer:
+        yield Front(site, peer.sockets[0].getsockname()[1], certificate.fingerprint)
 
 
-async def test_a_pinned_certificate_is_trusted_and_another_is_not(encrypted: tuple[Server, str, str]) -> None:
-    server, database, fingerprint = encrypted
-    site = Site(database, server)
-    site.run("INSERT INTO workspaces (name, slug) VALUES ('Kano Depot', 'kano')")
-    settings = site.settings(tls="required", fingerprint=fingerprint, acting_user="")
-    async with console(settings) as made:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+async def test_a_pinned_certificate_is_trusted_and_another_is_not(encrypted: Front) -> None:
+    async with console(encrypted.settings(encrypted.fingerprint)) as made:
         steps: list[str] = []
         await made.check(lambda step: steps.append(step.detail))
     assert any("TLSv1" in step and "pinned" in step for step in steps)
-    assert site.one("SELECT count(*) FROM pg_stat_activity WHERE usename = 'biko_console'") == 0
     for wrong in ("", "AB" * 32):
-        async with console(site.settings(tls="required", fingerprint=wrong, acting_user="")) as made:
+        async with console(encrypted.settings(wrong)) as made:
             with pytest.raises(NotReady) as found:
                 await made.check(lambda _step: None)
         assert found.value.field == "fingerprint"
-        assert found.value.proposal.replace(":", "").lower() == fingerprint
+        assert found.value.proposal.replace(":", "").lower() == encrypted.fingerprint
 
 
-async def test_a_server_that_is_switched_off_and_on_again(encrypted: tuple[Server, str, str]) -> None:
-    server, database, fingerprint = encrypted
-    settings = Site(database, server).settings(tls="required", fingerprint=fingerprint, acting_user="")
-    server.halt()
+async def test_a_run_over_an_encrypted_line_reads_as_one_without(encrypted: Front) -> None:
+    records, _ = await fetch(encrypted.settings(encrypted.fingerprint))
+    plain, _ = await fetch(encrypted.site.settings())
+    assert len(records) == len(plain) > 0
+
+
+async def test_a_server_that_is_switched_off_and_on_again(site: Site) -> None:
+    settings = site.settings()
+    site.of.halt()
     try:
         with pytest.raises(NotReady):
             await fetch(settings)
     finally:
-        server.resume()
+        site.of.resume()
     records, _ = await fetch(settings)
     assert records
 
