@@ -58,6 +58,8 @@ DRIVER_KINDS: Mapping[str, EventKind] = {
     "SUPERVISOR_OVERRIDE": "override",
 }
 
+_STOP_ENDS: Mapping[str, EventKind] = {"completed": "delivered", "skipped": "skipped"}
+
 _KEYS: Mapping[str, str] = {"mod4_events": "event_id", "delivery_logs": "id", "driver_events": "id"}
 _TIMES: Mapping[str, tuple[str, ...]] = {
     "mod4_events": ("received_at", "captured_at"),
@@ -69,7 +71,9 @@ _TIMES: Mapping[str, tuple[str, ...]] = {
 def arrival(rows: Rows) -> ColumnElement[Any]:
     """When a row came to the platform: the first of its times that there is."""
     names = [name for name in _TIMES.get(rows.name, ("received_at", "captured_at")) if rows.has(name)]
-    return func.coalesce(*(rows.raw(name) for name in names)) if len(names) > 1 else rows.raw(names[0])
+    if len(names) == 1 or rows.is_filled(names[0]):  # an index over it serves
+        return rows.raw(names[0])
+    return func.coalesce(*(rows.raw(name) for name in names))
 
 
 def of_workspace(rows: Rows, site: Site) -> ColumnElement[bool]:
@@ -226,7 +230,7 @@ def route_events(batch_id: str, rows: Sequence[Mapping[str, Any]]) -> list[Deliv
         arrived = row["actual_arrival"] if row["actual_arrival"] is not None else row["check_in_time"]
         if arrived is not None:
             found.append(_of_stop(batch_id, row, "arrived", arrived))
-        ended: EventKind | None = {"completed": "delivered", "skipped": "skipped"}.get(word(row, "status"))  # type: ignore[assignment]
+        ended = _STOP_ENDS.get(word(row, "status"))
         if ended is not None:
             times = (row["check_out_time"], arrived, row["updated_at"], row["created_at"])
             at = next((one for one in times if one is not None), None)
@@ -287,12 +291,21 @@ def _told(value: Any) -> dict[str, Any]:
 
 
 def _first(told: Mapping[str, Any], *names: str) -> Any:
-    return next((told[name] for name in names if told.get(name) not in (None, "")), None)
+    for name in names:
+        found = told.get(name)
+        if found is not None and found != "":
+            return found
+    return None
 
 
 def _text(told: Mapping[str, Any], *names: str) -> str:
-    found = _first(told, *names)
-    return str(found).replace("\x00", "")[:2000] if isinstance(found, str | int | float) and found is not True else ""
+    for name in names:
+        found = told.get(name)
+        if type(found) is str and found:
+            return found[:2000]
+        if type(found) in (int, float):
+            return str(found)
+    return ""
 
 
 def _number(told: Mapping[str, Any], *names: str) -> float | None:

@@ -30,10 +30,11 @@ TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``is_needed``: a new row must name it. The others are this role's rights."""
+    """``is_needed``: a new row must name it; ``is_filled``: no row is without. The others are this role's rights."""
 
     type: str
     is_needed: bool
+    is_filled: bool
     select: bool
     insert: bool
     update: bool
@@ -210,6 +211,7 @@ def _tables(connection: Connection, policies: Mapping[str, tuple[Policy, ...]]) 
             attributes.c.attname,
             func.format_type(attributes.c.atttypid, attributes.c.atttypmod),
             needed,
+            attributes.c.attnotnull,
             *rights,
             func.row_security_active(classes.c.oid),
         )
@@ -219,8 +221,8 @@ def _tables(connection: Connection, policies: Mapping[str, tuple[Policy, ...]]) 
     )
     columns: dict[str, dict[str, Column]] = {}
     secured: dict[str, bool] = {}
-    for name, attribute, kind, is_needed, may_select, may_insert, may_update, is_secured in connection.execute(query):
-        columns.setdefault(name, {})[attribute] = Column(kind, is_needed, may_select, may_insert, may_update)
+    for name, attribute, kind, is_needed, is_filled, *may, is_secured in connection.execute(query):
+        columns.setdefault(name, {})[attribute] = Column(kind, is_needed, is_filled, *may)
         secured[name] = bool(is_secured)
     return {name: TableFacts(name, found, secured[name], policies.get(name, ())) for name, found in columns.items()}
 

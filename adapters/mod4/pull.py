@@ -16,7 +16,9 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Text, cast, func, or_, select
@@ -31,6 +33,8 @@ from adapters.supply import FullRead, Kind, StreamRead
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
+MOST_BATCHES = 2_000
+"""In one page: each brings its stops."""
 WHOLE_AT_ONCE = 5_000
 """Records of a complete reading in one batch for the host."""
 
@@ -150,9 +154,7 @@ class Pull:
                 troubles.append(feature.reason)
                 continue
             try:
-                records += await opened.session.read(
-                    lambda connection, name=name: fleet.places(connection, opened.site, name)  # type: ignore[misc]
-                )
+                records += await opened.session.read(partial(fleet.places, site=opened.site, name=name))
             except Refused as err:
                 self._platform.forget()
                 troubles.append(err.sentence(f"Reading “{feature.label}”"))
@@ -174,14 +176,13 @@ class Pull:
             query = query.where(or_(changed, cast(of.raw("status"), Text).not_in(fleet.ENDED)))
         if is_whole:
             yield Batch((FullRead("delivery_batch", "", "begins"),))
-        last = ""
+        last, size = "", min(self._settings.page_size, MOST_BATCHES)
         while True:
             page = query if not last else query.where(key > of.value("id", last))
-            page = page.order_by(key).limit(min(self._settings.page_size, 2_000))
-            found = await opened.session.read(lambda connection, page=page: self._batch_page(connection, opened, page))  # type: ignore[misc]
-            records, count, last = found
+            page = page.order_by(key).limit(size)
+            records, count, last = await opened.session.read(partial(_batch_page, site=opened.site, page=page))
             yield Batch(records)
-            if count < min(self._settings.page_size, 2_000):
+            if count < size:
                 break
         if is_whole:
             yield Batch(
@@ -190,12 +191,6 @@ class Pull:
         else:
             kept = cursor.get("read_ms")
             yield Batch((), {"batches": dump(read_ms=kept, since_ms=self._server_ms)})
-
-    def _batch_page(self, connection: Connection, opened: Open, page: Query) -> tuple[list[Record], int, str]:
-        rows = fleet.batches(connection, opened.site, page)
-        route = fleet.route_rows(connection, opened.site, [row.peer_id for row in rows])
-        told = [event for batch_id, stops in route.items() for event in events.route_events(batch_id, stops)]
-        return [*rows, *told], len(rows), rows[-1].peer_id if rows else ""
 
     # -- what only grows
 
@@ -210,22 +205,17 @@ class Pull:
             if not site.feature("events" if source == "mod4_events" else source).is_on:
                 continue
             rows, query = events.page_query(site, source)
-            made = _maker(f"{source}:", lambda row, source=source: events.event(source, row, drivers))  # type: ignore[misc]
+            make = _maker(f"{source}:", partial(events.event, source, drivers=drivers))
+            after = partial(events.after, rows, source)
             name = f"events:{source}"
-            async for batch in self._growing(
-                opened, name, cursors.get(name), query, lambda since, last, rows=rows, source=source: events.after(  # type: ignore[misc]
-                    rows, source, since, last
-                ), made
-            ):  # fmt: skip
+            async for batch in self._growing(opened, name, cursors.get(name), query, after, make):
                 yield batch
 
     async def _positions(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         rows, query = positions.page_query(opened.site)
-        made = _maker("position:", lambda row: positions.position(row, self._clock.now_ms()))
-        async for batch in self._growing(
-            opened, "positions", cursors.get("positions"), query,
-            lambda since, last: positions.after(rows, since, last), made,
-        ):  # fmt: skip
+        make = _maker("position:", partial(positions.position, now_ms=self._clock.now_ms()))
+        after = partial(positions.after, rows)
+        async for batch in self._growing(opened, "positions", cursors.get("positions"), query, after, make):
             yield batch
 
     async def _growing(
@@ -235,25 +225,23 @@ class Pull:
         cursor: str | None,
         query: Query,
         after: Callable[[str, str], Any],
-        made: Callable[[Mapping[str, Any]], Record],
+        make: Callable[[Mapping[str, Any]], Record],
     ) -> AsyncGenerator[Batch, None]:
         """Pages of rows in the order of arrival, from a little before the last known one."""
         known = load(cursor).get("since_ms")
         first_ms = self._server_ms - self._settings.first_history_days * DAY_MS
         since_ms = first_ms if not isinstance(known, int) else min(known, self._server_ms) - events.OVERLAP_MS
         since, last, size = at_ms(since_ms).isoformat(), "", self._settings.page_size
-
-        def read(connection: Connection, page: Query) -> Sequence[Mapping[str, Any]]:
-            return connection.execute(page).mappings().all()  # type: ignore[return-value]
-
         while True:
-            page = query.where(after(since, last)).limit(size)
-            rows = await opened.session.read(lambda connection, page=page: read(connection, page))  # type: ignore[misc]
-            reached_ms = self._server_ms if len(rows) < size else _last_time(rows, since_ms)
-            yield Batch([made(row) for row in rows], {name: dump(since_ms=min(reached_ms, self._server_ms))})
-            if len(rows) < size:
+            page = await opened.session.read(
+                partial(_page, query=query.where(after(since, last)).limit(size), make=make)
+            )
+            is_last = len(page.records) < size
+            reached_ms = self._server_ms if is_last or page.arrived_ms is None else page.arrived_ms
+            yield Batch(page.records, {name: dump(since_ms=min(reached_ms, self._server_ms))})
+            if is_last:
                 return
-            since, last, since_ms = str(rows[-1]["at"]), str(rows[-1]["key"]), reached_ms
+            since, last = page.at, page.key
 
     async def _guarded(
         self, stream: str, features: Sequence[str], opened: Open, batches: AsyncGenerator[Batch, None]
@@ -283,8 +271,33 @@ def _maker(prefix: str, make: Callable[[Mapping[str, Any]], Record]) -> Callable
     return made
 
 
-def _last_time(rows: Sequence[Mapping[str, Any]], otherwise: int) -> int:
-    return next((int(row["arrived"]) for row in reversed(rows) if row["arrived"] is not None), otherwise)
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Records of one page, and where the next begins: time (as text, and in ms where it is one) and key of the last."""
+
+    records: Sequence[Record]
+    at: str = ""
+    key: str = ""
+    arrived_ms: int | None = None
+
+
+def _page(connection: Connection, query: Query, make: Callable[[Mapping[str, Any]], Record]) -> _Page:
+    """Runs in the thread of the statement, so that the making of many records holds up nobody's loop."""
+    result = connection.execute(query)
+    names = list(result.keys())
+    rows = [dict(zip(names, row, strict=True)) for row in result]
+    if not rows:
+        return _Page(())
+    last = rows[-1]
+    return _Page([make(row) for row in rows], str(last["at"]), str(last["key"]), last["arrived"])
+
+
+def _batch_page(connection: Connection, site: Site, page: Query) -> tuple[list[Record], int, str]:
+    """Batches with their stops, and what the record of their routes tells; how many, and the last one's id."""
+    rows = fleet.batches(connection, site, page)
+    route = fleet.route_rows(connection, site, [row.peer_id for row in rows])
+    told = [event for batch_id, stops in route.items() for event in events.route_events(batch_id, stops)]
+    return [*rows, *told], len(rows), rows[-1].peer_id if rows else ""
 
 
 def _marked(kind: Kind, records: Sequence[Record]) -> Iterable[Sequence[Record]]:

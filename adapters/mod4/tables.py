@@ -21,7 +21,6 @@ from sqlalchemy import (
     column,
     func,
     literal,
-    literal_column,
     null,
     select,
     table,
@@ -70,6 +69,10 @@ class Rows:
 
     def has(self, name: str) -> bool:
         return self._inventory.has(self.name, name)
+
+    def is_filled(self, name: str) -> bool:
+        """Whether no row is without a value in this column."""
+        return self.has(name) and self._inventory.tables[self.name].columns[name].is_filled
 
     def raw(self, name: str) -> ColumnElement[Any]:
         return self.table.c[name] if self.has(name) else null()
@@ -137,16 +140,18 @@ class Rows:
 def function_call(name: str, arguments: Mapping[str, str]) -> Any:
     """``public.name(argument => 'text', …)``: literals without a type, which the server reads as what it takes."""
     parts = [
-        literal_column(argument).op("=>")(bindparam(f"of_{argument}", value, type_=NullType()))
+        column(argument).op("=>")(bindparam(f"of_{argument}", value, type_=NullType()))
         for argument, value in arguments.items()
     ]
     return getattr(func.public, name)(*parts)
 
 
 def word(row: Mapping[str, Any], name: str, longest: int = 300) -> str:
-    """A text of a row, "" for none, without NUL characters."""
+    """A text of a row, "" for none."""
     value = row.get(name)
-    return "" if value is None else str(value).replace("\x00", "")[:longest]
+    if type(value) is str and len(value) <= longest:  # a database of texts holds no NUL characters
+        return value
+    return "" if value is None else str(value)[:longest]
 
 
 def day(row: Mapping[str, Any], name: str) -> str | None:
