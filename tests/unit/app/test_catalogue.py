@@ -136,8 +136,6 @@ def test_a_workbench_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch
     catalogue = Catalogue.load(third_party=no_third_party)
     with pytest.raises(Unsupported, match="brings no workbench"):
         catalogue.bench("traccar")
-    with pytest.raises(Unsupported, match="not part of this release yet"):
-        catalogue.bench("mod4")
     manifest = replace(catalogue.manifest("traccar"), bench="adapters.fuel_monitoring.bench:BENCH")
     monkeypatch.setattr(catalogue, "manifest", lambda _key: manifest)
     assert "lls" in {one.key for one in catalogue.bench("traccar").dialects()}
@@ -148,8 +146,8 @@ def test_a_workbench_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_integration_without_simulator_says_so(with_plugin: Catalogue) -> None:
-    with pytest.raises(Unsupported, match="not part of this release"):
-        with_plugin.simulator("mod4")
+    with pytest.raises(Unsupported, match="brings no simulator"):
+        with_plugin.simulator("webhook")
 
 
 def test_objects_are_named_as_text() -> None:

@@ -330,6 +330,7 @@ async def test_the_header_adds_any_type_that_there_is(depot: Depot) -> None:
         "traccar",
         "gt02_tracker",
         "fuel_monitoring",
+        "mod4",
         "webhook",
         "cold_room",
     ]
