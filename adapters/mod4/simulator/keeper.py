@@ -150,7 +150,7 @@ def main() -> None:
                 _obey(keeper, json.loads(line))
         finally:
             if keeper is not None:
-                keeper.halt()
+                keeper.halt(at_once=True)  # its data go anyway
             shutil.rmtree(folder, ignore_errors=True)
 
 

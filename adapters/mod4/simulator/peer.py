@@ -9,7 +9,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from adapters.mod4.simulator import schema, work
+from adapters.mod4.simulator.autopilot import Autopilot
 from adapters.mod4.simulator.faults import Faults
+from adapters.mod4.simulator.journeys import Journey, add_journeys, pilots
 from adapters.mod4.simulator.server import Server
 from adapters.mod4.simulator.volume import enlarge
 from adapters.mod4.simulator.world import World
@@ -92,7 +94,9 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
 
     Options: ``variant`` (``repaired`` or ``as_committed``), ``role`` (``console``, ``session``: under row security,
     ``owner``), ``seed`` (1), ``drivers`` (12), ``plates`` (the demo's), ``links``, ``batches``, ``events`` (more of
-    them, for measurements; 0), ``port`` (0: a free one). ``ready`` gets the settings of an integration for it.
+    them, for measurements; 0), ``port`` (0: a free one), ``apps`` (so many drivers work by themselves, 0), ``pace``
+    (how much faster than life they drive, 1), ``journeys`` (see :meth:`Journey.of`; their drivers work as well).
+    ``ready`` gets the settings of an integration for it.
 
     Raises Unsupported where the embedded server is not installed, NotReady where it does not start.
     """
@@ -100,8 +104,12 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
     try:
         await in_thread(server.start)
         platform = await in_thread(partial(_make, server, options))
+        drivers = await in_thread(partial(_drivers, platform, options))
         ready(platform.settings(str(options.get("role", "console"))))
-        await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as group:
+            for driver in drivers:
+                group.create_task(driver.run())
+            await asyncio.Event().wait()
     finally:
         await in_thread(server.stop)
 
@@ -115,6 +123,21 @@ def _make(server: Server, options: Mapping[str, Any]) -> Platform:
         volume={name: int(options.get(name, 0)) for name in ("links", "batches", "events")},
         seed=int(options.get("seed", 1)),
         **given,
+    )
+
+
+def _drivers(platform: Platform, options: Mapping[str, Any]) -> list[Autopilot]:
+    journeys = [Journey.of(given) for given in options.get("journeys", ())]
+    with platform.server.connect(platform.database) as connection:
+        asked = add_journeys(platform.world, connection, journeys)
+    return pilots(
+        platform.server,
+        platform.database,
+        platform.world,
+        asked,
+        apps=int(options.get("apps", 0)),
+        pace=float(options.get("pace", 1.0)),
+        tick_s=float(options.get("tick_s", 1.0)),
     )
 
 

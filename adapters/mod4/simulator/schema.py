@@ -46,12 +46,12 @@ def install_login_roles(connection: psycopg.Connection[Any], passwords: Mapping[
         _run(connection, script("console_role.sql"))
         made = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [SESSION_ROLE]).fetchone()
         if made is None:
-            connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN INHERIT IN ROLE authenticated").format(sql.Identifier(SESSION_ROLE))
-            )
-        for role in LOGIN_ROLES:
+            role = sql.Identifier(SESSION_ROLE)
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN INHERIT IN ROLE authenticated").format(role))
+            connection.execute(sql.SQL("GRANT anon TO {} WITH INHERIT FALSE").format(role))
+        for name in LOGIN_ROLES:
             statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
-            connection.execute(statement.format(sql.Identifier(role), sql.Literal(passwords[role])))
+            connection.execute(statement.format(sql.Identifier(name), sql.Literal(passwords[name])))
 
 
 def sign_in_as(connection: psycopg.Connection[Any], user_id: str, email: str) -> None:

@@ -171,7 +171,7 @@ class Server:
         return name
 
     def _copy(self, source: str, name: str) -> None:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log")
         with self.connect() as connection:
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(source)))
 

@@ -210,8 +210,9 @@ def _delivery(
         "facilityId": facility, "photoType": "proof_of_delivery", "photoUrl": None, "capturedAt": iso})  # fmt: skip
     if rng.random() < 0.2:
         _event(world, batch, person, session, "delivery_discrepancy", at - timedelta(minutes=2), facility, {
-            **known, "reason": "short_shipment", "item": ITEMS[0][0], "expectedQuantity": ITEMS[0][1],
-            "deliveredQuantity": ITEMS[0][1] - 24})  # fmt: skip
+            **known, "reason": "short_shipment", "notes": "One carton missing from the store", "items": [
+                {"name": ITEMS[0][0], "expectedQuantity": ITEMS[0][1], "deliveredQuantity": ITEMS[0][1] - 24,
+                 "unit": ITEMS[0][2]}]})  # fmt: skip
     _event(world, batch, person, session, "delivery_completed", at, facility, {
         **known, "stopIndex": number, "itemsDelivered": len(ITEMS), "proofCaptured": True,
         "completedAt": iso})  # fmt: skip
@@ -321,6 +322,12 @@ def _codes(world: World, connection: psycopg.Connection[Any]) -> None:
             %(maker)s, made, made + interval '15 minutes', CASE WHEN %(status)s = 'used' THEN made END, %(attempts)s
         FROM (SELECT now() - make_interval(mins => %(minutes)s) AS made) AS t
     """
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE auth.users SET encrypted_password = extensions.crypt(%s, extensions.gen_salt('bf')) "
+            "WHERE email = %s",
+            [(pin, email) for email, pin in world.pins.items()],
+        )
     for email, code, status, minutes, attempts in (
         (CODE_EMAIL, FRESH_CODE, "pending", 0, 0), ("tried.up@mail.example", "111111", "pending", 4, 5),
         ("too.late@mail.example", "222222", "pending", 40, 1), ("done@mail.example", "333333", "used", 90, 1),

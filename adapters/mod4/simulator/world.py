@@ -66,6 +66,8 @@ class World:
     batches: list[Batch] = field(default_factory=list)
     codes: dict[str, str] = field(default_factory=dict)
     """Codes that are waiting to be typed into the app, by address."""
+    pins: dict[str, str] = field(default_factory=dict)
+    """PINs of drivers whose phones are set up, by address."""
     rows: dict[str, list[Row]] = field(default_factory=dict)
 
     @property
@@ -205,6 +207,7 @@ def _driver(world: World, workspace: str, domain: str, owner: User, number: int,
             status=standing if standing in ("suspended", "revoked") else "active", link_method=method,
             linked_by=user.id if method == "otp" else owner.id, linked_at=world.now - timedelta(days=days - 1),
         )  # fmt: skip
+        world.pins[email] = f"{1000 + number * 37 % 9000:04d}"
         _device(world, user, number, trusted=standing != "revoked")
     return Person(name, phone, email, standing, driver_id, user, plate)
 
