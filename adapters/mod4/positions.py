@@ -18,6 +18,8 @@ from adapters.mod4.tables import Query, Rows, amount, choose, place, word
 from adapters.records import DeviceInfo, Position
 
 SOURCE = "mod4"
+OVERLAP_MS = 60_000
+"""Points are many, and their transactions short."""
 _KM_H_PER_M_S = 3.6
 
 
@@ -26,7 +28,13 @@ def device_of(driver: str) -> str:
     return f"driver-{driver}"
 
 
-def info(driver: Driver, seen_ms: int | None = None) -> DeviceInfo:
+def driver_of(device: str) -> str:
+    """The driver behind a device of :func:`device_of`."""
+    return device.removeprefix("driver-")
+
+
+def info(driver: Driver) -> DeviceInfo:
+    """Only drivers whose phones send are devices: others would fill the list of trackers with silence."""
     return DeviceInfo(
         device=device_of(driver.peer_id),
         name=driver.name,
@@ -34,7 +42,6 @@ def info(driver: Driver, seen_ms: int | None = None) -> DeviceInfo:
         model="Phone of the driver app",
         phone=driver.phone or None,
         status=driver.status or None,
-        last_update_ms=seen_ms,
     )
 
 

@@ -28,7 +28,7 @@ from adapters.mod4 import events, fleet, people, positions
 from adapters.mod4.site import Open, Platform, Site
 from adapters.mod4.tables import Query
 from adapters.mod4.words import Refused
-from adapters.records import Batch, Record, Rejected
+from adapters.records import Batch, Position, Record, Rejected
 from adapters.supply import FullRead, Kind, StreamRead
 
 DAY_MS = 86_400_000
@@ -64,6 +64,7 @@ class Pull:
         self._platform = platform
         self._settings = platform.settings
         self._clock = platform.kit.clock
+        self._drivers: Mapping[str, Driver] = {}
 
     async def run(self, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         """One run. Raises what ends all streams: NotReady, AuthFailed and the like."""
@@ -133,16 +134,11 @@ class Pull:
             self._platform.forget()
             yield Batch((StreamRead(stream, trouble=err.sentence(f"Reading “{found.label}”")),))
             return
-        for chunk in _marked(kind, self._with_phones(kind, records)):
+        if kind == "driver":
+            self._drivers = {one.peer_id: one for one in records if isinstance(one, Driver)}
+        for chunk in _marked(kind, records):
             yield Batch(chunk)
         yield Batch((StreamRead(stream),), {stream: self._read_now()})
-
-    def _with_phones(self, kind: Kind, records: Sequence[Record]) -> Sequence[Record]:
-        """Drivers are devices of the map as well."""
-        if kind != "driver" or not self._settings.positions:
-            return records
-        phones: list[Record] = [positions.info(driver) for driver in records if isinstance(driver, Driver)]
-        return [*records, *phones]
 
     async def _facilities(self, opened: Open) -> AsyncGenerator[Batch, None]:
         """Two tables, one kind: the reading is complete only where both were read."""
@@ -215,8 +211,15 @@ class Pull:
         rows, query = positions.page_query(opened.site)
         make = _maker("position:", partial(positions.position, now_ms=self._clock.now_ms()))
         after = partial(positions.after, rows)
+        told: set[str] = set()
         async for batch in self._growing(opened, "positions", cursors.get("positions"), query, after, make):
-            yield batch
+            phones = [
+                positions.info(driver)
+                for device in dict.fromkeys(one.device for one in batch.records if isinstance(one, Position))
+                if device not in told and (driver := self._drivers.get(positions.driver_of(device))) is not None
+            ]
+            told |= {phone.device for phone in phones}
+            yield Batch([*phones, *batch.records], batch.cursors)
 
     async def _growing(
         self,
@@ -230,7 +233,8 @@ class Pull:
         """Pages of rows in the order of arrival, from a little before the last known one."""
         known = load(cursor).get("since_ms")
         first_ms = self._server_ms - self._settings.first_history_days * DAY_MS
-        since_ms = first_ms if not isinstance(known, int) else min(known, self._server_ms) - events.OVERLAP_MS
+        overlap_ms = positions.OVERLAP_MS if name == "positions" else events.OVERLAP_MS
+        since_ms = first_ms if not isinstance(known, int) else min(known, self._server_ms) - overlap_ms
         since, last, size = at_ms(since_ms).isoformat(), "", self._settings.page_size
         while True:
             page = await opened.session.read(

@@ -66,7 +66,7 @@ def bare(connection: psycopg.Connection[Any]) -> float:
 
 
 async def pull(settings: Mod4Settings, store: Store | None) -> tuple[int, float]:
-    """Rows (stops are not counted) and seconds of one first run."""
+    """Rows, the stops of batches among them, and seconds of one first run."""
     kit = make_kit("mod4-bench", Mod4Adapter.manifest, settings, SystemClock())
     sink, integration_id = (StoreSink(store), add_integration(store, "mod4-1", "mod4")) if store else (None, "")
     count, now_ms = 0, SystemClock().now_ms()
@@ -77,7 +77,7 @@ async def pull(settings: Mod4Settings, store: Store | None) -> tuple[int, float]
 
     started = time.perf_counter()
     async for batch in Mod4Adapter(settings, kit).fetch({}):
-        count += len(batch.records)
+        count += sum(1 + len(getattr(record, "lines", None) or ()) for record in batch.records)
         if store is not None and sink is not None:
             done = store.write(partial(ingest, batch), on_rollback=sink.forget, rows=len(batch.records))
             await asyncio.wrap_future(done)
