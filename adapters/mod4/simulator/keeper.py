@@ -29,6 +29,7 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "120",
+    "authentication_timeout": "10s",
     "shared_buffers": "64MB",
     # Its data last as long as it runs.
     "fsync": "off",

@@ -6,6 +6,7 @@ It speaks to the platform as a signed-in user does: under row security, through 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -159,9 +160,18 @@ class Phone:
     async def _connect(self, role: str) -> psycopg.AsyncConnection[Any]:
         server = self.server
         password = server.password if role == "postgres" else server.role_passwords[role]
-        return await psycopg.AsyncConnection.connect(
-            host=server.host, port=server.port, dbname=self.database, user=role, password=password, autocommit=True
+        connecting = asyncio.get_running_loop().create_task(
+            psycopg.AsyncConnection.connect(
+                host=server.host, port=server.port, dbname=self.database, user=role, password=password, autocommit=True
+            )
         )
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # Broken off halfway the library would leave a socket open, which the server waits for for a minute.
+            with contextlib.suppress(psycopg.Error):
+                await (await connecting).close()
+            raise
 
     def go_offline(self) -> None:
         """From now on everything waits on the phone."""
