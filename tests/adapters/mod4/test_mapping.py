@@ -138,7 +138,7 @@ def test_what_is_broken_is_seen_and_what_is_sound_is_not_blamed(
     ],
 )
 def test_a_trigger_hinders_the_statuses_that_it_acts_on(condition: str, status: str, hinders: bool) -> None:
-    made = inventory(condition + " SELECT 1 FROM drivers", triggers=(Trigger("drivers", "u", "f", ""),))
+    made = inventory(condition + " SELECT 1 FROM drivers", triggers=(Trigger("drivers", "u", "f", ""),))  # noqa: S608
     assert bool(trigger_problem(made, "drivers", "u", status)) is hinders
     assert trigger_problem(made, "drivers", "i", status) == ""
 
