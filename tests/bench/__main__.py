@@ -27,6 +27,7 @@ BENCHES = {
     "sync_http": "tests.bench.bench_sync_http:run",
     "webhooks": "tests.bench.bench_webhooks:run",
     "first_sync": "tests.bench.bench_first_sync:run",
+    "mod4_pull": "tests.bench.bench_mod4:run",
     "identity": "tests.bench.bench_identity:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
     "outbox": "tests.bench.bench_outbox:run",

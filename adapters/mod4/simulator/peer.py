@@ -33,9 +33,12 @@ class Platform:
             "host": self.server.host,
             "port": self.server.port,
             "database": self.database,
-            "user": user,
+            "username": user,
             "password": self.server.password if user == "postgres" else self.server.role_passwords[user],
+            "tls": "off",
             "workspace": self.world.workspace_id,
+            "acting_user": self.world.owner.email,
+            "app_url": "https://drivers.example.org",
         }
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
