@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.dispatch import DeliveryEvent
@@ -146,6 +146,7 @@ def events(draw: st.DrawFn) -> list[DeliveryEvent]:
     ]
 
 
+@settings(max_examples=50)
 @given(events(), st.randoms(use_true_random=False))
 def test_order_does_not_matter(found: list[DeliveryEvent], rng: random.Random) -> None:
     mixed = list(found)
@@ -153,6 +154,7 @@ def test_order_does_not_matter(found: list[DeliveryEvent], rng: random.Random) -
     assert proof_of(*mixed) == proof_of(*found)
 
 
+@settings(max_examples=50)
 @given(events(), st.integers(1, 3))
 def test_coming_again_under_another_id_changes_nothing(found: list[DeliveryEvent], times: int) -> None:
     again = [replace(event, peer_id=f"{event.peer_id}/{time}") for event in found for time in range(times)]
@@ -161,6 +163,7 @@ def test_coming_again_under_another_id_changes_nothing(found: list[DeliveryEvent
     assert more.events == once.events == len(in_order(found))
 
 
+@settings(max_examples=50)
 @given(events())
 def test_a_proof_is_never_more_than_what_was_told(found: list[DeliveryEvent]) -> None:
     proof = proof_of(*found)
