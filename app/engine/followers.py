@@ -33,6 +33,8 @@ FOLLOWERS: tuple[str, ...] = (
     "app.alarms.follower:AlarmFollower",
     "app.identity.look:IdentityFollower",
     "app.reports.follower:ReportFollower",
+    "app.deliveries.follower:DeliveriesFollower",
+    "app.deliveries.twin_follower:TwinFollower",
 )
 """``module:class``, loaded when an engine runs: numbers and analyses cost memory that a window does not need."""
 

@@ -27,6 +27,7 @@ from adapters.records import Position, Record
 from adapters.supply import Facility
 from app.catalogue import BUILT_IN, Catalogue
 from app.clock import from_ms
+from app.engine.sink import StoreSink
 from app.fleet.devices import adopt
 from app.fleet.vehicles import add_vehicle
 from app.store.columns import Base
@@ -132,9 +133,10 @@ class Depot:
 
     def __init__(self, store: Store, *, may_change: bool = True) -> None:
         self.store = store
-        self.mod4 = make_supply_feed(store, "mod4-1", "mod4")
-        self.supply = make_supply_feed(store, "msupply-1", "msupply")
-        self.trackers = make_supply_feed(store, "gt02-1", "gt02_tracker")
+        self.sink = StoreSink(store)  # one engine takes everything, and so counts the ids of telemetry
+        self.mod4 = self.feed("mod4-1", "mod4")
+        self.supply = self.feed("msupply-1", "msupply")
+        self.trackers = self.feed("gt02-1", "gt02_tracker")
         self.catalogue = catalogue()
         config = {"host": "127.0.0.1", "username": "console", "tls": "off", "changes": may_change}
         self.write(
@@ -142,6 +144,12 @@ class Depot:
                 update(Integration).where(Integration.id == "mod4-1").values(config=config)
             )
         )
+
+    def feed(self, integration_id: str, kind: str) -> SupplyFeed:
+        """One more integration of the depot."""
+        feed = make_supply_feed(self.store, integration_id, kind)
+        feed.sink = self.sink
+        return feed
 
     def arrive(self, *records: Record, feed: SupplyFeed | None = None, now_ms: int | None = None) -> None:
         """Store records of the driver platform, or of another feed."""
