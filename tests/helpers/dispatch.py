@@ -182,7 +182,8 @@ class Depot:
     def drive(self, fixes: list[tuple[int, float, float]], tracker: str = IMEI, feed: SupplyFeed | None = None) -> None:
         """(time, lat, lon) of a tracker, received a second later."""
         positions: list[Position] = [a_position(tracker, at_ms, lat=lat, lon=lon) for at_ms, lat, lon in fixes]
-        self.arrive(*positions, feed=feed or self.trackers)
+        newest_ms = max(at_ms for at_ms, _lat, _lon in fixes)
+        self.arrive(*positions, feed=feed or self.trackers, now_ms=newest_ms + 1_000)
 
     def write(self, job: Callable[[Connection], T]) -> T:
         return self.store.write(job).result()

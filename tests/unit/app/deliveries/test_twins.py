@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.deliveries.twin_follower import EVERY_MS, TwinFollower, pairs
 from app.deliveries.twin_list import list_twins
 from app.deliveries.twins import CLOCK, JUMP, OTHER_VEHICLE, STALE, compare
-from app.deliveries.verdict import Sightings
+from app.deliveries.verdict import Floats, Sightings
 from app.fleet.devices import adopt
 from app.store.store import Store
 from tests.helpers.dispatch import DEPOT, MINUTE_MS, PLATE, Depot
@@ -23,7 +23,8 @@ NAMES = ("Traccar (1)", "GT02 (1)")
 def line(count: int, step_deg: float = 0.004, start: tuple[float, float] = DEPOT, offset_ms: int = 0) -> Sightings:
     """One fix a minute to the north, 440 m each."""
     numbers = np.arange(count)
-    return Sightings(T0_MS + offset_ms + numbers * MINUTE_MS, start[0] + numbers * step_deg, np.full(count, start[1]))
+    lat: Floats = np.array([start[0] + number * step_deg for number in range(count)], np.float64)
+    return Sightings(T0_MS + offset_ms + numbers * MINUTE_MS, lat, np.full(count, start[1]))
 
 
 def test_two_that_agree() -> None:
