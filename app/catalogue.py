@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from adapters.base import (
+    Actions,
     Adapter,
     Category,
     Comparison,
@@ -74,21 +75,12 @@ BUILT_IN: Mapping[str, str] = {
     "openlmis": "adapters.openlmis:OpenLmisAdapter",
     "traccar": "adapters.traccar:TraccarAdapter",
     "gt02_tracker": "adapters.gt02_tracker:Gt02Adapter",
+    "mod4": "adapters.mod4:Mod4Adapter",
     "fuel_monitoring": "adapters.fuel_monitoring.adapter:FuelMonitoringAdapter",
     "webhook": "adapters.webhook:WebhookAdapter",
 }
 
-COMING_SOON: tuple[Entry, ...] = (
-    Entry(
-        key="mod4",
-        name="Mod4 Driver System",
-        description="Drivers linked by e-mail or one-time code carry out batches and bring back proof of delivery.",
-        category="execution",
-        icon="truck",
-        capabilities=("Driver onboarding", "Batch assignment", "Proof of delivery", "Offline-first operation"),
-        coming_soon=True,
-    ),
-)
+COMING_SOON: tuple[Entry, ...] = ()
 
 DISPLAY_ORDER = ("msupply", "nhlmis", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring", "mod4", "webhook")
 
@@ -181,6 +173,11 @@ class Catalogue:
         """What compares an integration's calls with a live peer. Raises Unsupported as :meth:`simulator`."""
         comparison: Comparison = self._part(key, "comparison", "comparison with its peer's interface")
         return comparison
+
+    def actions(self, key: str) -> Actions:
+        """Acts of an integration whose answers are never stored. Raises Unsupported as :meth:`simulator`."""
+        actions: Actions = self._part(key, "actions", "acts of its own")
+        return actions
 
     def reporter(self, key: str) -> Reporter:
         """What sends the reports of an integration. Raises Unsupported as :meth:`simulator`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from adapters.base import Adapter, CheckStep, Identity, Kit, Manifest, Outgoing, Receipt, Stream
@@ -12,7 +13,7 @@ from adapters.records import Batch
 
 if TYPE_CHECKING:
     from adapters.mod4.desk import Desk
-    from adapters.mod4.platform import Platform
+    from adapters.mod4.site import Platform
 
 
 class Mod4Adapter(Adapter[Mod4Settings]):
@@ -58,7 +59,7 @@ class Mod4Adapter(Adapter[Mod4Settings]):
         # A card needs the manifest alone: the database's libraries are loaded with the first adapter that is made.
         super().__init__(settings, kit)
         from adapters.mod4.desk import Desk
-        from adapters.mod4.platform import Platform
+        from adapters.mod4.site import Platform
 
         self._platform = Platform(settings, kit)
         self._desk = Desk(self._platform)
@@ -81,8 +82,9 @@ class Mod4Adapter(Adapter[Mod4Settings]):
         """One run of reading; see :mod:`adapters.mod4.pull` for the cursors."""
         from adapters.mod4.pull import Pull
 
-        async for batch in Pull(self._platform).run(cursors):
-            yield batch
+        async with aclosing(Pull(self._platform).run(cursors)) as run:  # one that is left ends its connection at once
+            async for batch in run:
+                yield batch
 
     async def send(self, outgoing: Outgoing) -> Receipt:
         """One change by the platform's rules; see :mod:`adapters.mod4.send`."""

@@ -59,7 +59,7 @@ class _Lack:
     mend: str
 
 
-def judge(inventory: Inventory, actor: Actor | None, *, may_change: bool = True) -> Features:
+def judge(inventory: Inventory, actor: Actor | None) -> Features:
     """Every feature, in the order of the rules."""
     found = {}
     for rule in RULES:
@@ -70,7 +70,6 @@ def judge(inventory: Inventory, actor: Actor | None, *, may_change: bool = True)
             found[rule.key] = _on(rule, way, _remark(inventory, rule.key))
         else:
             found[rule.key] = _off(rule, told)
-    del may_change  # the outbox asks for the switch itself (Write.switch)
     return found
 
 
@@ -112,7 +111,7 @@ def _lack(inventory: Inventory, actor: Actor | None, way: Way) -> _Lack | None:
             if lack := _table_lack(inventory, actor, name, needed, access):
                 return lack
     for name, events in way.triggers.items():
-        if problem := trigger_problem(inventory, name, events):
+        if problem := trigger_problem(inventory, name, events, way.status):
             return _Lack(f"The platform refuses every such change, because {problem}.", REPAIR)
     return _actor_lack(actor, way)
 
@@ -151,7 +150,7 @@ def _function_lack(inventory: Inventory, name: str, arguments: tuple[str, ...]) 
     if not function.may_call:
         return _Lack(f"The role {inventory.role} may not call the function {name}.", GRANT)
     if problem := problem_of(inventory, name):
-        return _Lack(f"The platform's function fails whenever it is called, because {problem}.", REPAIR)
+        return _Lack(f"The platform's own function cannot work, because {problem}.", REPAIR)
     return None
 
 

@@ -30,10 +30,11 @@ TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``is_needed``: a new row must name it. The others are this role's rights."""
+    """``is_needed``: a new row must name it; ``is_filled``: no row is without. The others are this role's rights."""
 
     type: str
     is_needed: bool
+    is_filled: bool
     select: bool
     insert: bool
     update: bool
@@ -98,6 +99,7 @@ class Trigger:
     table: str
     events: str
     function: str
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,7 @@ def _tables(connection: Connection, policies: Mapping[str, tuple[Policy, ...]]) 
             attributes.c.attname,
             func.format_type(attributes.c.atttypid, attributes.c.atttypmod),
             needed,
+            attributes.c.attnotnull,
             *rights,
             func.row_security_active(classes.c.oid),
         )
@@ -218,8 +221,8 @@ def _tables(connection: Connection, policies: Mapping[str, tuple[Policy, ...]]) 
     )
     columns: dict[str, dict[str, Column]] = {}
     secured: dict[str, bool] = {}
-    for name, attribute, kind, is_needed, may_select, may_insert, may_update, is_secured in connection.execute(query):
-        columns.setdefault(name, {})[attribute] = Column(kind, is_needed, may_select, may_insert, may_update)
+    for name, attribute, kind, is_needed, is_filled, *may, is_secured in connection.execute(query):
+        columns.setdefault(name, {})[attribute] = Column(kind, is_needed, is_filled, *may)
         secured[name] = bool(is_secured)
     return {name: TableFacts(name, found, secured[name], policies.get(name, ())) for name, found in columns.items()}
 
@@ -290,19 +293,19 @@ def _path(config: Any) -> tuple[str, ...] | None:
 
 
 def _triggers(connection: Connection) -> tuple[Trigger, ...]:
-    triggers = _catalogue("pg_trigger", "tgrelid", "tgfoid", "tgtype", "tgisinternal", "tgenabled")
+    triggers = _catalogue("pg_trigger", "oid", "tgrelid", "tgfoid", "tgtype", "tgisinternal", "tgenabled")
     classes = _catalogue("pg_class", "oid", "relname", "relnamespace")
     functions = _catalogue("pg_proc", "oid", "proname")
     query = (
-        select(classes.c.relname, triggers.c.tgtype, functions.c.proname)
+        select(classes.c.relname, triggers.c.tgtype, functions.c.proname, func.pg_get_triggerdef(triggers.c.oid))
         .where(triggers.c.tgrelid == classes.c.oid, triggers.c.tgfoid == functions.c.oid)
         .where(triggers.c.tgisinternal.is_(False), triggers.c.tgenabled != "D", _schema_is(classes.c.relnamespace))
         .where(classes.c.relname.in_(TABLES))
     )
     found = []
-    for name, kind, function in connection.execute(query):
+    for name, kind, function, definition in connection.execute(query):
         events = "".join(letter for bit, letter in ((4, "i"), (8, "d"), (16, "u")) if kind & bit)
-        found.append(Trigger(name, events, function))
+        found.append(Trigger(name, events, function, definition))
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from adapters.base import CheckStep, Layer
 from adapters.connect import (
@@ -33,6 +33,7 @@ _SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL documentation, 54.7
 _SQLSTATE = re.compile(rb"\x00C([0-9A-Z]{5})\x00")
 _CHUNK = 65_536
 _LONGEST_STARTUP = 8_192
+_END_S = 2.0
 
 
 class Line:
@@ -44,6 +45,7 @@ class Line:
         self._local: asyncio.StreamWriter | None = None
         self._startup = b""
         self._is_taken = False
+        self._ended = asyncio.Event()
         self.server: asyncio.Server | None = None
         self.port = 0
 
@@ -77,6 +79,14 @@ class Line:
             pass  # either end hung up; the library reports it
         finally:
             self.cut()
+            self._ended.set()
+
+    async def until_ended(self) -> None:
+        """After :meth:`cut`: nothing of the line runs any more."""
+        if self._is_taken:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_END_S):
+                    await self._ended.wait()
 
     def _note(self, data: bytes) -> None:
         if len(self._startup) < _LONGEST_STARTUP:
@@ -115,6 +125,8 @@ async def open_line(
         if line is not None:
             line.cut()
         writer.transport.abort()
+        if line is not None:
+            await line.until_ended()
 
 
 async def _connect(

@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-import psycopg
-from sqlalchemy import Connection, Engine, create_engine, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.exc import DataError, DBAPIError, NotSupportedError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from adapters.base import CheckStep, Kit
@@ -38,28 +37,24 @@ class Link:
     def __init__(self, settings: Mod4Settings, kit: Kit) -> None:
         self.settings = settings
         self._kit = kit
+        password = settings.password.get_secret_value() if settings.password is not None else None
+        arguments: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "user": settings.username,
+            "password": password,
+            "dbname": settings.database,
+            "sslmode": "disable",  # the line is encrypted already
+            "gssencmode": "disable",
+            "connect_timeout": int(CONNECT_TIMEOUT_S),
+            "client_encoding": "utf-8",
+            "application_name": "biko-console",
+            "passfile": "",
+            "prepare_threshold": None,  # poolers in between keep no prepared statements
+        }
         self._engine: Engine = create_engine(
-            "postgresql+psycopg://", creator=self._dial, poolclass=NullPool, use_native_hstore=False
+            "postgresql+psycopg://", connect_args=arguments, poolclass=NullPool, use_native_hstore=False
         )
-
-    def _dial(self) -> psycopg.Connection[Any]:
-        """Runs in a thread; the line is open already."""
-        settings = self.settings
-        password = settings.password
-        return psycopg.connect(
-            host="127.0.0.1",
-            port=_port.get(),
-            user=settings.username,
-            password=password.get_secret_value() if password is not None else None,
-            dbname=settings.database,
-            sslmode="disable",  # the line is encrypted already
-            gssencmode="disable",
-            connect_timeout=int(CONNECT_TIMEOUT_S),
-            client_encoding="utf-8",
-            application_name="biko-console",
-            passfile="",
-            prepare_threshold=None,  # poolers in between keep no prepared statements
-        )
+        event.listen(self._engine, "do_connect", _through_the_line)
 
     @asynccontextmanager
     async def session(self, step: Callable[[CheckStep], None] | None = None) -> AsyncIterator[Session]:
@@ -95,11 +90,16 @@ class Link:
             raise NotReady(
                 f"The sign-in at {settings.peer} takes too long. It is tried again; look at the server's load."
             ) from err
-        except (DBAPIError, psycopg.Error) as err:
-            original = err.orig if isinstance(err, DBAPIError) else err
+        except DBAPIError as err:
+            original = err.orig
             state = line.refusal or str(getattr(original, "sqlstate", None) or "")
             found = not_connected(state, str(original), settings.peer, settings.username, settings.database)
             raise found from None  # the library's own text may hold the address with the user's name
+
+
+def _through_the_line(_dialect: object, _record: object, _given: object, parameters: dict[str, Any]) -> None:
+    """Runs in a thread: each connection goes through the line of its own session."""
+    parameters["port"] = _port.get()
 
 
 class Session:
@@ -133,15 +133,15 @@ class Session:
         async with self._turn:
             try:
                 return await _in_thread(in_transaction, self._line)
-            except (DBAPIError, psycopg.Error) as err:
+            except DBAPIError as err:
                 raise self._explained(err, writes=writes) from None
 
-    def _explained(self, err: DBAPIError | psycopg.Error, *, writes: bool) -> AdapterError | Refused:
-        original = err.orig if isinstance(err, DBAPIError) else err
+    def _explained(self, err: DBAPIError, *, writes: bool) -> AdapterError | Refused:
+        original = err.orig
         state = str(getattr(original, "sqlstate", None) or "")
         primary = getattr(getattr(original, "diag", None), "message_primary", None)
         words = one_line(str(primary or ""))
-        if not state and isinstance(original, psycopg.DataError | psycopg.ProgrammingError | psycopg.NotSupportedError):
+        if not state and isinstance(err, DataError | ProgrammingError | NotSupportedError):
             return Refused("22000", one_line(str(original)))  # a value that the library itself cannot read or write
         found = lost(state, words, self._settings.peer, self._settings.answer_within_s)
         if found is None:
@@ -192,10 +192,8 @@ async def _to_its_end(close: Callable[[], None], line: Line) -> None:
     """Close a connection, which sends a farewell; on a line that is dead, only lets go."""
 
     def quietly() -> None:
-        try:
+        with suppress(DBAPIError):
             close()
-        except (DBAPIError, psycopg.Error):
-            pass
 
     try:
         async with asyncio.timeout(2):

@@ -16,7 +16,8 @@ Columns = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to serve a feature. ``triggers`` are tables with the kind of change that must not fail there."""
+    """One way to serve a feature. ``triggers`` are tables with the kind of change that must not fail there, and
+    ``status`` the one that is set: a trigger may look at it first."""
 
     name: str
     reads: Columns = field(default_factory=dict)
@@ -24,6 +25,7 @@ class Way:
     inserts: Columns = field(default_factory=dict)
     calls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     triggers: Mapping[str, str] = field(default_factory=dict)
+    status: str = ""
     actor: Actor = ""
 
 
@@ -42,6 +44,7 @@ _MEMBERS: Columns = {"workspace_members": ("workspace_id", "user_id")}
 _LINK: Columns = {"mod4_driver_links": ("id", "user_id", "driver_id", "status"), **_MEMBERS}
 _BATCH: Columns = {"delivery_batches": ("id", "name", "status", "workspace_id", "driver_id", "vehicle_id")}
 _RUN: Columns = {"dispatch_runs": ("id", "workspace_id", "batch_id", "status")}
+_CODE: Columns = {"mod4_otp_codes": ("id", "target_email", "status", "workspace_id", "created_at", "expires_at")}
 _INVITATION: Columns = {"user_invitations": ("id", "email", "workspace_id", "status", "expires_at")}
 
 RULES: tuple[Rule, ...] = (
@@ -54,15 +57,15 @@ RULES: tuple[Rule, ...] = (
     Rule("change_links", "Suspend, revoke and activate links", "Links cannot be changed from here.",
          (Way("table", _LINK, {"mod4_driver_links": ("status",)}, triggers={"mod4_driver_links": "u"}),)),
     Rule("link_directly", "Link an account directly", "Accounts cannot be linked without invitation or code.",
-         (Way("function", calls={"link_user_to_mod4": ("p_user_id", "p_link_method", "p_workspace_id")}, actor="any"),)),
+         (Way("function", calls={"link_user_to_mod4": ("p_user_id", "p_link_method", "p_workspace_id")},
+              actor="any"),)),
     Rule("codes", "Pending codes", "Pending codes are not shown.",
-         (Way("table", {"mod4_otp_codes": ("id", "target_email", "status", "workspace_id", "created_at", "expires_at")}),),
+         (Way("table", _CODE),),
          "codes"),
     Rule("make_code", "Generate one-time codes", "No codes can be made.",
          (Way("function", calls={"generate_mod4_otp": ("p_email", "p_workspace_id")}, actor="any"),)),
     Rule("expire_code", "End a code", "Pending codes cannot be ended before their time.",
-         (Way("table", {"mod4_otp_codes": ("id", "target_email", "status", "workspace_id")},
-              {"mod4_otp_codes": ("status",)}),)),
+         (Way("table", _CODE, {"mod4_otp_codes": ("status",)}, triggers={"mod4_otp_codes": "u"}),)),
     Rule("requests", "Onboarding requests", "Requests for access are not shown.",
          (Way("table", {"onboarding_requests": ("id", "full_name", "status", "created_at")}),), "requests"),
     Rule("decide_requests", "Approve and reject requests", "Requests cannot be decided from here.",
@@ -78,8 +81,7 @@ RULES: tuple[Rule, ...] = (
           Way("table", _INVITATION, {"user_invitations": ("status",)}, triggers={"user_invitations": "u"},
               actor="admin"))),
     Rule("invitation_link", "Links of invitations", "Links of invitations cannot be copied.",
-         (Way("table", {"user_invitations": ("id", "email", "workspace_id", "status", "expires_at", "invitation_token")}),
-          )),
+         (Way("table", {"user_invitations": (*_INVITATION["user_invitations"], "invitation_token")}),)),
     Rule("devices", "Drivers' phones", "Registered phones are not shown.",
          (Way("function", calls={"get_driver_devices": ("p_workspace_id",)}),
           Way("table", {"driver_devices": ("id", "user_id", "device_id", "is_trusted"), **_MEMBERS})), "devices"),
@@ -99,30 +101,38 @@ RULES: tuple[Rule, ...] = (
          (Way("table", {"delivery_batches": ("id", "name", "status", "workspace_id", "facility_ids")}),), "batches"),
     Rule("assign", "Assign batches", "Batches cannot be assigned from here.",
          (Way("function", _BATCH, calls={"assign_driver_to_batch": ("p_batch_id", "p_driver_id")},
-              triggers={"delivery_batches": "u"}),
-          Way("table", _BATCH, {"delivery_batches": ("driver_id", "status")}, triggers={"delivery_batches": "u"}))),
+              triggers={"delivery_batches": "u"}, status="assigned"),
+          Way("table", _BATCH, {"delivery_batches": ("driver_id", "status")},
+              triggers={"delivery_batches": "u"}, status="assigned"))),
     Rule("assign_vehicle", "Assign vehicles", "Vehicles cannot be assigned from here.",
-         (Way("table", _BATCH, {"delivery_batches": ("vehicle_id",)}, triggers={"delivery_batches": "u"}),)),
+         (Way("table", _BATCH, {"delivery_batches": ("vehicle_id",)},
+              triggers={"delivery_batches": "u"}, status="assigned"),)),
     Rule("start", "Start batches", "Batches cannot be started.",
-         (Way("function", _BATCH, calls={"start_dispatch": ("p_batch_id",)}, triggers={"delivery_batches": "u"}),
+         (Way("function", _BATCH, calls={"start_dispatch": ("p_batch_id",)},
+              triggers={"delivery_batches": "u"}, status="in-progress"),
           Way("table", _BATCH, {"delivery_batches": ("status", "actual_start_time")},
-              triggers={"delivery_batches": "u"}))),
+              triggers={"delivery_batches": "u"}, status="in-progress"))),
     Rule("complete", "Complete batches", "Batches cannot be completed.",
-         (Way("function", _BATCH, calls={"complete_dispatch": ("p_batch_id",)}, triggers={"delivery_batches": "u"}),
+         (Way("function", _BATCH, calls={"complete_dispatch": ("p_batch_id",)},
+              triggers={"delivery_batches": "u"}, status="completed"),
           Way("table", _BATCH, {"delivery_batches": ("status", "actual_end_time")},
-              triggers={"delivery_batches": "u"}))),
+              triggers={"delivery_batches": "u"}, status="completed"))),
     Rule("cancel", "Cancel batches", "Batches cannot be cancelled from here.",
-         (Way("table", _BATCH, {"delivery_batches": ("status",)}, triggers={"delivery_batches": "u"}),)),
+         (Way("table", _BATCH, {"delivery_batches": ("status",)},
+              triggers={"delivery_batches": "u"}, status="cancelled"),)),
     Rule("papers", "Papers in batches", "Which papers travel in a batch is not known.",
-         (Way("table", {"batch_invoice_links": ("batch_id",)}), Way("requisitions", {"requisitions": ("id", "batch_id")})),
+         (Way("table", {"batch_invoice_links": ("batch_id",)}),
+          Way("requisitions", {"requisitions": ("id", "batch_id")})),
          "papers"),
     Rule("runs", "Dispatch runs", "Dispatch runs are not shown.", (Way("table", _RUN),), "runs"),
     Rule("new_runs", "Make dispatch runs", "No dispatch runs can be made from here.",
-         (Way("table", _RUN, inserts={"dispatch_runs": ("workspace_id", "batch_id")}, triggers={"dispatch_runs": "i"}),)),
+         (Way("table", _RUN, inserts={"dispatch_runs": ("workspace_id", "batch_id")},
+              triggers={"dispatch_runs": "i"}),)),
     Rule("change_runs", "Dispatch, finish and cancel runs", "Dispatch runs cannot be changed from here.",
          (Way("table", _RUN, {"dispatch_runs": ("status",)}, triggers={"dispatch_runs": "u"}),)),
     Rule("events", "Events of deliveries", "Deliveries and their proofs do not arrive.",
-         (Way("table", {"mod4_events": ("event_id", "event_type", "driver_id", "captured_at", "metadata")}),), "events"),
+         (Way("table", {"mod4_events": ("event_id", "event_type", "driver_id", "captured_at", "metadata")}),),
+         "events"),
     Rule("route_history", "Records of stops", "Arrivals and recipients of stops do not arrive.",
          (Way("table", {"route_history": ("id", "batch_id", "facility_id", "status")}),), "events"),
     Rule("delivery_logs", "Delivery log", "Quantities of the delivery log do not arrive.",

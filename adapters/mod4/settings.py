@@ -123,7 +123,7 @@ class Mod4Settings(Settings):
         "number",
         default=90,
         unit="days",
-        help="How old events and finished batches may be at the first reading.",
+        help="How old events and positions may be at the first reading; batches come whatever their age.",
         tab="sync",
         ge=1,
         le=3650,

@@ -30,6 +30,12 @@ _WITH = re.compile(
     r"(?:\bwith(?:\s+recursive)?|,)\s+([a-z_]\w*)\s+as\s+(?:not\s+)?(?:materialized\s+)?\(", re.IGNORECASE
 )
 
+_NEW_STATUS = re.compile(
+    r"\bnew\.status\s*(?:=\s*|\s+is\s+not\s+distinct\s+from\s+)(\(?'[^']*')|\bnew\.status\s+in\s*(\([^)]*\))",
+    re.IGNORECASE,
+)
+_STATUS_SET = re.compile(r"\bset\b[^;]*?\bstatus\s*=\s*'([^']+)'", re.IGNORECASE | re.DOTALL)
+
 CRYPTOGRAPHIC = ("gen_random_bytes", "crypt", "gen_salt")
 _DEEPEST = 3
 
@@ -51,17 +57,31 @@ def problem_of(inventory: Inventory, name: str, depth: int = 0) -> str:
     for called in _called(inventory, function, source):
         if called != name and (deeper := problem_of(inventory, called, depth + 1)):
             return deeper
-    return _trigger_problem(inventory, source, depth)
+    return _trigger_problem(inventory, source, function.source, depth)
 
 
-def trigger_problem(inventory: Inventory, table: str, events: str, depth: int = 0) -> str:
-    """What keeps rows of a table from being inserted (``i``) or updated (``u``): a trigger that fails."""
+def trigger_problem(inventory: Inventory, table: str, events: str, status: str = "", depth: int = 0) -> str:
+    """What keeps rows of a table from being inserted (``i``) or updated (``u``): a trigger that fails.
+
+    One that acts only on other values of ``status`` than the one to be set is no hindrance.
+    """
     for trigger in inventory.triggers:
         if trigger.table == table and set(events) & set(trigger.events):
+            function = inventory.functions.get(trigger.function)
+            if function is None or not _acts_on(f"{trigger.definition} {function.source}", status):
+                continue
             found = problem_of(inventory, trigger.function, depth + 1)
             if found:
                 return f"the trigger function {found}"
     return ""
+
+
+def _acts_on(text: str, status: str) -> bool:
+    """Whether a trigger acts where this status is set; True where it does not look at it."""
+    if not status:
+        return True
+    lists = ["".join(found) for found in _NEW_STATUS.findall(text)]
+    return not lists or any(f"'{status}'" in one for one in lists)
 
 
 def _sees_public(function: FunctionFacts) -> bool:
@@ -135,12 +155,13 @@ def _called(inventory: Inventory, function: FunctionFacts, source: str) -> Itera
     yield from (name for name in dict.fromkeys(names) if name in inventory.functions)
 
 
-def _trigger_problem(inventory: Inventory, source: str, depth: int) -> str:
+def _trigger_problem(inventory: Inventory, source: str, whole: str, depth: int) -> str:
     for name in dict.fromkeys(found for found, _ in _INTO.findall(source)):
-        if found := trigger_problem(inventory, name, "i", depth):
+        if found := trigger_problem(inventory, name, "i", "", depth):
             return found
-    for name in dict.fromkeys(found for found, _ in _SET.findall(source)):
-        if found := trigger_problem(inventory, name, "u", depth):
+    for name, column in dict.fromkeys(_SET.findall(source)):
+        status = _STATUS_SET.search(whole) if column.lower() == "status" else None
+        if found := trigger_problem(inventory, name, "u", status[1] if status else "", depth):
             return found
     return ""
 

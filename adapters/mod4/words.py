@@ -5,8 +5,8 @@ from __future__ import annotations
 from adapters.connect import capital
 from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady, SettingsInvalid
 
-ROLE_SCRIPT = "adapters/mod4/role.sql"
-REPAIR_SCRIPT = "adapters/mod4/repair.sql"
+ROLE_SCRIPT = "adapters/mod4/platform/console_role.sql"
+REPAIR_SCRIPT = "adapters/mod4/platform/repair.sql"
 LONGEST_WORDS = 300
 
 REPAIR = f"Have the platform's administrator run the repair script ({REPAIR_SCRIPT})."

@@ -44,7 +44,7 @@ def fields_of(key: str) -> dict[str, str]:
     return {spec.name: spec.kind for spec in settings_form(manifest(key).settings)}
 
 
-LISTENERS = [key for key in KEYS if "url" not in fields_of(key) and fields_of(key).get("port") == "port"]
+LISTENERS = [key for key in KEYS if fields_of(key).get("port") == "port" and "listen" in manifest(key).modes]
 CALLERS = [key for key in KEYS if key not in LISTENERS]
 WITH_SECRETS = [key for key in CALLERS if "secret" in fields_of(key).values()]
 
@@ -238,7 +238,7 @@ def test_the_manifest_is_complete(key: str) -> None:
     assert found.stale_after_s >= 0
     names = [stream.name for stream in found.streams]
     assert len(set(names)) == len(names)
-    for part in (found.decoders, found.simulator, found.explainer, found.bench, found.reporter):
+    for part in (found.decoders, found.simulator, found.explainer, found.bench, found.reporter, found.actions):
         assert part is None or load_object(part) is not None
 
 

@@ -24,6 +24,7 @@ BENCHES = {
     "fuel_ports": "tests.bench.bench_fuel_ports:run",
     "supply": "tests.bench.bench_supply:run",
     "supply_lists": "tests.bench.bench_supply_lists:run",
+    "mod4_pull": "tests.bench.bench_mod4:run",
     "identity": "tests.bench.bench_identity:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
     "outbox": "tests.bench.bench_outbox:run",

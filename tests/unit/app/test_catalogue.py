@@ -49,7 +49,7 @@ def test_the_seven_systems_stand_in_the_platforms_order_with_webhooks_behind_and
     assert tuple(entry.key for entry in entries) == DISPLAY_ORDER
     assert [entry.problem for entry in entries] == [None] * 8
     ready = [entry.key for entry in entries if not entry.coming_soon]
-    assert ready == ["msupply", "nhlmis", "openlmis", "traccar", "gt02_tracker", "fuel_monitoring", "webhook"]
+    assert ready == list(DISPLAY_ORDER)
     for entry in entries:
         assert entry.category in CATEGORY_LABELS
         assert len(entry.capabilities) == 4
@@ -64,8 +64,16 @@ def test_an_unknown_key_names_what_there_is() -> None:
 
 
 def test_what_is_coming_soon_cannot_be_made() -> None:
+    soon = replace(Catalogue.load(third_party=no_third_party).entry("mod4"), manifest=None, coming_soon=True)
     with pytest.raises(Unsupported, match="Mod4 Driver System is not part of this release yet"):
-        Catalogue.load(third_party=no_third_party).manifest("mod4")
+        Catalogue([soon], {}).manifest("mod4")
+
+
+def test_the_acts_of_an_integration_are_found_by_its_key() -> None:
+    catalogue = Catalogue.load(third_party=no_third_party)
+    assert set(catalogue.actions("mod4")) == {"one_time_code", "invitation_link", "expire_code"}
+    with pytest.raises(Unsupported, match="brings no acts of its own"):
+        catalogue.actions("traccar")
 
 
 @pytest.mark.parametrize(
@@ -128,8 +136,6 @@ def test_a_workbench_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch
     catalogue = Catalogue.load(third_party=no_third_party)
     with pytest.raises(Unsupported, match="brings no workbench"):
         catalogue.bench("traccar")
-    with pytest.raises(Unsupported, match="not part of this release yet"):
-        catalogue.bench("mod4")
     manifest = replace(catalogue.manifest("traccar"), bench="adapters.fuel_monitoring.bench:BENCH")
     monkeypatch.setattr(catalogue, "manifest", lambda _key: manifest)
     assert "lls" in {one.key for one in catalogue.bench("traccar").dialects()}
@@ -140,8 +146,8 @@ def test_a_workbench_is_found_where_there_is_one(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_integration_without_simulator_says_so(with_plugin: Catalogue) -> None:
-    with pytest.raises(Unsupported, match="not part of this release"):
-        with_plugin.simulator("mod4")
+    with pytest.raises(Unsupported, match="brings no simulator"):
+        with_plugin.simulator("webhook")
 
 
 def test_objects_are_named_as_text() -> None:
@@ -185,8 +191,8 @@ def test_a_fresh_process_finds_an_installed_package(installed: Path) -> None:
     )
     rows = {row["key"]: row for row in json.loads(done.stdout)}
     assert list(rows["cold_room"]["settings"]["properties"]) == ["host", "port", "token", "poll_interval_s"]
-    assert rows["mod4"]["coming_soon"] is True
-    assert rows["mod4"]["settings"] is None
+    assert rows["mod4"]["coming_soon"] is False
+    assert "acting_user" in rows["mod4"]["settings"]["properties"]
 
 
 async def _run(awaitable: Any) -> None:

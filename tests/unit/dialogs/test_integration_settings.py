@@ -377,9 +377,9 @@ async def test_an_unknown_certificate_is_pinned_as_shown_after_a_word(depot: Dep
 
 
 async def test_what_cannot_be_opened_is_told(depot: Depot) -> None:
-    depot.page.add("mod4")
+    depot.page.add("nonsense")
     await until(open_dialog)
     dialog = open_dialog()
     assert dialog is not None
-    assert "Mod4 Driver System is not part of this release yet." in texts_of(dialog)
+    assert "There is no integration named “nonsense” here." in texts_of(dialog)
     dialog.reject()

@@ -108,8 +108,7 @@ def test_a_wrong_setting_is_named_and_nothing_is_saved(cli: CommandLine, words: 
     assert rows(cli) == []
 
 
-def test_what_is_not_built_yet_or_unknown_is_refused(cli: CommandLine) -> None:
-    assert_refused(cli("integrations", "add", "mod4", "--name", "x"), "Mod4", "not part of this release")
+def test_what_is_unknown_is_refused(cli: CommandLine) -> None:
     assert_refused(cli("integrations", "add", "nosuch", "--name", "x"), "nosuch", "gt02_tracker")
 
 

@@ -91,7 +91,7 @@ async def test_an_unreadable_fingerprint_is_the_fault_of_the_tls_layer() -> None
 
 
 async def test_what_is_not_installed_is_in_the_report() -> None:
-    report = await check_settings(CATALOGUE, "mod4", {}, {}, CLOCK)
+    report = await check_settings(CATALOGUE, "nonsense", {}, {}, CLOCK)
     assert isinstance(report.error, Unsupported)
 
 

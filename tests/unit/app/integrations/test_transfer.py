@@ -106,7 +106,6 @@ def test_an_id_that_was_removed_here_is_not_used_again(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        ({"type": "mod4"}, "not part of this release"),
         ({"type": "nonsense"}, "no integration named “nonsense”"),
         ({"config": {"host": "h", "port": 0}}, "Port must be at least 1"),
         ({"config": {"host": "h", "colour": "red"}}, "no setting named “colour”"),

@@ -85,8 +85,7 @@ async def test_the_catalogue_shows_the_seven_systems_in_their_order_and_what_oth
         "cold_room",
         "weigh_bridge",
     ]
-    assert cards["mod4"].badge.text == "Coming Soon"
-    assert cards["mod4"].button is None
+    assert cards["mod4"].badge.text == "New"
     assert cards["traccar"].badge.text == "New"
     assert cards["gt02_tracker"].badge.text == ""
     assert all(cards[key].button.text() == "Add Integration" for key in ("traccar", "fuel_monitoring"))  # type: ignore[union-attr]
@@ -331,6 +330,7 @@ async def test_the_header_adds_any_type_that_there_is(depot: Depot) -> None:
         "traccar",
         "gt02_tracker",
         "fuel_monitoring",
+        "mod4",
         "webhook",
         "cold_room",
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.catalogue import COMING_SOON, Catalogue, Entry
+from app.catalogue import Catalogue, Entry
 from app.engine.phases import Phase
 from app.integrations import IntegrationRow
 from app.preferences import PreferencesFile
@@ -25,7 +25,7 @@ from widgets.preferences import Preferences
 
 NOW = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 ROW = IntegrationRow("i", "gt02_tracker", "Depot", "active", "healthy", "", NOW - timedelta(hours=2), None, None, None)
-ENTRY = replace(COMING_SOON[0], coming_soon=False)
+ENTRY = replace(Catalogue.load().entry("mod4"), is_new=False)
 
 
 def entry(key: str) -> Entry:
@@ -79,8 +79,7 @@ def test_the_categories_are_those_of_the_platform_in_its_order() -> None:
 
 def test_an_icon_that_is_not_shipped_costs_no_page() -> None:
     """A package of others may name any icon, and one that is gone names none."""
-    entry = COMING_SOON[0]
-    assert [icon_of(replace(entry, icon=name)) for name in ("truck", "no-such-icon", "")] == ["truck", "plug", "plug"]
+    assert [icon_of(replace(ENTRY, icon=name)) for name in ("truck", "no-such-icon", "")] == ["truck", "plug", "plug"]
     assert icon_of(None) == "plug"
 
 

@@ -1,0 +1,329 @@
+"""One run of reading: which streams are due, page by page, as batches with their cursors.
+
+Cursors are JSON texts that only this package reads:
+
+- of everything that is read whole: ``read_ms``, when it was
+- ``batches``: ``since_ms``, up to when changes are known, and ``read_ms`` of the last complete reading
+- ``events:<table>``, ``positions``: ``since_ms``, by the platform's clock of arrival
+
+Rows become visible after the time that they carry, so that incremental readings overlap; what comes again unchanged is
+not written by the host. A cursor never runs ahead of the server's clock, whatever a row says. Each page is a short
+transaction of its own. A stream that this role may not read, or that fails, gets its trouble; the others go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Text, cast, func, or_, select
+
+from adapters.dispatch import Driver
+from adapters.mod4 import events, fleet, people, positions
+from adapters.mod4.site import Open, Platform, Site
+from adapters.mod4.tables import Query
+from adapters.mod4.words import Refused
+from adapters.records import Batch, Record, Rejected
+from adapters.supply import FullRead, Kind, StreamRead
+
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+MOST_BATCHES = 2_000
+"""In one page: each brings its stops."""
+WHOLE_AT_ONCE = 5_000
+"""Records of a complete reading in one batch for the host."""
+
+WholeRead = Callable[[Connection, Site], Sequence[Record]]
+
+_OFTEN: tuple[tuple[str, Kind, str, WholeRead], ...] = (
+    ("drivers", "driver", "drivers", people.drivers),
+    ("links", "driver_link", "links", people.links),
+    ("codes", "one_time_code", "codes", people.codes),
+    ("requests", "onboarding_request", "requests", people.requests),
+    ("invitations", "invitation", "invitations", people.invitations),
+    ("devices", "driver_device", "devices", people.devices),
+    ("sessions", "driver_session", "sessions", people.sessions),
+    ("runs", "dispatch_run", "runs", fleet.runs),
+)
+"""Small, and looked at by people who wait: read whole at every run. Stream, kind, feature, reader."""
+_RARELY: tuple[tuple[str, Kind, str, WholeRead], ...] = (
+    ("vehicles", "fleet_vehicle", "vehicles", fleet.vehicles),
+    ("papers", "batch_paper", "papers", fleet.papers),
+)
+
+
+class Pull:
+    """Reads one workspace."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._settings = platform.settings
+        self._clock = platform.kit.clock
+
+    async def run(self, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
+        """One run. Raises what ends all streams: NotReady, AuthFailed and the like."""
+        async with self._platform.open() as opened:
+            self._server_ms = await self._now(opened)
+            async with aclosing(self._streams(opened, cursors)) as batches:
+                async for batch in batches:
+                    yield batch
+
+    async def _streams(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
+        yield self._workspaces(opened.site)
+        for stream, kind, feature, read in _OFTEN:
+            async for batch in self._whole(opened, stream, kind, feature, read):
+                yield batch
+        is_due = self._is_due(cursors.get("facilities"))
+        if is_due:
+            for stream, kind, feature, read in _RARELY:
+                async for batch in self._whole(opened, stream, kind, feature, read):
+                    yield batch
+            async for batch in self._facilities(opened):
+                yield batch
+        async for batch in self._guarded("batches", ("batches",), opened, self._batches(opened, cursors)):
+            yield batch
+        sources: tuple[events.Source, ...] = ("mod4_events", "delivery_logs", "driver_events")
+        features = ("events", "route_history", "delivery_logs", "driver_events")
+        async for batch in self._guarded("events", features, opened, self._events(opened, cursors, sources)):
+            yield batch
+        if self._settings.positions:
+            async for batch in self._guarded("positions", ("positions",), opened, self._positions(opened, cursors)):
+                yield batch
+
+    async def _now(self, opened: Open) -> int:
+        """The server's clock: cursors are its times."""
+
+        def job(connection: Connection) -> int:
+            return int(connection.execute(select(func.floor(func.extract("epoch", func.now()) * 1000))).scalar_one())
+
+        return await opened.session.read(job)
+
+    def _is_due(self, cursor: str | None) -> bool:
+        read_ms = load(cursor).get("read_ms")
+        if not isinstance(read_ms, int):
+            return True
+        since_ms = self._clock.now_ms() - read_ms
+        return since_ms < -MINUTE_MS or since_ms >= self._settings.catalogue_every_min * MINUTE_MS - MINUTE_MS // 2
+
+    # -- what is read whole
+
+    def _workspaces(self, site: Site) -> Batch:
+        marks = (FullRead("workspace", "", "begins"), FullRead("workspace", "", "ends"))
+        records: tuple[Record, ...] = (marks[0], *people.workspaces(site), marks[1], StreamRead("workspaces"))
+        return Batch(records, {"workspaces": self._read_now()})
+
+    def _read_now(self, **more: Any) -> str:
+        return dump(read_ms=self._clock.now_ms(), **more)
+
+    async def _whole(
+        self, opened: Open, stream: str, kind: Kind, feature: str, read: WholeRead
+    ) -> AsyncGenerator[Batch, None]:
+        found = opened.site.feature(feature)
+        if not found.is_on:
+            yield Batch((StreamRead(stream, trouble=found.reason),))
+            return
+        try:
+            records = await opened.session.read(lambda connection: read(connection, opened.site))
+        except Refused as err:
+            self._platform.forget()
+            yield Batch((StreamRead(stream, trouble=err.sentence(f"Reading “{found.label}”")),))
+            return
+        for chunk in _marked(kind, self._with_phones(kind, records)):
+            yield Batch(chunk)
+        yield Batch((StreamRead(stream),), {stream: self._read_now()})
+
+    def _with_phones(self, kind: Kind, records: Sequence[Record]) -> Sequence[Record]:
+        """Drivers are devices of the map as well."""
+        if kind != "driver" or not self._settings.positions:
+            return records
+        phones: list[Record] = [positions.info(driver) for driver in records if isinstance(driver, Driver)]
+        return [*records, *phones]
+
+    async def _facilities(self, opened: Open) -> AsyncGenerator[Batch, None]:
+        """Two tables, one kind: the reading is complete only where both were read."""
+        records: list[Record] = []
+        troubles: list[str] = []
+        for name in ("warehouses", "facilities"):
+            feature = opened.site.feature(name)
+            if not feature.is_on:
+                troubles.append(feature.reason)
+                continue
+            try:
+                records += await opened.session.read(partial(fleet.places, site=opened.site, name=name))
+            except Refused as err:
+                self._platform.forget()
+                troubles.append(err.sentence(f"Reading “{feature.label}”"))
+        for chunk in _marked("facility", records) if not troubles else _chunks(records):
+            yield Batch(chunk)
+        yield Batch((StreamRead("facilities", trouble=" ".join(troubles)),), {"facilities": self._read_now()})
+
+    # -- batches
+
+    async def _batches(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
+        """What changed since, and what is open; everything when a complete reading is due."""
+        cursor = load(cursors.get("batches"))
+        since_ms = cursor.get("since_ms")
+        is_whole = not isinstance(since_ms, int) or self._is_due(cursors.get("batches"))
+        of, query = fleet.batch_query(opened.site)
+        key = of.raw("id")
+        if not is_whole and of.has("updated_at"):
+            changed = of.raw("updated_at") >= at_ms(int(since_ms or 0) - events.OVERLAP_MS)
+            query = query.where(or_(changed, cast(of.raw("status"), Text).not_in(fleet.ENDED)))
+        if is_whole:
+            yield Batch((FullRead("delivery_batch", "", "begins"),))
+        last, size = "", min(self._settings.page_size, MOST_BATCHES)
+        while True:
+            page = query if not last else query.where(key > of.value("id", last))
+            page = page.order_by(key).limit(size)
+            records, count, last = await opened.session.read(partial(_batch_page, site=opened.site, page=page))
+            yield Batch(records)
+            if count < size:
+                break
+        if is_whole:
+            yield Batch(
+                (FullRead("delivery_batch", "", "ends"),), {"batches": self._read_now(since_ms=self._server_ms)}
+            )
+        else:
+            kept = cursor.get("read_ms")
+            yield Batch((), {"batches": dump(read_ms=kept, since_ms=self._server_ms)})
+
+    # -- what only grows
+
+    async def _events(
+        self, opened: Open, cursors: Mapping[str, str], sources: Sequence[events.Source]
+    ) -> AsyncGenerator[Batch, None]:
+        site = opened.site
+        drivers: dict[str, str] = {}
+        if site.feature("driver_events").is_on:
+            drivers = await opened.session.read(lambda connection: events.read_links(connection, site))
+        for source in sources:
+            if not site.feature("events" if source == "mod4_events" else source).is_on:
+                continue
+            rows, query = events.page_query(site, source)
+            make = _maker(f"{source}:", partial(events.event, source, drivers=drivers))
+            after = partial(events.after, rows, source)
+            name = f"events:{source}"
+            async for batch in self._growing(opened, name, cursors.get(name), query, after, make):
+                yield batch
+
+    async def _positions(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
+        rows, query = positions.page_query(opened.site)
+        make = _maker("position:", partial(positions.position, now_ms=self._clock.now_ms()))
+        after = partial(positions.after, rows)
+        async for batch in self._growing(opened, "positions", cursors.get("positions"), query, after, make):
+            yield batch
+
+    async def _growing(
+        self,
+        opened: Open,
+        name: str,
+        cursor: str | None,
+        query: Query,
+        after: Callable[[str, str], Any],
+        make: Callable[[Mapping[str, Any]], Record],
+    ) -> AsyncGenerator[Batch, None]:
+        """Pages of rows in the order of arrival, from a little before the last known one."""
+        known = load(cursor).get("since_ms")
+        first_ms = self._server_ms - self._settings.first_history_days * DAY_MS
+        since_ms = first_ms if not isinstance(known, int) else min(known, self._server_ms) - events.OVERLAP_MS
+        since, last, size = at_ms(since_ms).isoformat(), "", self._settings.page_size
+        while True:
+            page = await opened.session.read(
+                partial(_page, query=query.where(after(since, last)).limit(size), make=make)
+            )
+            is_last = len(page.records) < size
+            reached_ms = self._server_ms if is_last or page.arrived_ms is None else page.arrived_ms
+            yield Batch(page.records, {name: dump(since_ms=min(reached_ms, self._server_ms))})
+            if is_last:
+                return
+            since, last = page.at, page.key
+
+    async def _guarded(
+        self, stream: str, features: Sequence[str], opened: Open, batches: AsyncGenerator[Batch, None]
+    ) -> AsyncGenerator[Batch, None]:
+        """A stream with what its features lack, and with what the server refuses on the way."""
+        found = [opened.site.feature(key) for key in features]
+        troubles = [f"{feature.without} {feature.reason}" for feature in found if not feature.is_on]
+        if opened.site.feature(features[0]).is_on or len(features) > 1:
+            try:
+                async for batch in batches:
+                    yield batch
+            except Refused as err:
+                self._platform.forget()
+                troubles.append(err.sentence(f"Reading “{found[0].label}”"))
+        yield Batch((StreamRead(stream, trouble=" ".join(troubles)),))
+
+
+def _maker(prefix: str, make: Callable[[Mapping[str, Any]], Record]) -> Callable[[Mapping[str, Any]], Record]:
+    """A row as a record, or set aside with the reason."""
+
+    def made(row: Mapping[str, Any]) -> Record:
+        try:
+            return make(row)
+        except ValueError as err:
+            return Rejected(f"{prefix}{row['key']}", str(err), str(dict(row))[:500])
+
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Records of one page, and where the next begins: time (as text, and in ms where it is one) and key of the last."""
+
+    records: Sequence[Record]
+    at: str = ""
+    key: str = ""
+    arrived_ms: int | None = None
+
+
+def _page(connection: Connection, query: Query, make: Callable[[Mapping[str, Any]], Record]) -> _Page:
+    """Runs in the thread of the statement, so that the making of many records holds up nobody's loop."""
+    result = connection.execute(query)
+    names = list(result.keys())
+    rows = [dict(zip(names, row, strict=True)) for row in result]
+    if not rows:
+        return _Page(())
+    last = rows[-1]
+    return _Page([make(row) for row in rows], str(last["at"]), str(last["key"]), last["arrived"])
+
+
+def _batch_page(connection: Connection, site: Site, page: Query) -> tuple[list[Record], int, str]:
+    """Batches with their stops, and what the record of their routes tells; how many, and the last one's id."""
+    rows = fleet.batches(connection, site, page)
+    route = fleet.route_rows(connection, site, [row.peer_id for row in rows])
+    told = [event for batch_id, stops in route.items() for event in events.route_events(batch_id, stops)]
+    return [*rows, *told], len(rows), rows[-1].peer_id if rows else ""
+
+
+def _marked(kind: Kind, records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+    yield (FullRead(kind, "", "begins"),)
+    yield from _chunks(records)
+    yield (FullRead(kind, "", "ends"),)
+
+
+def _chunks(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+    for start in range(0, len(records), WHOLE_AT_ONCE):
+        yield records[start : start + WHOLE_AT_ONCE]
+
+
+def at_ms(ms: int) -> datetime:
+    """A time as the server reads it, from milliseconds since 1970."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def load(cursor: str | None) -> dict[str, Any]:
+    """A cursor as an object; an empty one for none, or for one that is damaged: then all is read again."""
+    try:
+        value = json.loads(cursor) if cursor else {}
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def dump(**facts: Any) -> str:
+    return json.dumps({name: value for name, value in facts.items() if value is not None}, separators=(",", ":"))
