@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from app.deliveries.phones import driver_of_phone
 from app.deliveries.times import DAY_MS, MINUTE_MS
 from app.deliveries.verdict import CONFIRMED, WINDOW_MS
 from app.store.tables import DeliveryBatchRow, Device, DeviceAssignment, PositionRow, ProofVerdict
@@ -141,5 +142,6 @@ def _phones_of(connection: Connection, keys: list[int]) -> dict[int, Place]:
         query = select(Device.key, Device.integration_id, Device.unique_id)
         rows += connection.execute(query.where(Device.key.in_(keys[start : start + 500])))
     for row in rows:
-        found[row.key] = Place(row.integration_id, row.unique_id)
+        if driver := driver_of_phone(row.unique_id):
+            found[row.key] = Place(row.integration_id, driver)
     return found

@@ -125,7 +125,7 @@ def a_place(peer_id: str, lat_lon: tuple[float, float] | None, **other: Any) -> 
 
 @cache
 def catalogue() -> Catalogue:
-    return Catalogue.load({**BUILT_IN, "mod4": "adapters.mod4:Mod4Adapter"}, lambda: ())
+    return Catalogue.load(BUILT_IN, lambda: ())
 
 
 class Depot:

@@ -133,7 +133,7 @@ def test_drivers_carry_both_ids_and_their_problems(depot: Depot) -> None:
 
 
 def test_a_phone_that_reports_positions_is_a_sign_of_life(depot: Depot) -> None:
-    depot.arrive(a_driver(), a_position("drv-1", T0_MS, source="mod4"))
+    depot.arrive(a_driver(), a_position("driver-drv-1", T0_MS, source="mod4"))
     (driver,) = depot.ask(list_drivers, T0_MS + 5 * MINUTE_MS)
     assert driver.place is not None
     assert (driver.silence, driver.place.fixed_ms) == ("online", T0_MS)
