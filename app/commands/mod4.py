@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -279,7 +279,8 @@ def _do(session: Session, record: str, stage: str, record_id: str, act: Do, yes:
         with store.read() as connection:
             offers = offers_of(connection, catalogue, record, [record_id]).get(record_id)
         acts = () if offers is None else offers.acts
-        effect = next((one.effect for one in acts if one.values.get("stage") == stage), "")
+        mine = next((one for one in acts if one.values.get("stage") == stage), None)
+        effect = "" if mine is None or mine.hindrance else mine.effect
         if effect:
             click.echo(effect, err=True)
             if not yes and sys.stdin.isatty() and not click.confirm("Do it?", err=True):
@@ -308,13 +309,16 @@ def _shown(connection: Connection, record: str, record_id: str, now_ms: int) -> 
     from app.deliveries.invitations import list_invitations
     from app.deliveries.linked import list_linked
 
-    if record == "delivery_batch":
-        return need_batch(connection, record_id).as_row()
-    rows: list[Any] = {
-        "driver_link": lambda: list_linked(connection, now_ms),
-        "invitation": lambda: list_invitations(connection, now_ms),
-        "onboarding_request": lambda: list_requests(connection),
-    }[record]()
+    rows: Sequence[Any]
+    match record:
+        case "delivery_batch":
+            return need_batch(connection, record_id).as_row()
+        case "driver_link":
+            rows = list_linked(connection, now_ms)
+        case "invitation":
+            rows = list_invitations(connection, now_ms)
+        case _:
+            rows = list_requests(connection)
     return next((row.as_row() for row in rows if row.id == record_id), {"id": record_id})
 
 

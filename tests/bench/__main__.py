@@ -25,6 +25,7 @@ BENCHES = {
     "supply": "tests.bench.bench_supply:run",
     "supply_lists": "tests.bench.bench_supply_lists:run",
     "mod4_pull": "tests.bench.bench_mod4:run",
+    "mod4_reads": "tests.bench.bench_mod4_reads:run",
     "identity": "tests.bench.bench_identity:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
     "outbox": "tests.bench.bench_outbox:run",

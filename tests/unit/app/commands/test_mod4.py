@@ -66,7 +66,7 @@ def test_requests_links_and_invitations_show_the_changed_row(cli: CommandLine, d
         "active",
         {"stage": "suspended"},
     )
-    assert_refused(cli("mod4", "links", "suspend", link, "--yes"), "has this already")
+    assert_refused(cli("mod4", "links", "suspend", link, "--yes"), "takes this change only in: active")
     assert cli("mod4", "invitations", "resend", invitation, "--json").json["outbox"]["write"] == "invite"
     assert_refused(cli("mod4", "links", "revoke", "nothing"), "There is no linked user")
 

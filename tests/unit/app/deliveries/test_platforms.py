@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import update
 
@@ -23,14 +21,14 @@ from tests.helpers.fleet import rows_of
 class NoVault:
     """A vault that holds nothing: the settings need no secret."""
 
-    def get(self, name: str) -> str | None:
+    def get(self, integration_id: str, name: str) -> str | None:
         return None
 
 
 @pytest.fixture
-def desk(sqlite_store: Store) -> Iterator[Desk]:
+def desk(sqlite_store: Store) -> Desk:
     vault: Vault = NoVault()  # type: ignore[assignment]
-    yield Desk(Depot(sqlite_store).store, catalogue(), vault)
+    return Desk(Depot(sqlite_store).store, catalogue(), vault)
 
 
 def test_which_integrations_are_driver_platforms(desk: Desk) -> None:
