@@ -18,16 +18,16 @@ from tests.helpers.dispatch import Depot, catalogue
 from tests.helpers.fleet import rows_of
 
 
-class NoVault:
-    """A vault that holds nothing: the settings need no secret."""
+class OnePassword:
+    """A vault with the password of the database role."""
 
     def get(self, integration_id: str, name: str) -> str | None:
-        return None
+        return "planted-password" if name == "password" else None
 
 
 @pytest.fixture
 def desk(sqlite_store: Store) -> Desk:
-    vault: Vault = NoVault()  # type: ignore[assignment]
+    vault: Vault = OnePassword()  # type: ignore[assignment]
     return Desk(Depot(sqlite_store).store, catalogue(), vault)
 
 
