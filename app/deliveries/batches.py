@@ -297,6 +297,6 @@ def stop_counts(connection: Connection, batches: Sequence[Place]) -> dict[Place,
                 .where(stop.integration_id == integration_id, stop.batch.in_(some), stop.gone_at.is_(None))
                 .group_by(stop.batch)
             )
-            for row in connection.execute(query):
+            for row in connection.execute(query).all():
                 found[Place(integration_id, row.batch)] = (row.stops, int(row.done or 0), int(row.failed or 0))
     return found

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, or_, select
 
 from app.clock import from_ms
-from app.deliveries.linked import SignIns, sign_ins
+from app.deliveries.linked import FEW, SignIns, sign_ins
 from app.deliveries.phones import PhonePlace, phones_of
 from app.deliveries.rows import integration_names, of_integrations, shown_in
 from app.fleet.freshness import freshness
@@ -91,7 +91,7 @@ def list_drivers(
         query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
     if only:
         query = query.where(driver.id.in_(only))
-    rows = list(connection.execute(query.order_by(driver.name, driver.key).limit(MOST)))
+    rows = connection.execute(query.order_by(driver.name, driver.key).limit(MOST)).all()
     places = [Place(row.integration_id, row.peer_id) for row in rows]
     links = links_of(connection, places)
     signs = sign_ins(connection, [Place(place.integration_id, link.user) for place, link in links.items()])
@@ -118,12 +118,13 @@ def links_of(connection: Connection, drivers: Sequence[Place]) -> dict[Place, An
         if place.peer_id:
             by_integration.setdefault(place.integration_id, []).append(place.peer_id)
     found: dict[Place, Any] = {}
+    columns = (link.id, link.driver, link.user, link.stage, link.pending)
     for integration_id, ids in by_integration.items():
-        for some in in_chunks(sorted(set(ids))):
-            query = select(link.__table__).where(
-                link.integration_id == integration_id, link.driver.in_(some), link.gone_at.is_(None)
-            )
-            for row in connection.execute(query.order_by(link.linked_ms, link.key)):
+        for some in in_chunks(sorted(set(ids))) if len(ids) <= FEW else ((),):
+            query = select(*columns).where(link.integration_id == integration_id, link.gone_at.is_(None))
+            if len(ids) <= FEW:
+                query = query.where(link.driver.in_(some))
+            for row in connection.execute(query.order_by(link.linked_ms, link.key)).all():
                 place = Place(integration_id, row.driver)
                 before = found.get(place)
                 if before is None or shown_in(row, "stage") == "active" or shown_in(before, "stage") != "active":

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Select, case, func, or_, select
 
 from app.deliveries.rows import by_place, integration_names, of_integrations, shown_in
 from app.fleet.freshness import freshness
 from app.fleet.times import iso_ms
-from app.identity.kinds import in_chunks
 from app.store.tables import DriverDeviceRow, DriverLinkRow, DriverRow, DriverSessionRow
 from app.supply.filters import Place
 
 MOST = 10_000
+FEW = 200
 
 METHOD_WORDS: Mapping[str, str] = {"email_invitation": "Email", "otp": "OTP", "admin_direct": "Direct"}
+
+_SHOWN = tuple(
+    column
+    for column in DriverLinkRow.__table__.columns
+    if column.name not in ("content_hash", "gone_at", "changed_version")
+)
 
 NO_DRIVER = (
     "This login has no dispatch record, so no batch can reach it. Link it directly, or have it sign in with a one-time "
@@ -138,7 +144,7 @@ def list_linked(
     """Newest link first, at most :data:`MOST`; ``stage`` is compared with what is shown."""
     link = DriverLinkRow
     query = (
-        select(link.__table__)
+        select(*_SHOWN)
         .where(of_integrations(link, integration_id))
         .order_by(link.linked_ms.desc(), link.key.desc())
         .limit(MOST)
@@ -146,7 +152,7 @@ def list_linked(
     for word in text.split():
         columns = (link.name, link.email, link.user)
         query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
-    rows = list(connection.execute(query))
+    rows = connection.execute(query).all()
     drivers = by_place(
         connection,
         DriverRow,
@@ -199,50 +205,70 @@ def sign_ins(connection: Connection, users: Iterable[Place]) -> dict[Place, Sign
         by_integration.setdefault(place.integration_id, set()).add(place.peer_id)
     found: dict[Place, SignIns] = {}
     for integration_id, ids in by_integration.items():
-        for some in in_chunks(sorted(ids)):
-            for phone in connection.execute(_all_of(DriverDeviceRow, integration_id, some)):
-                _add_phone(found, Place(integration_id, phone.user), phone)
-            for session in connection.execute(_all_of(DriverSessionRow, integration_id, some)):
-                _add_session(found, Place(integration_id, session.user), session)
+        # Of more than so many logins one look at all is quicker than many at some.
+        some = sorted(ids) if len(ids) <= FEW else None
+        phones = {row.user: row for row in connection.execute(_phones_by_user(integration_id, some)).all()}
+        sessions = {row.user: row for row in connection.execute(_sessions_by_user(integration_id, some)).all()}
+        for user in ids & (phones.keys() | sessions.keys()):
+            found[Place(integration_id, user)] = _signs(phones.get(user), sessions.get(user))
     return found
 
 
-def _all_of(table: Any, integration_id: str, users: Iterable[str]) -> Any:
+def _phones_by_user(integration_id: str, users: Sequence[str] | None) -> Any:
+    phone = DriverDeviceRow
+    query = (
+        select(
+            phone.user,
+            func.count().label("phones"),
+            func.sum(case((phone.stage == "trusted", 1), else_=0)).label("trusted"),
+            func.max(phone.seen_ms).label("seen_ms"),
+        )
+        .where(phone.integration_id == integration_id, phone.gone_at.is_(None))
+        .group_by(phone.user)
+    )
+    return query if users is None else query.where(phone.user.in_(users))
+
+
+def _sessions_by_user(integration_id: str, users: Sequence[str] | None) -> Any:
+    session = DriverSessionRow
+    query = (
+        select(
+            session.user,
+            func.max(case((session.is_open, session.started_ms))).label("open_ms"),
+            func.max(func.coalesce(session.active_ms, session.started_ms)).label("active_ms"),
+        )
+        .where(session.integration_id == integration_id, session.gone_at.is_(None))
+        .group_by(session.user)
+    )
+    return query if users is None else query.where(session.user.in_(users))
+
+
+def _signs(phones: Any | None, sessions: Any | None) -> SignIns:
+    heard = [
+        ms
+        for ms in (phones.seen_ms if phones is not None else None, sessions.active_ms if sessions is not None else None)
+        if ms is not None
+    ]
+    open_ms = None if sessions is None else sessions.open_ms
+    return SignIns(
+        0 if phones is None else phones.phones,
+        0 if phones is None else int(phones.trusted or 0),
+        open_ms is not None,
+        open_ms,
+        max(heard, default=None),
+    )
+
+
+def _all_of(table: Any, integration_id: str, user: str) -> Select[Any]:
     return select(table.__table__).where(
-        table.integration_id == integration_id, table.user.in_(list(users)), table.gone_at.is_(None)
+        table.integration_id == integration_id, table.user == user, table.gone_at.is_(None)
     )
-
-
-def _add_phone(found: dict[Place, SignIns], place: Place, phone: Any) -> None:
-    was = found.get(place, SignIns())
-    found[place] = SignIns(
-        was.phones + 1,
-        was.trusted + (phone.stage == "trusted"),
-        was.is_signed_in,
-        was.session_ms,
-        _newest(was.heard_ms, phone.seen_ms),
-    )
-
-
-def _add_session(found: dict[Place, SignIns], place: Place, session: Any) -> None:
-    was = found.get(place, SignIns())
-    found[place] = SignIns(
-        was.phones,
-        was.trusted,
-        was.is_signed_in or session.is_open,
-        _newest(was.session_ms, session.started_ms) if session.is_open else was.session_ms,
-        _newest(was.heard_ms, session.active_ms or session.started_ms),
-    )
-
-
-def _newest(one: int | None, other: int | None) -> int | None:
-    return max((ms for ms in (one, other) if ms is not None), default=None)
 
 
 def phones_of_user(connection: Connection, integration_id: str, user: str) -> list[PhoneListing]:
     """Every phone of a login, the one seen last on top."""
     phone = DriverDeviceRow
-    rows = connection.execute(_all_of(phone, integration_id, [user]))
+    rows = connection.execute(_all_of(phone, integration_id, user))
     found = [
         PhoneListing(
             row.id, row.integration_id, row.peer_id, row.user, row.device, row.name, row.platform,
@@ -256,7 +282,7 @@ def phones_of_user(connection: Connection, integration_id: str, user: str) -> li
 def sessions_of_user(connection: Connection, integration_id: str, user: str, limit: int = 50) -> list[SessionListing]:
     """The newest sessions of a login."""
     session = DriverSessionRow
-    query = _all_of(session, integration_id, [user]).order_by(session.started_ms.desc(), session.key.desc())
+    query = _all_of(session, integration_id, user).order_by(session.started_ms.desc(), session.key.desc())
     return [
         SessionListing(
             row.id, row.integration_id, row.peer_id, row.user, row.device, row.status, row.is_open, row.started_ms,

@@ -161,7 +161,7 @@ def events_of(connection: Connection, batches: Sequence[Place]) -> dict[Place, d
                 event.kind.in_(PROOF_KINDS),
                 event.gone_at.is_(None),
             )
-            for row in connection.execute(query):
+            for row in connection.execute(query).all():
                 of_batch = found.setdefault(Place(integration_id, row.batch), {})
                 of_batch.setdefault(row.facility, []).append(row)
     return found

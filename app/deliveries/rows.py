@@ -36,7 +36,7 @@ def by_place(
     for integration_id, ids in wanted.items():
         for some in in_chunks(sorted(ids)):
             query = select(key.label("of_peer"), *columns).where(table.integration_id == integration_id, key.in_(some))
-            for row in connection.execute(query):
+            for row in connection.execute(query).all():
                 found[Place(integration_id, row.of_peer)] = row
     return found
 

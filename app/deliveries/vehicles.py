@@ -41,7 +41,7 @@ class OwnVehicles:
         vehicle = Vehicle
         by_plate: dict[str, set[str]] = {}
         query = select(vehicle.id, vehicle.plate).where(vehicle.removed_at.is_(None))
-        for row in connection.execute(query):
+        for row in connection.execute(query).all():
             by_plate.setdefault(plate_key(row.plate), set()).add(row.id)
         by_tracker: dict[str, set[str]] = {}
         devices = select(Device.unique_id, Device.vehicle_id).where(Device.vehicle_id.is_not(None))
