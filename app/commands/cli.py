@@ -39,6 +39,8 @@ COMMANDS: dict[str, str] = {
     "conflicts": "app.commands.conflicts:conflicts",
     "identity": "app.commands.identity:identity",
     "reports": "app.commands.reports:reports",
+    "mod4": "app.commands.mod4:mod4",
+    "deliveries": "app.commands.deliveries:deliveries",
 }
 
 _WITHOUT_OPERATOR = (None, "gateway", "demo", "decode")

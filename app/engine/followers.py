@@ -34,6 +34,8 @@ FOLLOWERS: tuple[str, ...] = (
     "app.identity.look:IdentityFollower",
     "app.reports.follower:ReportFollower",
     "app.notices.follower:NoticeFollower",
+    "app.deliveries.follower:DeliveriesFollower",
+    "app.deliveries.twin_follower:TwinFollower",
 )
 """``module:class``, loaded when an engine runs: numbers and analyses cost memory that a window does not need."""
 

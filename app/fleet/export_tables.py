@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, or_, select
 from app.alarms.listing import ROW_COLUMNS as ALARM_COLUMNS
 from app.alarms.listing import page_of_alarms
 from app.clock import SystemClock
+from app.fleet.export_deliveries import DELIVERY_TABLES
 from app.fleet.export_fuel import EVENT_COLUMNS as FUEL_EVENT_COLUMNS
 from app.fleet.export_fuel import READING_COLUMNS as FUEL_READING_COLUMNS
 from app.fleet.export_fuel import fuel_events, fuel_readings
@@ -250,6 +251,7 @@ TABLES: Mapping[str, ExportTable] = {
     "fuel-readings": ExportTable(FUEL_READING_COLUMNS, fuel_readings, "measured_at"),
     "fuel-events": ExportTable(FUEL_EVENT_COLUMNS, fuel_events, "start"),
     **SUPPLY_TABLES,
+    **DELIVERY_TABLES,
     "outbox": ExportTable(OUTBOX_COLUMNS, outbox, "created_at"),
     "conflicts": ExportTable(CONFLICT_COLUMNS, conflicts, "detected_at"),
     "logs": ExportTable(LOG_COLUMNS, _logs, "created_at"),

@@ -66,11 +66,16 @@ class Overview:
     waiting: tuple[SensorListing, ...]
 
 
-def fuel_overview(connection: Connection, now_ms: int) -> Overview:
-    """Every vehicle that has a tank, by plate, and the sensors that wait to be put into one."""
+def vehicle_fuel(connection: Connection, vehicle_id: str, now_ms: int) -> VehicleFuel | None:
+    """The line of one vehicle, None for one without a tank."""
+    return next(iter(fuel_overview(connection, now_ms, vehicle_id).vehicles), None)
+
+
+def fuel_overview(connection: Connection, now_ms: int, vehicle_id: str | None = None) -> Overview:
+    """Every vehicle that has a tank, by plate, and the sensors that wait to be put into one; or one vehicle alone."""
     sensors = list_sensors(connection)
-    tanks = list_tanks(connection)
-    events = list_events(connection, since_ms=now_ms - 60 * DAY_MS)
+    tanks = list_tanks(connection, vehicle_id)
+    events = list_events(connection, vehicle_id=vehicle_id, since_ms=now_ms - 60 * DAY_MS)
     week_ago, month_ago = (from_ms(now_ms - days * DAY_MS).date().isoformat() for days in (7, MONTH_DAYS))
     today = from_ms(now_ms).date().isoformat()
     days = list_days(connection, [tank.id for tank in tanks], month_ago, today) if tanks else []

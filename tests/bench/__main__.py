@@ -28,6 +28,7 @@ BENCHES = {
     "webhooks": "tests.bench.bench_webhooks:run",
     "first_sync": "tests.bench.bench_first_sync:run",
     "mod4_pull": "tests.bench.bench_mod4:run",
+    "mod4_reads": "tests.bench.bench_mod4_reads:run",
     "identity": "tests.bench.bench_identity:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
     "outbox": "tests.bench.bench_outbox:run",

@@ -7,9 +7,10 @@ from app.store.types import Key, UtcDateTime
 
 
 class ShipmentBatch(Base):
-    """A shipment of a supply system travels in a batch. ``how``: ``number``, ``reference``, ``manual``, ``declined``.
+    """A shipment of a supply system travels in a batch.
 
-    ``declined`` keeps a join from being found again. ``shipment_id`` and ``batch_id`` are ids of rows of the store.
+    ``how``: ``number``, ``reference``, ``place``, ``manual``, ``declined``. The last keeps a join from being found
+    again. ``shipment_id`` and ``batch_id`` are ids of rows of the store.
     """
 
     __tablename__ = "shipment_batches"

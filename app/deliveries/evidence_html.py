@@ -1,0 +1,103 @@
+"""The readable page of an evidence pack: one HTML file without scripts, styles from elsewhere, or links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from app.deliveries.proof import FILE_WORDS
+from app.deliveries.proofs import ProofListing
+from app.deliveries.steps import Step
+from app.deliveries.thread import BatchThread, Thread
+from app.deliveries.times import moment_words
+
+_STATE_WORDS = {"done": "✓ known", "open": "○ open", "gap": "✗ GAP", "warning": "! look"}
+_STYLE = """
+body { font: 14px/1.5 sans-serif; margin: 2em auto; max-width: 60em; color: #171717; }
+table { border-collapse: collapse; width: 100%; margin: 0.5em 0 1.5em; }
+th, td { border: 1px solid #d4d4d4; padding: 0.4em 0.6em; text-align: left; vertical-align: top; }
+th { background: #f5f5f5; } .gap { background: #fdecec; } .warning { background: #fdf6e3; } .open { color: #737373; }
+"""
+
+
+def page_of(thread: Thread, now_ms: int, made_by: str) -> str:
+    """Everything from outside is escaped: it is text, never markup."""
+    parts = [
+        "<!doctype html>",
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(thread.title)}</title>',
+        f"<style>{_STYLE}</style></head><body>",
+        f"<h1>{escape(thread.title)}</h1>",
+        f"<p>Made {escape(moment_words(now_ms))} by {escape(made_by)}. Times are UTC.</p>",
+        _steps_table(thread.steps),
+        _lines_table(thread),
+    ]
+    parts += [_batch(one) for one in thread.batches]
+    parts.append(
+        "<h2>Verify this pack</h2><p>Run <code>python3 verify_evidence.py PACK.zip</code> with the script in this "
+        "pack, or with a copy from elsewhere. It names every file that was changed, removed or added. MANIFEST.json "
+        "lists all files with their SHA-256.</p></body></html>"
+    )
+    return "\n".join(parts)
+
+
+def _steps_table(steps: Sequence[Step]) -> str:
+    rows = [
+        f'<tr class="{step.state}"><td>{_STATE_WORDS[step.state]}</td><td>{escape(step.title)}</td>'
+        f"<td>{escape(moment_words(step.at_ms) if step.at_ms is not None else '')}</td>"
+        f"<td>{escape(step.detail)}{_since(step)}</td></tr>"
+        for step in steps
+    ]
+    return _table(("State", "Step", "When", "What is known"), rows)
+
+
+def _since(step: Step) -> str:
+    if not step.is_gap:
+        return ""
+    since = f" Missing since {moment_words(step.since_ms)}." if step.since_ms is not None else ""
+    return escape(f"{since} {step.next_step}")
+
+
+def _lines_table(thread: Thread) -> str:
+    if not thread.lines:
+        return ""
+    rows = [
+        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+        for cells in (
+            (line.item_name, f"{line.units:g}", line.batch, line.expires_on or "", _known(line.accepted_units),
+             _known(line.rejected_units), line.rejection_reason)
+            for line in thread.lines
+        )
+    ]  # fmt: skip
+    return "<h2>Lines</h2>" + _table(
+        ("Item", "Units", "Batch", "Expires", "Accepted", "Rejected", "Reason of the rejection"), rows
+    )
+
+
+def _batch(one: BatchThread) -> str:
+    batch = one.details.batch
+    facts = f"{batch.driver_name or 'no driver'}, {batch.plate or 'no vehicle'}, {batch.stage.replace('_', ' ')}"
+    head = f"<h2>Batch {escape(batch.name)}</h2><p>{escape(facts)}. {escape(one.joined)}</p>"
+    return head + _table(
+        ("Place", "Outcome", "When", "Recipient", "Photo", "Signature", "Items", "Verdict"),
+        [_proof(proof) for proof in one.proofs if proof.proof.is_proof],
+    )
+
+
+def _proof(listing: ProofListing) -> str:
+    proof = listing.proof
+    items = "; ".join(f"{item.item} {_known(item.delivered)} of {_known(item.expected)}" for item in proof.items)
+    verdict = "" if listing.verdict is None else f"{listing.verdict.verdict}: {' '.join(listing.verdict.reasons)}"
+    cells = (
+        listing.label, proof.outcome, moment_words(proof.at_ms), proof.recipient, FILE_WORDS[proof.photo],
+        FILE_WORDS[proof.signature], items, verdict.replace("no_evidence", "no independent evidence"),
+    )  # fmt: skip
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _table(heads: Sequence[str], rows: Iterable[str]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
+
+def _known(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:g}"
