@@ -12,7 +12,7 @@ from adapters.base import Receipt
 from adapters.mod4 import fleet, people
 from adapters.mod4.send import Apply, Found, Handler, Task
 from adapters.mod4.site import find_account
-from adapters.supply import JsonScalar
+from adapters.vocabulary import JsonScalar
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _OPEN_BATCH = ("planned", "assigned")

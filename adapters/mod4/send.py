@@ -23,7 +23,7 @@ from adapters.mod4.tables import Rows, function_call
 from adapters.mod4.words import GRANT, Refused
 from adapters.mod4.writes import BY_NAME
 from adapters.records import Record
-from adapters.supply import JsonScalar
+from adapters.vocabulary import JsonScalar
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from adapters.records import JsonScalar
+from adapters.vocabulary import JsonScalar
 from app.catalogue import Catalogue
 from app.clock import to_ms
 from app.deliveries.errors import DeliveryError, NotFound

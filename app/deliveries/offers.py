@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from adapters.base import Manifest, Write, settings_form
-from adapters.records import JsonScalar
+from adapters.vocabulary import JsonScalar
 from app.catalogue import Catalogue
 from app.identity.kinds import in_chunks
 from app.sync.errors import ChangeRefused
