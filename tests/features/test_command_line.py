@@ -172,11 +172,23 @@ def test_a_reader_that_has_seen_enough_is_no_failure_to_complain_of(tmp_path: Pa
         assert process.wait(20) in {0, 1}
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Processes started meanwhile heed Ctrl+C, also where a shell started these tests in its background: that
+    ignores it, and what is ignored is inherited.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl+C cannot be sent to one process there")
 def test_ctrl_c_ends_a_command_with_one_word(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "main.py"), "decode", "auto", "--json"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    with interruptible(), subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write("7878\n")
