@@ -16,10 +16,10 @@ from app.deliveries import thread_road, thread_supply
 from app.deliveries.batch import BatchDetails, batch_details
 from app.deliveries.departures import CheckListing, last_check
 from app.deliveries.errors import NotFound
+from app.deliveries.goods import stops_for
 from app.deliveries.losses import FuelInBatch, fuel_of_batch
 from app.deliveries.proofs import ProofListing, proofs_of
 from app.deliveries.steps import Step
-from app.deliveries.targets import NOWHERE, target_facilities
 from app.deliveries.twin_list import TwinListing, list_twins
 from app.store.tables import ShipmentBatch, ShipmentRow
 
@@ -94,7 +94,7 @@ def thread_of_shipment(connection: Connection, shipment_id: str, now_ms: int) ->
     if not batches:
         steps.append(thread_road.no_batch(found, now_ms))
     receivers = thread_supply.receiver_places(connection, found)
-    targets = [_targets(one, found, receivers) for one in batches]
+    targets = [stops_for(one.details, found, receivers) for one in batches]
     for one, facilities in zip(batches, targets, strict=True):
         steps += _steps(one, facilities, now_ms)
     steps += thread_supply.receipt_steps(found, _delivered_ms(batches, targets), now_ms)
@@ -116,7 +116,7 @@ def thread_of_batch(connection: Connection, batch_id: str, now_ms: int) -> Threa
         steps.append(thread_road.no_shipment(one.details.batch))
     steps += _steps(one, None, now_ms)
     for found in shipments:
-        targets = _targets(one, found, thread_supply.receiver_places(connection, found))
+        targets = stops_for(one.details, found, thread_supply.receiver_places(connection, found))
         steps += thread_supply.receipt_steps(found, _delivered_ms([one], [targets]), now_ms)
     facts = {"shipments": [thread_supply.facts_of(found)["shipment"] for found in shipments]}
     return Thread(f"Batch {one.details.batch.name}", None, (), None, [one], steps, facts)
@@ -150,15 +150,6 @@ def _steps(one: BatchThread, targets: frozenset[str] | None, now_ms: int) -> lis
         *thread_road.fuel_steps(one.fuel),
         *thread_road.proof_steps(one.details, one.proofs, targets),
     ]
-
-
-def _targets(one: BatchThread, found: thread_supply.Found, receivers: frozenset[tuple[str, str]]) -> frozenset[str]:
-    """The facilities of the batch that the shipment is for."""
-    papers: dict[str, frozenset[str]] = {}
-    for paper in one.details.papers:
-        papers[paper.number] = papers.get(paper.number, NOWHERE) | {paper.facility}
-    stops = [stop.facility for stop in one.details.stops]
-    return target_facilities(receivers, one.details.batch.integration_id, stops, papers, found.numbers)
 
 
 def _delivered_ms(batches: Sequence[BatchThread], targets: Sequence[frozenset[str]]) -> int | None:

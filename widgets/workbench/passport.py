@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QIODevice, QMarginsF
-from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
-
 from adapters.bench import Counters, Level, SensorFacts, SensorSetting
 from resources.i18n import tr
+from widgets.document import write_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +29,7 @@ class Passport:
 
 def write_passport(passport: Passport, path: Path) -> None:
     """One PDF, A4. Raises OSError naming why the file cannot be written. Blocks: call it in a worker thread."""
-    buffer = QBuffer()  # Qt reports nothing when it cannot write a file
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    writer = QPdfWriter(buffer)
-    writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
-    writer.setPageMargins(QMarginsF(18, 16, 18, 16), QPageLayout.Unit.Millimeter)
-    writer.setTitle(tr("Passport of a fuel sensor"))
-    document = QTextDocument()
-    document.setHtml(html(passport))
-    document.print_(writer)
-    path.write_bytes(buffer.data().data())
+    write_document(tr("Passport of a fuel sensor"), html(passport), path)
 
 
 def html(passport: Passport) -> str:

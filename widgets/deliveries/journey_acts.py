@@ -1,0 +1,147 @@
+"""What the operator does with a journey: joins, the pack for a dispute, papers to print."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtPrintSupport import QPrintDialog, QPrinter
+from PySide6.QtWidgets import QWidget
+
+from app import platform
+from app.deliveries import join_acts
+from app.deliveries.evidence_pack import Pack, evidence_pack
+from app.errors import OperatorError
+from resources.i18n import tr
+from widgets import ask
+from widgets.context import ConsoleContext
+from widgets.deliveries.papers import TITLES, Papers, page_of, read_papers
+from widgets.document import print_document, write_document
+
+
+class JourneyActs(QObject):
+    """One object of the view."""
+
+    def __init__(self, context: ConsoleContext, view: QWidget) -> None:
+        super().__init__(view)
+        self._context = context
+        self._view = view
+        self._last_act: int | None = None
+
+    @property
+    def can_undo(self) -> bool:
+        return self._last_act is not None
+
+    # Joins
+
+    async def join(self, shipment_id: str, batch_id: str, reason: str = "") -> bool:
+        return await self._decide(partial(join_acts.join, shipment_id=shipment_id, batch_id=batch_id, reason=reason))
+
+    async def decline(self, shipment_id: str, batch_id: str, what: str) -> bool:
+        """Say that a shipment is not in a batch; asked first, with room for the reason."""
+        reason = await ask.text(
+            self._view,
+            self._context.theme,
+            tr("Not in this batch"),
+            tr("{what}: it is not found again by itself. Why not (for the record)?", what=what),
+            act=tr("Decline the join"),
+        )
+        if reason is None:
+            return False
+        return await self._decide(partial(join_acts.decline, shipment_id=shipment_id, batch_id=batch_id, reason=reason))
+
+    async def undo(self) -> bool:
+        """Take the last decision back."""
+        if self._last_act is None:
+            return False
+        done = await self._decide(partial(join_acts.undo, act_id=self._last_act))
+        self._last_act = None
+        return done
+
+    async def _decide(self, act: Callable[..., join_acts.Decided]) -> bool:
+        decided = await self._context.write(partial(act, now=self._context.now()))
+        if decided is None:
+            return False
+        self._last_act = decided.act_id
+        return True
+
+    # Files
+
+    async def evidence(self, record_id: str, title: str, picture: bytes | None) -> str:
+        """Make the pack and save it; returns the hash of its list, "" where nothing was saved."""
+        name = "".join(char if char.isascii() and char.isalnum() else "-" for char in title).strip("-").lower()
+        file = await ask.save_file(
+            self._view, tr("Save the evidence pack"), f"evidence-{name[:60]}.zip", ("Evidence pack (*.zip)",)
+        )
+        if file is None:
+            return ""
+        make = partial(
+            evidence_pack,
+            record_id=record_id,
+            now_ms=self._context.services.clock.now_ms(),
+            made_by=platform.console_user(),
+            pictures={"map": picture} if picture else {},
+        )
+        try:
+            pack: Pack = await self._context.bridge.read(make)
+        except OperatorError as err:
+            self._context.notify("error", err.why)
+            return ""
+        if not await self._save(partial(write_whole, file, pack.data), file):
+            return ""
+        self._context.notify("ok", tr("The evidence pack is saved as {name}.", name=file.name))
+        return pack.manifest_hash
+
+    async def save_paper(self, batch_id: str, kind: str) -> None:
+        """One of the papers of a batch as PDF."""
+        papers = await self._papers(batch_id)
+        if papers is None:
+            return
+        file = await ask.save_file(
+            self._view, tr("Save: {title}", title=TITLES[kind]), papers.file_name(kind), ("PDF (*.pdf)",)
+        )
+        if file is not None:
+            page = page_of(papers, kind, self._context.formats)
+            if await self._save(partial(write_document, TITLES[kind], page, file), file):
+                self._context.notify("ok", tr("{title} saved as {name}.", title=TITLES[kind], name=file.name))
+
+    async def print_paper(self, batch_id: str, kind: str) -> None:
+        papers = await self._papers(batch_id)
+        if papers is None:
+            return
+        printer = QPrinter(QPrinter.PrinterMode.HighResolution)
+        printer.setDocName(TITLES[kind])
+        if await ask.run(QPrintDialog(printer, self._view)):
+            page = page_of(papers, kind, self._context.formats)
+            await asyncio.to_thread(print_document, page, printer)
+
+    async def _papers(self, batch_id: str) -> Papers | None:
+        read = partial(read_papers, batch_id=batch_id, now_ms=self._context.services.clock.now_ms())
+        try:
+            return await self._context.bridge.read(read)
+        except OperatorError as err:
+            self._context.notify("error", err.why)
+            return None
+
+    async def _save(self, write: Callable[[], None], file: Path) -> bool:
+        try:
+            await asyncio.to_thread(write)
+        except OSError as err:
+            why = err.strerror or str(err)
+            words = tr("{file} could not be written: {why}. Choose another place.", file=file, why=why)
+            self._context.notify("error", words)
+            return False
+        return True
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """All of it or nothing under the wanted name. Raises OSError."""
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
