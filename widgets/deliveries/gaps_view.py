@@ -27,9 +27,7 @@ class GapsView(QWidget):
     def __init__(self, context: ConsoleContext) -> None:
         super().__init__()
         self._context = context
-        model = RowsModel[Gap](
-            _columns(context), key=lambda gap: (gap.kind, gap.shipment_id, gap.batch_id, gap.subject)
-        )
+        model = RowsModel[Gap](_columns(context), key=_key)
         self.table = DataTable[Gap](context.theme, model, tr("Custody gaps"))
         model.setParent(self.table)
         self.table.remember_in(context.ui_state, "deliveries.gaps")
@@ -69,6 +67,10 @@ class GapsView(QWidget):
         self.show_rows(await self._context.bridge.read(partial(GapsView.read, self)))
 
 
+def _key(gap: Gap) -> tuple[str, str, str, str]:
+    return gap.kind, gap.shipment_id, gap.batch_id, gap.subject
+
+
 def _columns(context: ConsoleContext) -> list[Column[Gap]]:
     formats, now_ms = context.formats, context.services.clock.now_ms
 
@@ -79,7 +81,8 @@ def _columns(context: ConsoleContext) -> list[Column[Gap]]:
         Column("kind", tr("Gap"), lambda gap: KINDS[gap.kind], badge=lambda gap: ("error", KINDS[gap.kind]), width=180),
         Column("subject", tr("What"), lambda gap: gap.subject, tooltip=lambda gap: plain_tip(gap.subject), width=220),
         Column("age", tr("For"), age, lambda gap: gap.since_ms, width=90, align="right"),
-        Column("detail", tr("What is known"), lambda gap: gap.detail, tooltip=lambda gap: plain_tip(gap.detail), width=320),
+        Column("detail", tr("What is known"), lambda gap: gap.detail, tooltip=lambda gap: plain_tip(gap.detail),
+               width=320),
         Column(
             "next", tr("What closes it"), lambda gap: gap.next_step, tooltip=lambda gap: plain_tip(gap.next_step),
             width=320,

@@ -198,8 +198,8 @@ def fuel_mark(event: StoredEvent, is_loss: bool) -> EventMark | None:
 
 
 def _bounds_of(road: Road | None, stops: Sequence[StopMark], fuel: Sequence[EventMark]) -> Bounds | None:
-    lat = [mark.lat for mark in (*stops, *fuel)]
-    lon = [mark.lon for mark in (*stops, *fuel)]
+    marks: list[StopMark | EventMark] = [*stops, *fuel]
+    lat, lon = [mark.lat for mark in marks], [mark.lon for mark in marks]
     if road is not None and road.track is not None:
         lat += road.track.lat[road.track.is_counted].tolist()
         lon += road.track.lon[road.track.is_counted].tolist()

@@ -111,10 +111,12 @@ class JourneyView(QWidget):
         self.papers.setMenu(self._papers_menu())
         head = QHBoxLayout()
         head.setSpacing(10)
-        for part in (self.back, self.title, self.state):
+        left: tuple[QWidget, ...] = (self.back, self.title, self.state)
+        for part in left:
             head.addWidget(part, 0, Qt.AlignmentFlag.AlignVCenter)
         head.addStretch(1)
-        for part in (self.roads, self.papers, self.evidence):
+        right: tuple[QWidget, ...] = (self.roads, self.papers, self.evidence)
+        for part in right:
             head.addWidget(part, 0, Qt.AlignmentFlag.AlignVCenter)
         self.steps = StepsView(self._context)
         steps = Card(margin=14)

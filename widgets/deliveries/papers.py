@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -81,14 +81,12 @@ def _head(papers: Papers, title: str, formats: Formats) -> list[str]:
 def _manifest(papers: Papers, formats: Formats) -> Iterable[str]:
     yield from _head(papers, TITLES[MANIFEST], formats)
     names = {stop.facility: f"{stop.sequence}. {stop.label}" for stop in papers.details.stops}
-    rows = []
-    for parcel in papers.parcels:
-        where = ", ".join(names[one] for one in sorted(parcel.facilities) if one in names)
-        for line in parcel.shipment.lines:
-            rows.append((
-                where or parcel.shipment.receiver or "–", parcel.shipment.number, line.item_name, line.item_code,
-                line.batch, line.expires_on or "", _units(line.units), line.unit,
-            ))  # fmt: skip
+    rows = [
+        (_where(names, parcel), parcel.shipment.number, line.item_name, line.item_code, line.batch,
+         line.expires_on or "", _units(line.units), line.unit)
+        for parcel in papers.parcels
+        for line in parcel.shipment.lines
+    ]  # fmt: skip
     heads = (tr("Stop"), tr("Shipment"), tr("Item"), tr("Code"), tr("Lot"), tr("Expires"), tr("Units"), "")
     if rows:
         yield _table(heads, rows, right=(6,))
@@ -101,6 +99,11 @@ def _manifest(papers: Papers, formats: Formats) -> Iterable[str]:
         yield f"<h2 style='font-size:11pt'>{escape(tr('Papers whose lines are not known here'))}</h2>"
         yield _table((tr("Kind"), tr("Number"), tr("For"), tr("State")), others)
     yield _signatures(tr("Handed over by"), tr("Taken over by the driver"))
+
+
+def _where(names: Mapping[str, str], parcel: Parcel) -> str:
+    stops = ", ".join(names[one] for one in sorted(parcel.facilities) if one in names)
+    return stops or parcel.shipment.receiver or "–"
 
 
 def _papers_without_lines(papers: Papers) -> list[tuple[str, ...]]:
@@ -122,7 +125,8 @@ def _route_sheet(papers: Papers, formats: Formats) -> Iterable[str]:
             str(stop.sequence), stop.label, place, _arrival(papers, stop, formats), numbers, stop.notes, " ", " ",
         ))  # fmt: skip
     heads = (
-        "", tr("Place"), tr("Coordinates"), tr("Expected"), tr("Shipments"), tr("Notes"), tr("Arrived"), tr("Signature"),
+        "", tr("Place"), tr("Coordinates"), tr("Expected"), tr("Shipments"), tr("Notes"), tr("Arrived"),
+        tr("Signature"),
     )  # fmt: skip
     yield _table(heads, rows, tall=True)
     yield _signatures(tr("Dispatcher"), tr("Driver"))
@@ -144,7 +148,8 @@ def _notes(papers: Papers, formats: Formats) -> Iterable[str]:
             yield "<p style='page-break-before:always'></p>"
         yield from _head(papers, tr("Delivery note: {place}", place=stop.label), formats)
         rows = [
-            (parcel.shipment.number, line.item_name, line.batch, line.expires_on or "", _units(line.units), line.unit, "", "")
+            (parcel.shipment.number, line.item_name, line.batch, line.expires_on or "", _units(line.units), line.unit,
+             "", "")
             for parcel in papers.parcels
             if stop.facility in parcel.facilities
             for line in parcel.shipment.lines
