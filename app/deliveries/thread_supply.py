@@ -106,7 +106,8 @@ def shipment_steps(found: Found, now_ms: int) -> list[Step]:
     facts = {"stage": stage, "lines": len(found.lines), "units": units}
     if stage in SENT:
         at_ms = row.shipped_ms or row.delivered_ms or row.received_ms
-        word = f"Shipped {moment_words(at_ms)}, {len(found.lines)} lines, {units:,.0f} units."
+        lines = "1 line" if len(found.lines) == 1 else f"{len(found.lines)} lines"
+        word = f"Shipped {moment_words(at_ms)}, {lines}, {units:,.0f} units."
         return [Step("shipment", "done", found.title, word, at_ms, record_id=row.id, facts=facts)]
     if stage == "cancelled":
         return [Step("shipment", "warning", found.title, "It was cancelled.", record_id=row.id, facts=facts)]

@@ -27,6 +27,8 @@ from widgets.map.track_item import TrackItem
 
 REACH_PX = 12.0
 DISC_PX = 9.5
+STEM_PX = 22.0
+"""The disc stands above its place, so that what happened at the stop stays visible under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class StopsItem(QGraphicsItem):
         """The stop under a pixel, as last painted."""
         if len(self._at[0]) != len(self._stops) or not self._stops:
             return None
-        apart = np.hypot(self._at[0] - px, self._at[1] - py)
+        apart = np.hypot(self._at[0] - px, self._at[1] - STEM_PX - py)
         nearest = int(apart.argmin())
         return self._stops[nearest] if apart[nearest] <= REACH_PX else None
 
@@ -90,9 +92,11 @@ class StopsItem(QGraphicsItem):
         palette = self._palette
         color = QColor({"done": palette.moving, "failed": palette.alarm}.get(stop.state, palette.ink))
         is_open = stop.state == "open"
-        painter.setPen(QPen(color if is_open else QColor(palette.paper), 1.8))
+        painter.setPen(QPen(color, 1.8))
         painter.setBrush(QColor(palette.paper) if is_open else color)
-        box = QRectF(at.x() - DISC_PX, at.y() - DISC_PX, 2 * DISC_PX, 2 * DISC_PX)
+        top = at.y() - STEM_PX
+        painter.drawLine(at, QPointF(at.x(), top))
+        box = QRectF(at.x() - DISC_PX, top - DISC_PX, 2 * DISC_PX, 2 * DISC_PX)
         if stop.state == "failed":
             painter.drawRoundedRect(box, 3, 3)
         else:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVB
 from app.deliveries.steps import Step
 from resources.i18n import tr
 from widgets.context import ConsoleContext
-from widgets.primitives import clear_layout, link_button, paint_shape, text_label
+from widgets.primitives import clear_layout, exact_height, link_button, paint_shape, text_label
 from widgets.theme import Level, Theme
 
 LEVELS: Mapping[str, Level] = {"done": "ok", "open": "neutral", "gap": "error", "warning": "warn"}
@@ -32,7 +32,8 @@ LEADS: Mapping[str, str] = {
     "receipt": tr("Open the shipment"),
 }
 """Words of the way from a step to its source; the other kinds have none of their own."""
-TIME_WIDTH = 96
+ON_THE_ROAD = frozenset({"twins", "stop", "fuel", "proof"})
+TIME_WIDTH = 112
 RAIL_WIDTH = 26
 SHAPE_TOP = 18
 SHAPE_PX = 9.0
@@ -51,6 +52,7 @@ class StepsView(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(tr("Steps of the journey"))
         host = QWidget()
+        host.setProperty("surface", "clear")
         self._column = QVBoxLayout(host)
         self._column.setContentsMargins(0, 0, 10, 0)
         self._column.setSpacing(0)
@@ -63,6 +65,7 @@ class StepsView(QScrollArea):
         at = self.verticalScrollBar().value()
         clear_layout(self._column)
         self.rows = []
+        steps = in_time(steps)
         for number, step in enumerate(steps):
             row = StepRow(self._context, step, now_ms, is_first=number == 0, is_last=number == len(steps) - 1)
             row.lead.clicked.connect(lambda _on=False, step=step: self.lead_wanted.emit(step))
@@ -90,19 +93,20 @@ class StepRow(QWidget):
         words = QVBoxLayout()
         words.setContentsMargins(2, 8, 0, 12)
         words.setSpacing(3)
-        self.title = text_label(step.title, "strong", wrap=True)
-        words.addWidget(self.title)
-        words.addWidget(text_label(step.detail, "muted", wrap=True, selectable=True))
+        self.title = exact_height(text_label(step.title, "strong", wrap=True))
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(self.title, 1)
+        words.addLayout(head)
+        words.addWidget(exact_height(text_label(step.detail, "muted", wrap=True, selectable=True)))
         if step.is_gap:
-            words.addWidget(text_label(_missing(context, step, now_ms), "error", wrap=True, selectable=True))
-        self.lead = link_button(context.theme, LEADS.get(step.kind, ""), small=True)
+            missing = text_label(_missing(context, step, now_ms), "error", wrap=True, selectable=True)
+            words.addWidget(exact_height(missing))
+        self.lead = link_button(context.theme, tr("Open"), small=True)
+        self.lead.setToolTip(LEADS.get(step.kind, ""))
         self.lead.setAccessibleName(f"{LEADS.get(step.kind, '')}: {step.title}")
-        leads = step.kind in LEADS and bool(step.record_id or step.kind == "track")
-        if leads:
-            words.addWidget(self.lead, 0, Qt.AlignmentFlag.AlignLeft)
-        else:
-            self.lead.setParent(self)
-            self.lead.hide()
+        head.addWidget(self.lead, 0, Qt.AlignmentFlag.AlignTop)
+        self.lead.setVisible(step.kind in LEADS and bool(step.record_id or step.kind == "track"))
         row.addLayout(words, 1)
         self.setAccessibleName(f"{step.title}, {STATE_WORDS[step.state]}")
         self.setAccessibleDescription(f"{step.detail} {step.next_step}".strip())
@@ -132,6 +136,27 @@ class _Rail(QWidget):
         if not self._is_last:
             painter.drawLine(QPointF(middle, SHAPE_TOP + SHAPE_PX), QPointF(middle, self.height()))
         paint_shape(painter, QPointF(middle, SHAPE_TOP), self._level, self._theme.color(self._level), SHAPE_PX)
+
+
+def in_time(steps: Sequence[Step]) -> list[Step]:
+    """What happens on the road in the order of its time, so that a theft stands between the stops that it lies
+    between; the thread tells it by kind. Steps without a time stay behind the others.
+    """
+    found: list[Step] = []
+    road: list[Step] = []
+    for step in steps:
+        if step.kind in ON_THE_ROAD:
+            road.append(step)
+            continue
+        found += sorted(road, key=_moment)
+        road = []
+        found.append(step)
+    return [*found, *sorted(road, key=_moment)]
+
+
+def _moment(step: Step) -> float:
+    at_ms = step.at_ms if step.at_ms is not None else step.since_ms
+    return float("inf") if at_ms is None else at_ms
 
 
 def _when(context: ConsoleContext, step: Step) -> str:

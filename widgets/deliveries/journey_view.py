@@ -124,6 +124,7 @@ class JourneyView(QWidget):
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
         split.setHandleWidth(16)
+        split.setProperty("quiet", "true")
         split.addWidget(steps)
         split.addWidget(self._lay_out_road())
         split.setSizes([480, 560])
@@ -180,6 +181,7 @@ class JourneyView(QWidget):
         split = QSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
         split.setHandleWidth(12)
+        split.setProperty("quiet", "true")
         split.addWidget(map_card)
         split.addWidget(chart_card)
         split.setSizes([360, 240])
@@ -397,12 +399,12 @@ def _columns(context: ConsoleContext) -> list[Column[JourneyListing]]:
     formats = context.formats
     words = {"shipment": tr("Shipment"), "batch": tr("Batch")}
     return [
-        Column("at", tr("When"), lambda row: formats.clock(row.at_ms), lambda row: -(row.at_ms or 0), width=120,
+        Column("at", tr("When"), lambda row: formats.clock(row.at_ms), lambda row: -(row.at_ms or 0), width=140,
                note=formats.zone_name),
         Column("kind", tr("What"), lambda row: words[row.kind], width=90),
-        Column("number", tr("Number or name"), lambda row: row.number, width=170),
-        Column("receiver", tr("Place"), lambda row: row.receiver, width=220),
+        Column("number", tr("Number or name"), lambda row: row.number, width=160),
+        Column("receiver", tr("Place"), lambda row: row.receiver, width=200),
         Column("stage", tr("State"), lambda row: row.stage.replace("_", " "), width=110),
-        Column("other", tr("Travels with"), lambda row: row.other, width=190),
-        Column("source", tr("Told by"), lambda row: row.source, width=160),
+        Column("other", tr("Travels with"), lambda row: row.other, width=170),
+        Column("source", tr("Told by"), lambda row: row.source, width=140),
     ]  # fmt: skip
