@@ -8,7 +8,8 @@ from PySide6.QtCore import QBuffer, QIODevice, QMarginsF
 from PySide6.QtGui import QPageLayout, QPageSize, QPdfWriter, QTextDocument
 from PySide6.QtPrintSupport import QPrinter
 
-MARGINS_MM = QMarginsF(18, 16, 18, 16)
+MARGINS_MM = QMarginsF(0, 0, 0, 0)
+"""Qt leaves two centimetres around a text by itself."""
 
 
 def write_document(title: str, html: str, path: Path) -> None:

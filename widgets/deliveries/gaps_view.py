@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
@@ -64,7 +63,10 @@ class GapsView(QWidget):
         self.count.setText(said if gaps else "")
 
     async def refresh(self) -> None:
-        self.show_rows(await self._context.bridge.read(partial(GapsView.read, self)))
+        self.show_rows(await self._context.bridge.read(self.read))
+
+    def close_view(self) -> None:
+        self._context.ui_state.unregister("deliveries.gaps")
 
 
 def _key(gap: Gap) -> tuple[str, str, str, str]:

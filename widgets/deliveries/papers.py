@@ -13,7 +13,7 @@ from app.deliveries.eta import batch_eta
 from app.deliveries.goods import Parcel, parcels_of
 from app.deliveries.proof import FILE_WORDS
 from app.deliveries.proofs import ProofListing, proofs_of_batch
-from resources.i18n import tr
+from resources.i18n import tr, trn
 from widgets.formats import Formats
 
 MANIFEST, ROUTE_SHEET, NOTES = "manifest", "route-sheet", "delivery-notes"
@@ -72,7 +72,7 @@ def _head(papers: Papers, title: str, formats: Formats) -> list[str]:
     )
     made = tr("Made {time}", time=formats.time(papers.made_ms))
     return [
-        f"<h1 style='font-size:17pt;margin-bottom:2px'>{escape(title)}</h1>",
+        _heading(title, 17),
         f"<p style='{_SMALL};margin-top:0'>{escape(made)}</p>",
         f"<table width='100%' cellspacing='0' cellpadding='4' style='margin-bottom:10px'><tr>{cells}</tr></table>",
     ]
@@ -90,13 +90,18 @@ def _manifest(papers: Papers, formats: Formats) -> Iterable[str]:
     heads = (tr("Stop"), tr("Shipment"), tr("Item"), tr("Code"), tr("Lot"), tr("Expires"), tr("Units"), "")
     if rows:
         yield _table(heads, rows, right=(6,))
-        total = tr("{shipments} shipments, {lines} lines", shipments=len(papers.parcels), lines=len(rows))
+        total = ", ".join(
+            (
+                trn("{count} shipment", "{count} shipments", len(papers.parcels)),
+                trn("{count} line", "{count} lines", len(rows)),
+            )
+        )
         yield f"<p><b>{escape(total)}</b></p>"
     else:
         yield f"<p>{escape(tr('No shipment is known to travel in this batch, so no items can be listed.'))}</p>"
     others = _papers_without_lines(papers)
     if others:
-        yield f"<h2 style='font-size:11pt'>{escape(tr('Papers whose lines are not known here'))}</h2>"
+        yield _heading(tr("Papers whose lines are not known here"))
         yield _table((tr("Kind"), tr("Number"), tr("For"), tr("State")), others)
     yield _signatures(tr("Handed over by"), tr("Taken over by the driver"))
 
@@ -128,7 +133,7 @@ def _route_sheet(papers: Papers, formats: Formats) -> Iterable[str]:
         "", tr("Place"), tr("Coordinates"), tr("Expected"), tr("Shipments"), tr("Notes"), tr("Arrived"),
         tr("Signature"),
     )  # fmt: skip
-    yield _table(heads, rows, tall=True)
+    yield _table(heads, rows, tall=True, widths=(4, 22, 15, 15, 11, 9, 10, 14))
     yield _signatures(tr("Dispatcher"), tr("Driver"))
 
 
@@ -176,23 +181,34 @@ def _proof(listing: ProofListing | None, formats: Formats) -> Iterable[str]:
     ]  # fmt: skip
     if proof.discrepancy_reason:
         facts.append((tr("Reason of the difference"), proof.discrepancy_reason))
-    yield f"<h2 style='font-size:11pt'>{escape(tr('Proof of delivery'))}</h2>"
+    yield _heading(tr("Proof of delivery"))
     yield _table((), facts)
     if proof.items:
         rows = [(item.item, _units(item.expected), _units(item.delivered)) for item in proof.items]
         yield _table((tr("Item"), tr("Expected"), tr("Delivered")), rows, right=(1, 2))
 
 
+def _heading(text: str, size_pt: int = 11) -> str:
+    return f"<p style='font-size:{size_pt}pt;font-weight:600;margin-bottom:4px'>{escape(text)}</p>"
+
+
 def _table(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), tall: bool = False
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    tall: bool = False,
+    widths: Sequence[int] = (),
 ) -> str:
-    """The headings are repeated on every page that it reaches."""
+    """The headings are repeated on every page that it reaches; ``widths`` are shares of the page, in per cent."""
+
+    def cell(text: str, at: int, tag: str) -> str:
+        width = f" width='{widths[at]}%'" if widths else ""
+        room = "<br/>&nbsp;" if tall and tag == "td" else ""
+        return f"<{tag}{width} align='{'right' if at in right else 'left'}'>{escape(text)}{room}</{tag}>"
 
     def cells(row: Sequence[str], tag: str) -> str:
-        return "".join(
-            f"<{tag} align='{'right' if at in right else 'left'}'>{escape(cell)}{'<br/>&nbsp;' if tall else ''}</{tag}>"
-            for at, cell in enumerate(row)
-        )
+        return "".join(cell(text, at, tag) for at, text in enumerate(row))
 
     head = f"<thead><tr style='background-color:#eeeeee'>{cells(heads, 'th')}</tr></thead>" if heads else ""
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)

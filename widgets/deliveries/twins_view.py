@@ -44,6 +44,9 @@ class TwinsView(QWidget):
     def show_rows(self, rows: Sequence[TwinListing]) -> None:
         self.table.model.apply(rows)
 
+    def close_view(self) -> None:
+        self._context.ui_state.unregister("deliveries.twins")
+
 
 def _columns(context: ConsoleContext) -> list[Column[TwinListing]]:
     formats, now_ms = context.formats, context.services.clock.now_ms
