@@ -69,6 +69,12 @@ def row_of(view: JourneyView, kind: str, state: str = "") -> StepRow:
     return next(row for row in view.steps.rows if row.step.kind == kind and state in ("", row.step.state))
 
 
+def line_of(dialog: QDialog) -> QLineEdit:
+    found: QLineEdit | None = dialog.findChild(QLineEdit)
+    assert found is not None
+    return found
+
+
 def buttons(dialog: QDialog) -> dict[str, QPushButton]:
     return {button.text(): button for button in dialog.findChildren(QPushButton)}
 
@@ -100,9 +106,7 @@ async def test_a_shipment_is_found_by_typing_and_its_theft_is_seen(view: Journey
 
 async def test_what_is_missing_says_since_when_and_what_closes_it(view: JourneyView, travelled: Travelled) -> None:
     await opened(view, travelled.shipment_id)
-    said = " ".join(
-        label for label in row_of(view, "receipt").findChildren(type(view.title)) for label in [label.text()]
-    )
+    said = " ".join(label.text() for label in row_of(view, "receipt").findChildren(QLabel))
     assert "Missing for 28 h" in said
     assert "Have Clinic One receive it" in said
     await asyncio.to_thread(travelled.check)
@@ -131,7 +135,7 @@ async def test_a_join_is_declined_with_a_reason_taken_back_and_made_by_hand(
     await until(lambda: open_dialog() is not None)
     dialog = open_dialog()
     assert dialog is not None
-    QTest.keyClicks(dialog.findChild(QLineEdit), "Left on the dock")
+    QTest.keyClicks(line_of(dialog), "Left on the dock")
     QTest.mouseClick(buttons(dialog)["Decline the join"], LEFT)
     await until(lambda: view.road is None and not view.join.isHidden())
     assert row_of(view, "batch").step.is_gap
@@ -146,7 +150,7 @@ async def test_a_join_is_declined_with_a_reason_taken_back_and_made_by_hand(
     await until(lambda: open_dialog() is not None)
     dialog = open_dialog()
     assert dialog is not None
-    QTest.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+    QTest.keyClick(line_of(dialog), Qt.Key.Key_Return)
     await until(lambda: view.road is None and not view.join.isHidden())
     QTest.mouseClick(view.join, LEFT)
     await until(lambda: view.road is not None)
