@@ -54,6 +54,9 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
         "change_record": "supply.change",
         "find_partner": "identity_partner",
         "report_history": "report_received",
+        "link_by_email": "mod4.link_by_email",
+        "one_time_code": "mod4.one_time_code",
+        "driver_phones": "mod4.phones",
     }
     modules = {**{name: name for name in own_module}, **elsewhere}
     return {name: partial(opened, f"dialogs.{module}:{name}") for name, module in modules.items()}

@@ -26,8 +26,10 @@ from widgets.theme import Level
 
 if TYPE_CHECKING:
     from widgets.integrations.detail import DetailView
+    from widgets.mod4.tab import Mod4Tab
 
-AVAILABLE, CURRENT = "available", "active"
+AVAILABLE, CURRENT, SETUP = "available", "active", "mod4"
+SETUP_TOPICS = frozenset({"drivers", "outbox", "streams"})
 DETAIL_TOPICS = frozenset({"integrations", "integration_states", "logs"})
 REREAD_MS = 20_000
 """Trackers fall silent by time alone, without a row that changes."""
@@ -40,7 +42,7 @@ class IntegrationsPage(Page):
     key = "integrations"
     title = "Integrations"
     icon = "plug"
-    topics = frozenset({"integrations", "integration_states", "devices", "device_states", "logs"})
+    topics = frozenset({"integrations", "integration_states", "devices", "device_states", "logs", *SETUP_TOPICS})
 
     def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)
@@ -53,7 +55,14 @@ class IntegrationsPage(Page):
         self.available = AvailableTab(context.theme)
         self.current = CurrentTab(context)
         self._detail: DetailView | None = None
-        self.tabs = SegmentedTabs([(AVAILABLE, tr("Available Integrations")), (CURRENT, tr("Current Integrations"))])
+        self.tabs = SegmentedTabs(
+            [
+                (AVAILABLE, tr("Available Integrations")),
+                (CURRENT, tr("Current Integrations")),
+                (SETUP, tr("Mod4 Setup")),
+            ]
+        )
+        self._setup: Mod4Tab | None = None
         self._stack = QStackedWidget()
         self._make_statistics()
         self._lay_out()
@@ -73,9 +82,33 @@ class IntegrationsPage(Page):
             now_ms = self.context.services.clock.now_ms()
             self.overview = await self.context.bridge.read(partial(read_overview, now_ms=now_ms))
             self._show_overview()
+            await self._show_badge(self._catalogue)
+        if self._setup is not None and self.tabs.value == SETUP and topics - {"logs"}:
+            await self._setup.refresh()
         if self.is_detail_shown and topics & DETAIL_TOPICS:
             await self._refresh_detail(topics)
         self._act_on_wish()
+
+    async def _show_badge(self, catalogue: Catalogue) -> None:
+        """How many things wait for somebody in Mod4 Setup, on its tab."""
+        from widgets.mod4.reading import badge_of
+
+        now_ms = self.context.services.clock.now_ms()
+        waits = await self.context.bridge.read(partial(badge_of, catalogue=catalogue, now_ms=now_ms))
+        label = tr("Mod4 Setup")
+        self.tabs.set_label(SETUP, f"{label}  {waits:,}" if waits else label)
+
+    @property
+    def setup(self) -> Mod4Tab:
+        """Made, and its modules loaded, when it is first opened."""
+        if self._setup is None:
+            from widgets.mod4.tab import Mod4Tab
+
+            self._setup = Mod4Tab(self.context)
+            self._setup.add_wanted.connect(lambda: self.add("mod4"))
+            self._setup.configure_wanted.connect(partial(self.act, "configure"))
+            self._tab_stack.addWidget(self._setup)
+        return self._setup
 
     @property
     def is_detail_shown(self) -> bool:
@@ -97,13 +130,15 @@ class IntegrationsPage(Page):
         return self.detail.current_table() if self.is_detail_shown else None
 
     def show_item(self, **arguments: Any) -> None:
-        """``configure``, ``sign_in`` or ``details`` with an integration's id, or ``add`` with a catalogue key."""
+        """``configure``, ``sign_in`` or ``details`` with an integration's id, ``add`` with a type's key, or ``tab``."""
         self._wanted = {name: str(value) for name, value in arguments.items() if value}
         if self.overview is not None:
             self._act_on_wish()
 
     def close_page(self) -> None:
         self._reread.stop()
+        if self._setup is not None:
+            self._setup.close_tab()
         super().close_page()
 
     # Showing
@@ -210,6 +245,8 @@ class IntegrationsPage(Page):
         for name, value in wishes.items():
             if name == "add":
                 self.add(value)
+            elif name == "tab":
+                self.tabs.choose(value)
             elif name in {"configure", "sign_in", "details"}:
                 if name == "configure" and not self.is_detail_shown:
                     self.tabs.choose(CURRENT)
@@ -282,7 +319,11 @@ class IntegrationsPage(Page):
         self.current.browse_wanted.connect(self._on_browse_wanted)
 
     def _on_tab_chosen(self, value: str) -> None:
-        self._tab_stack.show_widget(self.available if value == AVAILABLE else self.current)
+        if value == SETUP:
+            self._tab_stack.show_widget(self.setup)
+            self.spawn(self.setup.refresh(), "mod4 setup")
+        else:
+            self._tab_stack.show_widget(self.available if value == AVAILABLE else self.current)
 
     def _on_browse_wanted(self) -> None:
         self.available.clear_filter()

@@ -1,0 +1,125 @@
+"""The phones of one linked user and their sign-ins; a phone that is lost is trusted no more."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.catalogue import Catalogue
+from app.deliveries.acts import revoke_phone
+from app.deliveries.linked import (
+    LinkedListing,
+    PhoneListing,
+    SessionListing,
+    phones_of_user,
+    sessions_of_user,
+)
+from resources.i18n import tr
+from widgets import ask
+from widgets.context import ConsoleContext
+from widgets.data_table import DataTable, in_card
+from widgets.mod4.lists import badge_of
+from widgets.primitives import outline_button, primary_button, text_label
+from widgets.rows_model import Column, RowsModel
+
+SIZE_PX = (760, 560)
+
+
+async def driver_phones(context: ConsoleContext, parent: QWidget, user: LinkedListing) -> None:
+    catalogue = await asyncio.to_thread(lambda: context.services.catalogue)
+    dialog = PhonesDialog(context, parent, catalogue, user)
+    await dialog.refresh()
+    await ask.run(dialog)
+
+
+class PhonesDialog(QDialog):
+    def __init__(self, context: ConsoleContext, parent: QWidget, catalogue: Catalogue, user: LinkedListing) -> None:
+        super().__init__(parent)
+        self._context, self._catalogue, self._user = context, catalogue, user
+        theme = context.theme
+        self.setWindowTitle(tr("Phones and sign-ins of {name}", name=user.label))
+        self.resize(*SIZE_PX)
+        phones = RowsModel[PhoneListing](_phone_columns(context), key=lambda row: row.id)
+        self.phones = DataTable[PhoneListing](theme, phones, tr("Phones"))
+        phones.setParent(self.phones)
+        self.phones.set_empty("radio", tr("No phone yet"), tr("A phone is known once the driver has signed in on it."))
+        sessions = RowsModel[SessionListing](_session_columns(context), key=lambda row: row.id)
+        self.sessions = DataTable[SessionListing](theme, sessions, tr("Sign-ins"))
+        sessions.setParent(self.sessions)
+        self.sessions.set_empty("history", tr("Never signed in"), tr("Nothing was told of a session of this user."))
+        self.revoke = outline_button(theme, tr("Trust this phone no more…"), "ban", small=True)
+        self.revoke.setEnabled(False)
+        self.done = primary_button(theme, tr("Close"))
+        self._lay_out()
+        self.phones.selected.connect(self._on_selected)
+        self.revoke.clicked.connect(lambda: context.tasks.start(self._revoke(), name="revoke a phone", owner=self))
+        self.done.clicked.connect(self.accept)
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN, ask.DIALOG_MARGIN)
+        column.setSpacing(10)
+        column.addWidget(text_label(self._user.label, "heading"))
+        head = QHBoxLayout()
+        head.addWidget(text_label(tr("Phones"), "card-title"), 1)
+        head.addWidget(self.revoke)
+        column.addLayout(head)
+        column.addWidget(in_card(self.phones), 2)
+        column.addWidget(text_label(tr("Sign-ins"), "card-title"))
+        column.addWidget(in_card(self.sessions), 3)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(self.done)
+        column.addLayout(row)
+
+    async def refresh(self) -> None:
+        user = self._user
+        read = self._context.bridge.read
+        self.phones.model.apply(await read(partial(phones_of_user, integration_id=user.integration_id, user=user.user)))
+        self.sessions.model.apply(
+            await read(partial(sessions_of_user, integration_id=user.integration_id, user=user.user))
+        )
+
+    def _on_selected(self, rows: list[PhoneListing]) -> None:
+        self.revoke.setEnabled(bool(rows) and rows[0].stage != "revoked")
+
+    async def _revoke(self) -> None:
+        phone = self.phones.selected_rows()[0]
+        name = phone.name or phone.device
+        title = tr("Trust {phone} of {name} no more?", phone=name, name=self._user.label)
+        text = tr("The driver app asks for a new sign-in on it. Saved here, and sent when the platform can be reached.")
+        theme = self._context.theme
+        if not await ask.confirm(self, theme, title, text, act=tr("Revoke"), destructive=True):
+            return
+        job = partial(revoke_phone, catalogue=self._catalogue, device_id=phone.id, now=self._context.now())
+        if await self._context.write(job) is not None:
+            self._context.notify("ok", tr("{phone}: saved here.", phone=name))
+            await self.refresh()
+
+
+def _phone_columns(context: ConsoleContext) -> list[Column[PhoneListing]]:
+    formats = context.formats
+    return [
+        Column("name", tr("Phone"), lambda row: row.name or row.device, width=200),
+        Column("state", tr("State"), lambda row: badge_of(row.stage, row.pending)[1],
+               badge=lambda row: badge_of(row.stage, row.pending), width=170),
+        Column("platform", tr("System"), lambda row: row.platform, width=90),
+        Column("seen", tr("Last seen"), lambda row: formats.clock(row.seen_ms), lambda row: -(row.seen_ms or 0),
+               width=130, note=formats.zone_name),
+        Column("since", tr("Registered"), lambda row: formats.clock(row.registered_ms), width=130),
+    ]  # fmt: skip
+
+
+def _session_columns(context: ConsoleContext) -> list[Column[SessionListing]]:
+    formats = context.formats
+    return [
+        Column("started", tr("Signed in"), lambda row: formats.clock(row.started_ms), lambda row: -row.started_ms,
+               width=130, note=formats.zone_name),
+        Column("state", tr("State"), lambda row: tr("open") if row.is_open else tr("ended"), width=80),
+        Column("active", tr("Last sign of life"), lambda row: formats.clock(row.active_ms), width=140),
+        Column("ended", tr("Ended"), lambda row: formats.clock(row.ended_ms) if row.ended_ms else "", width=130),
+        Column("why", tr("Why"), lambda row: row.end_reason, width=140),
+        Column("device", tr("Phone"), lambda row: row.device, width=120),
+    ]  # fmt: skip

@@ -1,0 +1,101 @@
+"""What the tab shows, read in one snapshot off the UI thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from app.catalogue import Catalogue
+from app.deliveries.codes import CodeListing, RequestListing, list_codes, list_requests
+from app.deliveries.invitations import InvitationListing, list_invitations
+from app.deliveries.linked import LinkedListing, list_linked
+from app.deliveries.offers import Offers, new_offers
+from app.deliveries.platforms import Platform, list_platforms
+from app.deliveries.statistics import SetupStatistics, setup_statistics
+from app.engine.phases import Phase
+from app.integrations import IntegrationRow, list_integrations
+from app.sync.streams import list_streams
+from resources.i18n import tr
+
+SETUP_STREAMS: Mapping[str, str] = {
+    "drivers": tr("Drivers"),
+    "links": tr("Linked users"),
+    "codes": tr("One-time codes"),
+    "requests": tr("Requests for access"),
+    "invitations": tr("Invitations"),
+    "devices": tr("Drivers' phones"),
+    "sessions": tr("Sign-ins"),
+}
+"""Streams that fill this tab, and what is missing on it where one cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked at. ``platform`` is an integration's id, "" for the first one; texts are searches."""
+
+    platform: str = ""
+    invitations: str = ""
+    linked: str = ""
+    requests: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything on the tab of one platform; ``row`` is its integration as the engine sees it.
+
+    ``troubles`` are sentences on what cannot be read, by stream's word; ``offers`` what the platform makes on request.
+    """
+
+    platforms: Sequence[Platform]
+    row: IntegrationRow
+    statistics: SetupStatistics
+    invitations: Sequence[InvitationListing]
+    linked: Sequence[LinkedListing]
+    codes: Sequence[CodeListing]
+    requests: Sequence[RequestListing]
+    offers: Offers
+    troubles: Mapping[str, str]
+    read_ms: int
+
+    @property
+    def no_line(self) -> str:
+        """Why nothing can be asked of the platform now, "" where it can."""
+        if self.row.phase in (Phase.HEALTHY, Phase.STALE):
+            return ""
+        if self.row.phase == Phase.STARTING:
+            return "The connection to the platform is just being made."
+        return self.row.reason or "The platform is not connected."
+
+
+def read_setup(connection: Connection, catalogue: Catalogue, wanted: Wanted, now_ms: int) -> Setup | None:
+    """None where no driver platform is set up."""
+    platforms = list_platforms(connection, catalogue)
+    if not platforms:
+        return None
+    chosen = next((one for one in platforms if one.id == wanted.platform), platforms[0])
+    row = next(row for row in list_integrations(connection) if row.id == chosen.id)
+    return Setup(
+        platforms=platforms,
+        row=row,
+        statistics=setup_statistics(connection, now_ms, chosen.id),
+        invitations=list_invitations(connection, now_ms, chosen.id, text=wanted.invitations.strip()),
+        linked=list_linked(connection, now_ms, chosen.id, text=wanted.linked.strip()),
+        codes=list_codes(connection, now_ms, chosen.id, only_pending=False),
+        requests=list_requests(connection, chosen.id, text=wanted.requests.strip()),
+        offers=new_offers(connection, catalogue, chosen.id),
+        troubles={
+            SETUP_STREAMS[one.stream]: one.trouble
+            for one in list_streams(connection)
+            if one.integration_id == chosen.id and one.trouble and one.stream in SETUP_STREAMS
+        },
+        read_ms=now_ms,
+    )
+
+
+def badge_of(connection: Connection, catalogue: Catalogue, now_ms: int) -> int | None:
+    """How many things wait for somebody at all platforms; None without a platform."""
+    if not list_platforms(connection, catalogue):
+        return None
+    return setup_statistics(connection, now_ms).badge
