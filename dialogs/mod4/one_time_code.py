@@ -50,7 +50,7 @@ class OneTimeCodeDialog(QDialog):
         self.made = exact_height(text_label("", "muted", wrap=True))
         self.remark = exact_height(text_label("", "warn", wrap=True, selectable=True))
         self.copy = outline_button(theme, tr("Copy"), "copy")
-        self.done = primary_button(theme, tr("Done"))
+        self.finish = primary_button(theme, tr("Done"))
         self._wait_s = 0
         self._pause = QTimer(self, interval=1_000)
         self._pause.timeout.connect(self._on_second)
@@ -60,7 +60,7 @@ class OneTimeCodeDialog(QDialog):
         self.generate.clicked.connect(self._start)
         self.cancel.clicked.connect(self.reject)
         self.copy.clicked.connect(self._copy)
-        self.done.clicked.connect(self.accept)
+        self.finish.clicked.connect(self.accept)
         self.finished.connect(lambda _result: self.code.clear())
         self.generate.setDefault(True)
         self._say("")
@@ -95,7 +95,7 @@ class OneTimeCodeDialog(QDialog):
             self.made,
             self.code,
             self.remark,
-            buttons=(self.copy, self.done),
+            buttons=(self.copy, self.finish),
         )
 
     # Asking
@@ -171,8 +171,8 @@ class OneTimeCodeDialog(QDialog):
         self.remark.setText(made.remark)
         self.remark.setVisible(bool(made.remark))
         self._stack.setCurrentIndex(1)
-        self.done.setDefault(True)
-        self.done.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.finish.setDefault(True)
+        self.finish.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _copy(self) -> None:
         lend_to_clipboard(self.code.text())

@@ -51,11 +51,11 @@ class PhonesDialog(QDialog):
         self.sessions.set_empty("history", tr("Never signed in"), tr("Nothing was told of a session of this user."))
         self.revoke = outline_button(theme, tr("Trust this phone no more…"), "ban", small=True)
         self.revoke.setEnabled(False)
-        self.done = primary_button(theme, tr("Close"))
+        self.finish = primary_button(theme, tr("Close"))
         self._lay_out()
         self.phones.selected.connect(self._on_selected)
         self.revoke.clicked.connect(lambda: context.tasks.start(self._revoke(), name="revoke a phone", owner=self))
-        self.done.clicked.connect(self.accept)
+        self.finish.clicked.connect(self.accept)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
@@ -71,7 +71,7 @@ class PhonesDialog(QDialog):
         column.addWidget(in_card(self.sessions), 3)
         row = QHBoxLayout()
         row.addStretch(1)
-        row.addWidget(self.done)
+        row.addWidget(self.finish)
         column.addLayout(row)
 
     async def refresh(self) -> None:

@@ -52,9 +52,8 @@ class Mod4Tab(QWidget):
         self.age = text_label("", "muted")
         self.link_button = outline_button(theme, tr("Link by Email"), "mail")
         self.code_button = outline_button(theme, tr("Generate OTP"), "key-round")
-        self.trouble = Banner(
-            theme, "warn", "", outline_button(theme, tr("Settings and test…"), "settings", small=True)
-        )
+        self.configure = outline_button(theme, tr("Settings and test…"), "settings", small=True)
+        self.trouble = Banner(theme, "warn", "", self.configure)
         self.invitations = invitations_card(context, self._no_line)
         self.linked = linked_card(context, self._no_line)
         self.codes = codes_card(context, self._no_line)
