@@ -56,6 +56,11 @@ class ProofListing:
     verdict: Verdict | None
 
     @property
+    def id(self) -> str:
+        """The same for the same stop of the same batch, however often it is read."""
+        return f"{self.batch_id}/{self.proof.sequence}/{self.proof.facility}"
+
+    @property
     def label(self) -> str:
         return self.facility_name or self.proof.facility or "an unnamed place"
 
