@@ -81,9 +81,7 @@ def page_of_board(
     gaps: Mapping[str, int] | None = None,
 ) -> tuple[list[BoardRow], After | None]:
     """One page of the board, and where the next begins. ``gaps`` is what :func:`gaps_by_batch` has found lately."""
-    batches, further = page_of_batches(
-        connection, wanted, sort=sort, descending=descending, after=after, limit=limit
-    )
+    batches, further = page_of_batches(connection, wanted, sort=sort, descending=descending, after=after, limit=limit)
     return board_rows(connection, batches, now_ms, gaps or {}), further
 
 
@@ -122,9 +120,7 @@ def waiting_of(connection: Connection, record_ids: Sequence[str]) -> dict[str, W
     item = OutboxItem
     rows: dict[str, list[Any]] = {}
     for some in in_chunks(dict.fromkeys(record_ids)):
-        query = select(item.family, item.state, item.last_answer).where(
-            item.family.in_(some), item.state.in_(UNSENT)
-        )
+        query = select(item.family, item.state, item.last_answer).where(item.family.in_(some), item.state.in_(UNSENT))
         for row in connection.execute(query.order_by(item.seq)):
             rows.setdefault(row.family, []).append(row)
     return {

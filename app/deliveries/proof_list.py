@@ -14,6 +14,7 @@ from app.supply.paging import After
 
 NOT_JUDGED = "not_judged"
 MOST_PAGES = 10
+EVERY_BATCH = BatchFilter()
 BATCHES_PER_PAGE = 100
 
 
@@ -36,7 +37,7 @@ STANDS_OUT: Mapping[str, Callable[[ProofListing], bool]] = {
 class ProofFilter:
     """``verdict``: confirmed, doubtful, no_evidence, :data:`NOT_JUDGED`, "" for any; ``state`` of STANDS_OUT or ""."""
 
-    batches: BatchFilter = BatchFilter()
+    batches: BatchFilter = EVERY_BATCH
     verdict: str = ""
     state: str = ""
 
@@ -50,14 +51,20 @@ class ProofFilter:
 
 
 def page_of_proof_list(
-    connection: Connection, wanted: ProofFilter, now_ms: int, *, after: After | None = None, limit: int = 100
+    connection: Connection,
+    wanted: ProofFilter,
+    now_ms: int,
+    *,
+    descending: bool = True,
+    after: After | None = None,
+    limit: int = 100,
 ) -> tuple[list[ProofListing], After | None]:
-    """At least ``limit`` proofs where a thousand batches hold as many, the newest day first, and where to read on."""
+    """At least ``limit`` proofs where a thousand batches hold as many, by the batches' days, and where to read on."""
     found: list[ProofListing] = []
     further = after
     for _page in range(MOST_PAGES):
         page, further = page_of_proofs(
-            connection, wanted.batches, now_ms, after=further, limit=BATCHES_PER_PAGE
+            connection, wanted.batches, now_ms, descending=descending, after=further, limit=BATCHES_PER_PAGE
         )
         found += [one for one in page if wanted.holds(one)]
         if further is None or len(found) >= limit:

@@ -1,0 +1,1 @@
+"""The page of deliveries: the board of batches, one batch, and proofs."""
