@@ -1,4 +1,4 @@
-"""Giving a batch its driver and vehicle: who is available, with which licence and link, and which vehicle is tracked."""
+"""Giving a batch its driver and vehicle: who is available, with which licence and link, and what is tracked."""
 
 from __future__ import annotations
 

@@ -123,9 +123,7 @@ def _times(context: ConsoleContext, stop: StopListing, eta: StopEta | None) -> s
             parts.append(word.format(span=span_words(eta.late_ms)))
     elif eta is not None and eta.eta_ms is None:
         parts.append(tr("arrival unknown"))
-    for text in (stop.recipient, stop.delay_reason, stop.notes):
-        if text.strip():
-            parts.append(text.strip())
+    parts += [text.strip() for text in (stop.recipient, stop.delay_reason, stop.notes) if text.strip()]
     return " · ".join(parts)
 
 
