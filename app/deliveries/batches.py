@@ -18,7 +18,9 @@ from app.supply.paging import After, Sort, count_up_to, holds_words, rows_after
 from app.supply.queries import is_waiting
 
 STAGES = ("planned", "assigned", "in_progress", "completed", "cancelled", "unknown")
-SORTS = ("scheduled_on", "name", "stage", "started_ms", "ended_ms", "changed_ms")
+SORTS = ("board", "scheduled_on", "name", "stage", "started_ms", "ended_ms", "changed_ms")
+BOARD_ORDER = ("cancelled", "completed", "unknown", "planned", "assigned", "in_progress")
+"""From what needs nobody any more to what is on the road."""
 OPEN = ("planned", "assigned", "in_progress")
 DONE = ("delivered", "failed", "skipped")
 """Stages of a stop after which nothing more happens there."""
@@ -136,6 +138,7 @@ def page_of_batches(
     """One page, and where the next begins; the newest day first unless asked otherwise."""
     batch = DeliveryBatchRow
     column = {
+        "board": Sort(_board_rank(), False, descending),
         "scheduled_on": Sort(batch.scheduled_on, True, descending),
         "name": Sort(batch.name, False, descending),
         "stage": Sort(batch.stage, False, descending),
@@ -167,6 +170,10 @@ def shown_stage() -> ColumnElement[str]:
     """A batch's stage once what waits on it has been accepted."""
     batch = DeliveryBatchRow
     return func.coalesce(batch.pending["stage"].as_string(), batch.stage)
+
+
+def _board_rank() -> ColumnElement[int]:
+    return case({stage: rank for rank, stage in enumerate(BOARD_ORDER)}, value=shown_stage(), else_=2)
 
 
 def find_batch(connection: Connection, batch_id: str) -> BatchListing | None:

@@ -65,8 +65,8 @@ class BoardRow:
 
     @property
     def lacks_check(self) -> bool:
-        """Whether it is to leave and nobody has looked at it, or what was found stands in the way."""
-        return self.batch.stage in ("planned", "assigned") and self.check in ("", "not_ready")
+        """Whether it is ready to leave and nobody has looked at it, or what was found stands in the way."""
+        return self.batch.stage == "assigned" and self.check in ("", "not_ready")
 
 
 def page_of_board(

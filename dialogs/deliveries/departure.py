@@ -77,7 +77,7 @@ class DepartureDialog(QDialog):
         self.problem = text_label("", "error", wrap=True, selectable=True)
         self.cancel = outline_button(theme, tr("Close"))
         self.keep = outline_button(theme, tr("Keep this check"), "save")
-        self.act = primary_button(theme, "", "play")
+        self.act = primary_button(theme, tr("Start"), "play" if then_start else "check")
         self._lay_out()
         self.again.clicked.connect(lambda: self._spawn(self._look_again()))
         self.reason.textChanged.connect(self._allow)
@@ -165,6 +165,7 @@ class DepartureDialog(QDialog):
         self._hindrance = hindrance
         self._say(hindrance)
         self._allow()
+        (self.act if ready else self.reason).setFocus()
 
     def _allow(self) -> None:
         ready = is_ready(self.findings)
@@ -232,7 +233,7 @@ class FindingRow(QFrame):
         row.setSpacing(10)
         row.addWidget(StatusDot(context.theme, level), 0, Qt.AlignmentFlag.AlignTop)
         name = text_label(finding.label, "strong")
-        name.setFixedWidth(150)
+        name.setFixedWidth(170)
         row.addWidget(name, 0, Qt.AlignmentFlag.AlignTop)
         told = QVBoxLayout()
         told.setSpacing(1)

@@ -27,7 +27,9 @@ from tests.helpers.dispatch import (
     a_fleet_vehicle,
     a_link,
     a_paper,
+    a_phone,
     a_place,
+    a_session,
     a_stop,
     an_event,
 )
@@ -71,6 +73,7 @@ async def deliveries_page(console: Console) -> AsyncIterator[DeliveriesPage]:
     await until(lambda: page.is_ready or console.failures)
     assert console.failures == []
     yield page
+    assert console.failures == []
     page.hide()
     page.close_page()
     page.deleteLater()
@@ -87,6 +90,8 @@ def fill_depot(depot: Depot, now_ms: int) -> None:
     )
     going = {"scheduled_on": day, "started_ms": now_ms - 2 * hour}
     depot.arrive(
+        a_phone(seen_ms=now_ms - 3 * MINUTE_MS),
+        a_session(active_ms=now_ms - 3 * MINUTE_MS),
         a_driver("drv-2", name="Hauwa Garba", licence_expires_on=day),
         a_driver("drv-3", name="Emeka Obi", is_available=False, licence_expires_on="2020-01-01"),
         a_link("link-2", user="user-2", driver="drv-2", email="hauwa@example.org", name="Hauwa Garba"),

@@ -73,7 +73,6 @@ class ProofPanel(SidePanel):
         super().__init__(theme, tr("Proof of delivery"))
         self._context = context
         self.row: ProofListing | None = None
-        self.outcome = StatusPill(theme)
         self.reasons = elastic(text_label("", wrap=True, selectable=True))
         self.evidence = Facts(_EVIDENCE)
         self.marks = QWidget()
@@ -94,10 +93,6 @@ class ProofPanel(SidePanel):
 
     def _fill(self) -> None:
         column = self.column
-        head = QHBoxLayout()
-        head.addWidget(self.outcome)
-        head.addStretch(1)
-        column.addLayout(head)
         column.addWidget(section(tr("What independent evidence says")))
         column.addWidget(self.reasons)
         column.addWidget(self.evidence)
@@ -138,9 +133,9 @@ class ProofPanel(SidePanel):
         row = self.row
         if row is None:
             return
-        self.show_head(row.label, tr("Batch {name}", name=row.batch_name))
+        outcome = words.outcome_pill(row)[1]
+        self.show_head(row.label, f"{outcome} · " + tr("batch {name}", name=row.batch_name))
         self.pill.set_state(*words.verdict_pill(row.verdict))
-        self.outcome.set_state(*words.outcome_pill(row))
         self._show_verdict(row)
         self._show_marks(row)
         self._show_items(row)
