@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.deliveries.batch import PaperListing, RunListing
 from app.deliveries.batch_desk import BatchDesk
@@ -16,7 +16,7 @@ from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.deliveries import words
 from widgets.deliveries.batch_rows import RunRow, StopRow
-from widgets.primitives import Banner, FlowLayout, clear_layout, line, outline_button, primary_button, text_label
+from widgets.primitives import Banner, FlowLayout, IconButton, clear_layout, line, outline_button, primary_button, text_label
 from widgets.primitives.tips import plain_tip
 from widgets.side_panel import Facts, SidePanel, section
 
@@ -60,16 +60,16 @@ class BatchPanel(SidePanel):
         self.stops: list[StopRow] = []
         self.runs: list[RunRow] = []
         self._stops, self._runs = QVBoxLayout(), QVBoxLayout()
-        self.buttons: dict[str, QPushButton] = {
+        self.buttons: dict[str, QPushButton | IconButton] = {
             ASSIGN: outline_button(theme, tr("Assign…"), "user-plus", small=True),
             START: outline_button(theme, tr("Start…"), "play", small=True),
             COMPLETE: outline_button(theme, tr("Complete…"), "check", small=True),
             CANCEL: outline_button(theme, tr("Cancel…"), "x", small=True),
             CHECK: outline_button(theme, tr("Departure check…"), "shield-check", small=True),
-            NEW_RUN: outline_button(theme, tr("New run…"), "route", small=True),
-            PROOFS: outline_button(theme, tr("Proofs"), "clipboard-list", small=True),
-            JOURNEY: outline_button(theme, tr("Journey"), "history", small=True),
-            ON_MAP: outline_button(theme, tr("Show on map"), "map-pin", small=True),
+            NEW_RUN: outline_button(theme, tr("New run…"), "plus", small=True),
+            PROOFS: IconButton(theme, "clipboard-list", tr("Proofs"), framed=True),
+            JOURNEY: IconButton(theme, "history", tr("Journey"), framed=True),
+            ON_MAP: IconButton(theme, "map-pin", tr("Show on map"), framed=True),
         }
         self.main = primary_button(theme, "")
         self.main_act = ""
@@ -87,14 +87,19 @@ class BatchPanel(SidePanel):
         self._stops.setSpacing(10)
         self.column.addLayout(self._stops)
         self.column.addWidget(line())
-        self.column.addWidget(section(tr("Dispatch runs")))
+        runs = QHBoxLayout()
+        runs.addWidget(section(tr("Dispatch runs")))
+        runs.addStretch(1)
+        runs.addWidget(self.buttons[NEW_RUN])
+        self.column.addLayout(runs)
         self._runs.setSpacing(10)
         self.column.addLayout(self._runs)
         self.column.addStretch(1)
         acts = QWidget()
         row = FlowLayout(acts, gap=8)
         for act, button in self.buttons.items():
-            row.addWidget(button)
+            if act != NEW_RUN:
+                row.addWidget(button)
             button.clicked.connect(partial(self._want, act))
         self.main.clicked.connect(lambda: self._want(self.main_act))
         self.foot.addWidget(self.why)
@@ -247,11 +252,11 @@ class BatchPanel(SidePanel):
         self.why.setVisible(bool(text))
 
     @staticmethod
-    def _allow(button: QPushButton, hindrance: str) -> None:
+    def _allow(button: QAbstractButton, hindrance: str) -> None:
         button.setEnabled(not hindrance)
-        button.setToolTip(plain_tip(hindrance))
+        button.setToolTip(plain_tip(hindrance) or button.accessibleName())
 
-    def offered(self) -> Sequence[tuple[str, QPushButton]]:
+    def offered(self) -> Sequence[tuple[str, QAbstractButton]]:
         """The acts that are shown, for the context menu, the main one first."""
         first = [(self.main_act, self.main)] if self.main_act and not self.main.isHidden() else []
         return [*first, *((act, button) for act, button in self.buttons.items() if not button.isHidden())]

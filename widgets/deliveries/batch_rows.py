@@ -44,6 +44,7 @@ class StopRow(QWidget):
         number.setFixedWidth(INDENT_PX - 8)
         number.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
         head.addWidget(number, 0, Qt.AlignmentFlag.AlignTop)
+        self.place.setAlignment(Qt.AlignmentFlag.AlignTop)
         head.addWidget(self.place, 1)
         head.addWidget(self.pill, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)

@@ -329,7 +329,7 @@ class DeliveriesPage(Page):
         menu = QMenu(self)
         menu.setToolTipsVisible(True)
         for act, button in self.panel.offered():
-            entry = menu.addAction(button.text(), partial(self.do, act, desk))
+            entry = menu.addAction(button.text() or button.accessibleName(), partial(self.do, act, desk))
             entry.setEnabled(button.isEnabled())
             entry.setToolTip(button.toolTip())
         menu.addSeparator()

@@ -38,7 +38,7 @@ _FACTS = (
     ("proxy", tr("Elsewhere")),
     ("place", tr("Phone's place")),
     ("told", tr("Phone's clock")),
-    ("received", tr("Platform's")),
+    ("received", tr("Platform's clock")),
     ("apart", tr("Apart")),
     ("planned", tr("Planned")),
     ("arrived", tr("Arrived")),
