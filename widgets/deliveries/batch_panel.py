@@ -16,7 +16,16 @@ from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.deliveries import words
 from widgets.deliveries.batch_rows import RunRow, StopRow
-from widgets.primitives import Banner, FlowLayout, IconButton, clear_layout, line, outline_button, primary_button, text_label
+from widgets.primitives import (
+    Banner,
+    FlowLayout,
+    IconButton,
+    clear_layout,
+    line,
+    outline_button,
+    primary_button,
+    text_label,
+)
 from widgets.primitives.tips import plain_tip
 from widgets.side_panel import Facts, SidePanel, section
 
