@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QWidget
 from sqlalchemy import Connection
@@ -40,6 +40,7 @@ EVERY_STAGE = ""
 GAPS_EVERY_S = 60.0
 """Gaps look at every open delivery: they are found again no sooner than after so long."""
 ETA_EVERY_S = 30.0
+MENU_AFTER_MS = 80  # after the panel came: what its coming brings about would close the menu
 READ_SHARE = 0.2  # of the time may go into reading the lists again while a first reading fills them
 READ_PAUSE_S = 0.5
 
@@ -266,8 +267,11 @@ class DeliveriesPage(Page):
 
     def _on_batch(self, row: BoardRow | None) -> None:
         if row is None:
+            self._chosen = ""
             self.panel.hide()
             return
+        if self._chosen == row.id:
+            return  # it is being read, or shown
         self._chosen = row.id
         self.spawn(self.context.quietly(partial(self._show_batch, row.id)), "batch")
 
@@ -320,8 +324,9 @@ class DeliveriesPage(Page):
 
     async def _menu(self, row: BoardRow, where: QPoint) -> None:
         """The acts of the panel, once it shows this batch."""
-        self.board.table.select_key(row.id)
+        was_shown = not self.panel.isHidden()
         self._chosen = row.id
+        self.board.table.select_key(row.id)
         await self.context.quietly(partial(self._show_batch, row.id))
         desk = self.panel.desk
         if desk is None or desk.batch.id != row.id:
@@ -335,7 +340,7 @@ class DeliveriesPage(Page):
         menu.addSeparator()
         menu.addAction(tr("Copy"), self.board.table.copy_selection)
         menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(where)
+        QTimer.singleShot(0 if was_shown else MENU_AFTER_MS, menu, partial(menu.popup, where))
 
     def _proof_menu(self, row: ProofListing, where: QPoint) -> None:
         self.proofs.table.select_key(row.id)

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QMenu
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu
 from sqlalchemy import select, update
 
 from app.deliveries import acts
@@ -19,10 +19,11 @@ from dialogs.deliveries.assign import AssignDialog
 from dialogs.deliveries.departure import DepartureDialog
 from dialogs.deliveries.reason import ReasonDialog
 from tests.helpers.deliveries_page import DeliveriesDesk, deliveries_desk, deliveries_page, row_id
-from tests.helpers.dispatch import Depot
+from tests.helpers.dispatch import Depot, a_driver
 from tests.helpers.fleet import rows_of
-from tests.helpers.qt import Console, open_dialog, until
+from tests.helpers.qt import Console, ExpectedLogs, open_dialog, until
 from widgets.deliveries import words
+from widgets.deliveries.palette import delivery_entries
 from widgets.export import Sheet
 
 LEFT = Qt.MouseButton.LeftButton
@@ -178,8 +179,6 @@ async def test_a_batch_is_cancelled_with_a_reason(desk: DeliveriesDesk) -> None:
 
 
 def _labels(dialog: ReasonDialog) -> list[str]:
-    from PySide6.QtWidgets import QLabel
-
     return [label.text() for label in dialog.findChildren(QLabel)]
 
 
@@ -198,11 +197,14 @@ async def test_a_run_goes_by_the_rules_and_one_is_open_at_a_time(desk: Deliverie
     assert depot_of(desk).id_of(DispatchRunRow, "run-2")
 
 
-async def test_the_menu_offers_what_the_panel_offers(desk: DeliveriesDesk) -> None:
+async def test_the_menu_offers_what_the_panel_offers(desk: DeliveriesDesk, expected_logs: ExpectedLogs) -> None:
+    expected_logs.allow("grabbing the keyboard")  # the offscreen platform has none to grab
     row = desk.page.board.model.rows[0]
+    await desk.choose(row.id)
     desk.page.board.table.menu_wanted.emit(row, desk.page.mapToGlobal(desk.page.rect().center()))
-    await until(lambda: any(menu.isVisible() for menu in desk.page.findChildren(QMenu)))
-    menu = next(menu for menu in desk.page.findChildren(QMenu) if menu.isVisible())
+    await until(lambda: isinstance(QApplication.activePopupWidget(), QMenu))
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
     texts = [entry.text() for entry in menu.actions() if entry.text()]
     assert texts == ["Complete…", "Cancel…", "Departure check…", "New run…", "Proofs", "Journey", "Show on map", "Copy"]
     menu.close()
@@ -242,6 +244,17 @@ async def test_a_proof_tells_everything_and_opens_nothing_blindly(desk: Deliveri
     await until(lambda: page.panel.desk is not None and page.panel.desk.batch.name == "Bwari north")
 
 
+async def test_the_palette_finds_batches_and_drivers(desk: DeliveriesDesk) -> None:
+    assert await delivery_entries(desk.console.context, "k") == []
+    batch, *_others = await delivery_entries(desk.console.context, "kubwa")
+    assert (batch.title, batch.detail) == ("Kubwa morning", f"Assigned · {desk.console.context.now():%Y-%m-%d}")
+    batch.act()
+    driver = (await delivery_entries(desk.console.context, "hauwa"))[-1]
+    driver.act()
+    batch_id = row_id(depot_of(desk), "batch-2")
+    assert desk.console.opened == [("deliveries", {"batch_id": batch_id}), ("deliveries", {"text": "Hauwa Garba"})]
+
+
 async def test_opening_the_page_at_a_batch(desk: DeliveriesDesk) -> None:
     click(desk.page.tabs.button("proofs"))
     batch = row_id(depot_of(desk), "batch-4")
@@ -256,8 +269,6 @@ async def test_opening_the_page_at_a_batch(desk: DeliveriesDesk) -> None:
 @pytest.mark.parametrize("theme_name", ["light", "dark"])
 async def test_markup_from_outside_is_plain_text(desk: DeliveriesDesk, theme_name: str) -> None:
     desk.console.context.theme.set_mode(theme_name)  # type: ignore[arg-type]
-    from tests.helpers.dispatch import a_driver
-
     depot_of(desk).arrive(a_driver(name="<b>Musa</b>"))
     await until(lambda: desk.page.board.model.rows[0].batch.driver_name == "<b>Musa</b>")
     await desk.choose(row_id(depot_of(desk), "batch-1"))
