@@ -33,7 +33,11 @@ async def assign_batch(context: ConsoleContext, parent: QWidget, batch_id: str) 
     except OperatorError as err:
         context.notify("warn", err.why)
         return False
-    return await ask.run(AssignDialog(context, parent, catalogue, *found))
+    dialog = AssignDialog(context, parent, catalogue, *found)
+    try:
+        return await ask.run(dialog)
+    finally:
+        context.tasks.cancel_owner(dialog)
 
 
 def _read(

@@ -52,7 +52,10 @@ async def check_departure(context: ConsoleContext, parent: QWidget, batch_id: st
         dialog.deleteLater()
         context.notify("warn", err.why)
         return False
-    return await ask.run(dialog)
+    try:
+        return await ask.run(dialog)
+    finally:
+        context.tasks.cancel_owner(dialog)  # a look that is still under way has nothing to show any more
 
 
 class DepartureDialog(QDialog):
@@ -64,6 +67,7 @@ class DepartureDialog(QDialog):
         super().__init__(parent)
         self._context, self._catalogue, self._batch_id = context, catalogue, batch_id
         self._then_start = then_start
+        self._hindrance = ""
         self.findings: Sequence[Finding] = ()
         theme = context.theme
         self.setMinimumWidth(WIDTH_PX)
@@ -128,7 +132,7 @@ class DepartureDialog(QDialog):
 
     def _show(self, batch: BatchListing, findings: Sequence[Finding], before: Any, start: Offer | None) -> None:
         formats = self._context.formats
-        self.findings, self._start_offer = findings, start
+        self.findings = findings
         title = tr("Start batch {name}?") if self._then_start else tr("Departure check of batch {name}")
         self.heading.setText(title.format(name=batch.name))
         self.setWindowTitle(self.heading.text())

@@ -54,7 +54,8 @@ async def deliveries_page(console: Console) -> AsyncIterator[DeliveriesPage]:
     await until(lambda: page.is_ready or console.failures)
     assert console.failures == []
     yield page
-    assert console.failures == []
+    for _name, error in console.failures:
+        raise error
     page.hide()
     page.close_page()
     page.deleteLater()

@@ -253,7 +253,7 @@ class BatchPanel(SidePanel):
         no_run = desk.no_run if desk.new_run is None else desk.new_run.hindrance
         self._allow(self.buttons[NEW_RUN], no_run)
         self.buttons[NEW_RUN].setVisible(desk.batch.stage in ("assigned", "in_progress"))
-        self.buttons[CHECK].setVisible(desk.batch.stage in ("planned", "assigned", "in_progress"))
+        self.buttons[CHECK].setVisible(desk.batch.stage in ("planned", "assigned"))
         where = desk.batch.vehicle_id or desk.eta.place is not None
         self._allow(self.buttons[ON_MAP], "" if where else tr("Neither vehicle nor phone tells where it is."))
         text = " ".join(dict.fromkeys(reasons)) or desk.offers.reason

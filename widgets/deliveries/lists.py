@@ -65,7 +65,7 @@ def board_kind(reader: Reader) -> ListKind[BoardRow]:
 def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
     formats = reader.context.formats
     return [
-        Column("name", tr("Batch"), lambda row: row.batch.name, tooltip=_batch_tip, width=140),
+        Column("name", tr("Batch"), lambda row: row.batch.name, tooltip=_batch_tip, width=132),
         Column(
             "state",
             tr("State"),
@@ -75,7 +75,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             width=108,
             help=tr("Sorted by it, what is on the road stands on top."),
         ),
-        Column("driver", tr("Driver"), lambda row: row.batch.driver_name or NOTHING, width=112),
+        Column("driver", tr("Driver"), lambda row: row.batch.driver_name or NOTHING, width=106),
         Column("vehicle", tr("Vehicle"), lambda row: row.batch.plate or NOTHING, width=98),
         Column(
             "stops",
@@ -90,7 +90,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             tr("Next stop"),
             lambda row: "" if row.next_stop is None else row.next_stop.stop.label,
             tooltip=lambda row: words.eta_tip(row.eta, formats),
-            width=118,
+            width=110,
         ),
         Column(
             "eta",
@@ -107,7 +107,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             tr("Against plan"),
             lambda row: (words.late_pill(row) or ("neutral", ""))[1],
             badge=words.late_pill,
-            width=110,
+            width=104,
         ),
         Column(
             "marks",
@@ -115,7 +115,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             lambda row: ", ".join(words.marks(row)),
             badge=words.marks_pill,
             tooltip=lambda row: "\n".join(words.marks(row)),
-            width=144,
+            width=132,
         ),
         Column(
             "outbox",
@@ -125,7 +125,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             tooltip=lambda row: words.waiting_tip(row.waiting),
             width=92,
         ),
-        Column("day", tr("Day"), lambda row: row.batch.scheduled_on or NOTHING, width=92),
+        Column("day", tr("Day"), lambda row: row.batch.scheduled_on or NOTHING, width=88),
         Column("warehouse", tr("From"), lambda row: row.batch.warehouse_name or NOTHING, width=140, is_shown=False),
         Column("priority", tr("Priority"), lambda row: row.batch.priority or NOTHING, width=84, is_shown=False),
         Column(

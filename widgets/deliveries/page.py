@@ -36,6 +36,7 @@ from widgets.page import Page, PageHeader
 from widgets.primitives import IconButton, SearchField, SegmentedTabs
 from widgets.supply.store_list import StoreList
 
+TABS = {BOARD: tr("Board"), PROOFS: tr("Proofs")}
 EVERY_STAGE = ""
 GAPS_EVERY_S = 60.0
 """Gaps look at every open delivery: they are found again no sooner than after so long."""
@@ -59,7 +60,7 @@ class DeliveriesPage(Page):
         theme = context.theme
         self.acts = DeliveryActs(context, self)
         self.reader = Reader(context, context.services.clock.now_ms)
-        self.tabs = SegmentedTabs([(BOARD, tr("Board")), (PROOFS, tr("Proofs"))])
+        self.tabs = SegmentedTabs(list(TABS.items()))
         self.stages = SegmentedTabs(
             [(EVERY_STAGE, tr("All")), *((key, word) for key, (_level, word) in words.STAGES.items())]
         )
@@ -69,6 +70,7 @@ class DeliveriesPage(Page):
         self.board: StoreList[BoardRow] = StoreList(context, board_kind(self.reader), self.spawn)
         self.proofs: StoreList[ProofListing] = StoreList(context, proof_kind(self.reader), self.spawn)
         self.lists: Mapping[str, StoreList[Any]] = {BOARD: self.board, PROOFS: self.proofs}
+        self.views: Mapping[str, QWidget] = self.lists
         self.panel = BatchPanel(context)
         self.proof_panel = ProofPanel(context)
         self.stack = QStackedWidget()
@@ -96,8 +98,8 @@ class DeliveriesPage(Page):
         column.addWidget(self.stages, 0, Qt.AlignmentFlag.AlignLeft)
         row = QHBoxLayout()
         row.setSpacing(16)
-        for one in self.lists.values():
-            self.stack.addWidget(one)
+        for view in self.views.values():
+            self.stack.addWidget(view)
         row.addWidget(self.stack, 1)
         row.addWidget(self.panel)
         row.addWidget(self.proof_panel)
@@ -159,6 +161,8 @@ class DeliveriesPage(Page):
             await self._read_tab(self.tabs.value)
 
     async def _read_tab(self, tab: str) -> None:
+        if tab not in self.lists:
+            return
         wanted, front = self.wanted(tab), self.lists[tab]
         if tab in self._stale or front.wanted != wanted or not front.is_loaded:
             self._stale.discard(tab)
@@ -227,7 +231,8 @@ class DeliveriesPage(Page):
 
     @property
     def front(self) -> StoreList[Any]:
-        return self.lists[self.tabs.value]
+        """The list that is shown; the board's where something else is."""
+        return self.lists.get(self.tabs.value, self.board)
 
     def table(self) -> DataTable[Any]:
         return self.front.table
@@ -254,7 +259,9 @@ class DeliveriesPage(Page):
 
     def _on_tab(self, tab: str) -> None:
         self._close_panels()
-        self.stack.setCurrentWidget(self.lists[tab])
+        self.stack.setCurrentWidget(self.views[tab])
+        for part in (self.search, self.columns, self.filters):
+            part.setVisible(tab in self.lists)
         self.filters.show_for(proofs=tab == PROOFS)
         self.stages.setVisible(tab == BOARD)
         self._on_wanted()
