@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.deliveries.batch import PaperListing, RunListing
@@ -22,6 +22,7 @@ from widgets.primitives import (
     IconButton,
     clear_layout,
     line,
+    link_button,
     outline_button,
     primary_button,
     text_label,
@@ -63,6 +64,7 @@ class BatchPanel(SidePanel):
         self._context = context
         self.desk: BatchDesk | None = None
         self.waiting = Banner(theme, "info", "")
+        self.open_sync = link_button(theme, tr("Decide about it on the page Sync"), "arrow-left-right", small=True)
         self.refusal = Banner(theme, "error", "")
         self.trouble = Banner(theme, "warn", "")
         self.facts = Facts(_FACTS)
@@ -87,7 +89,9 @@ class BatchPanel(SidePanel):
         context.formats.changed.connect(self._show)
 
     def _fill(self) -> None:
-        for banner in (self.refusal, self.waiting, self.trouble):
+        self.column.addWidget(self.refusal)
+        self.column.addWidget(self.open_sync, 0, Qt.AlignmentFlag.AlignLeft)
+        for banner in (self.waiting, self.trouble):
             self.column.addWidget(banner)
         self.column.addWidget(self.facts)
         self.column.addWidget(line())
@@ -110,6 +114,7 @@ class BatchPanel(SidePanel):
             if act != NEW_RUN:
                 row.addWidget(button)
             button.clicked.connect(partial(self._want, act))
+        self.open_sync.clicked.connect(lambda: self._context.open_page("sync", tab="refused"))
         self.main.clicked.connect(lambda: self._want(self.main_act))
         self.foot.addWidget(self.why)
         self.foot.addWidget(acts)
@@ -147,12 +152,12 @@ class BatchPanel(SidePanel):
         waiting = desk.waiting.get(desk.batch.id)
         is_stuck = waiting is not None and waiting.is_stuck
         self.refusal.setVisible(is_stuck)
+        self.open_sync.setVisible(is_stuck)
         self.waiting.setVisible(waiting is not None and not is_stuck)
         if waiting is None:
             return
         if is_stuck:
-            advice = tr("Decide about it on the page Sync.")
-            self.refusal.words.setText(" ".join(part for part in (waiting.answer, advice) if part))
+            self.refusal.words.setText(waiting.answer or tr("The platform will not have it."))
             return
         said = trn("{count} change is saved here", "{count} changes are saved here", waiting.changes)
         told = tr("{said} and not accepted by {name} yet.", said=said, name=desk.batch.source)

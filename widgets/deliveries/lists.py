@@ -65,7 +65,7 @@ def board_kind(reader: Reader) -> ListKind[BoardRow]:
 def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
     formats = reader.context.formats
     return [
-        Column("name", tr("Batch"), lambda row: row.batch.name, tooltip=_batch_tip, width=132),
+        Column("name", tr("Batch"), lambda row: row.batch.name, tooltip=_batch_tip, width=120),
         Column(
             "state",
             tr("State"),
@@ -75,8 +75,8 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             width=108,
             help=tr("Sorted by it, what is on the road stands on top."),
         ),
-        Column("driver", tr("Driver"), lambda row: row.batch.driver_name or NOTHING, width=106),
-        Column("vehicle", tr("Vehicle"), lambda row: row.batch.plate or NOTHING, width=98),
+        Column("driver", tr("Driver"), lambda row: row.batch.driver_name or NOTHING, width=122),
+        Column("vehicle", tr("Vehicle"), lambda row: row.batch.plate or NOTHING, width=110),
         Column(
             "stops",
             tr("Stops"),
@@ -107,7 +107,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             tr("Against plan"),
             lambda row: (words.late_pill(row) or ("neutral", ""))[1],
             badge=words.late_pill,
-            width=104,
+            width=102,
         ),
         Column(
             "marks",
@@ -115,7 +115,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             lambda row: ", ".join(words.marks(row)),
             badge=words.marks_pill,
             tooltip=lambda row: "\n".join(words.marks(row)),
-            width=132,
+            width=126,
         ),
         Column(
             "outbox",
@@ -123,7 +123,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             lambda row: (words.waiting_pill(row.waiting) or ("neutral", ""))[1],
             badge=lambda row: words.waiting_pill(row.waiting),
             tooltip=lambda row: words.waiting_tip(row.waiting),
-            width=92,
+            width=86,
         ),
         Column("day", tr("Day"), lambda row: row.batch.scheduled_on or NOTHING, width=88),
         Column("warehouse", tr("From"), lambda row: row.batch.warehouse_name or NOTHING, width=140, is_shown=False),

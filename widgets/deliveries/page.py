@@ -37,6 +37,8 @@ from widgets.primitives import IconButton, SearchField, SegmentedTabs
 from widgets.supply.store_list import StoreList
 
 TABS = {BOARD: tr("Board"), PROOFS: tr("Proofs")}
+JOURNEY = batch_panel.JOURNEY
+"""The key of the tab with journeys: their buttons are shown where there is one."""
 EVERY_STAGE = ""
 GAPS_EVERY_S = 60.0
 """Gaps look at every open delivery: they are found again no sooner than after so long."""
@@ -73,6 +75,8 @@ class DeliveriesPage(Page):
         self.views: Mapping[str, QWidget] = self.lists
         self.panel = BatchPanel(context)
         self.proof_panel = ProofPanel(context)
+        for panel in (self.panel, self.proof_panel):
+            panel.buttons[JOURNEY].setVisible(JOURNEY in self.views)
         self.stack = QStackedWidget()
         self._chosen = ""
         self._stale = set(self.lists)
@@ -354,6 +358,8 @@ class DeliveriesPage(Page):
         self.proof_panel.show_proof(row)
         menu = QMenu(self)
         for act, button in self.proof_panel.buttons.items():
+            if button.isHidden():
+                continue
             menu.addAction(button.text(), partial(self._on_proof_act, act, row)).setEnabled(button.isEnabled())
         menu.addSeparator()
         menu.addAction(tr("Copy"), self.proofs.table.copy_selection)

@@ -129,8 +129,10 @@ async def test_a_refusal_of_the_platform_is_shown_in_its_words(desk: DeliveriesD
     depot_of(desk).write(refuse)
     panel = desk.page.panel
     await until(lambda: not panel.refusal.isHidden())
-    assert panel.refusal.words.text() == "Batch is locked by Aisha. Decide about it on the page Sync."
+    assert panel.refusal.words.text() == "Batch is locked by Aisha."
     assert panel.waiting.isHidden()
+    click(panel.open_sync)
+    assert desk.console.opened == [("sync", {"tab": "refused"})]
 
 
 async def test_the_start_asks_for_the_check_and_keeps_the_reason(desk: DeliveriesDesk) -> None:
@@ -206,7 +208,7 @@ async def test_the_menu_offers_what_the_panel_offers(desk: DeliveriesDesk, expec
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     texts = [entry.text() for entry in menu.actions() if entry.text()]
-    assert texts == ["Complete…", "Cancel…", "New run…", "Proofs", "Journey", "Show on map", "Copy"]
+    assert texts == ["Complete…", "Cancel…", "New run…", "Proofs", "Show on map", "Copy"]
     menu.close()
 
 
@@ -215,7 +217,9 @@ async def test_the_journey_and_the_map_are_asked_for(desk: DeliveriesDesk) -> No
     desk.page.journey_wanted.connect(wanted.append)
     batch = row_id(depot_of(desk), "batch-1")
     await desk.choose(batch)
-    click(desk.page.panel.buttons["journey"])
+    assert desk.page.panel.buttons["journey"].isHidden() == ("journey" not in desk.page.views)
+    assert desk.page.panel.desk is not None
+    desk.page.do("journey", desk.page.panel.desk)
     click(desk.page.panel.buttons["map"])
     assert wanted == [batch]
     assert [key for key, _arguments in desk.console.opened] == ["map"]
