@@ -23,6 +23,7 @@ def pages() -> Sequence[PageSpec]:
             ("workbench", tr("Workbench"), "wrench", "widgets.workbench.page:WorkbenchPage"),
             ("supply", tr("Supply"), "package", "widgets.supply.page:SupplyPage"),
             ("reports", tr("Reports"), "clipboard-list", "widgets.reports.page:ReportsPage"),
+            ("deliveries", tr("Deliveries"), "truck", "widgets.deliveries.page:DeliveriesPage"),
             ("sync", tr("Sync"), "arrow-left-right", "widgets.sync.page:SyncPage"),
             ("alarms", tr("Alarms"), "shield-alert", "widgets.alarms.page:AlarmsPage"),
             ("activity", tr("Activity"), "activity", "widgets.activity.page:ActivityPage"),
@@ -57,6 +58,9 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
         "link_by_email": "mod4.link_by_email",
         "one_time_code": "mod4.one_time_code",
         "driver_phones": "mod4.phones",
+        "assign_batch": "deliveries.assign",
+        "check_departure": "deliveries.departure",
+        "ask_reason": "deliveries.reason",
     }
     modules = {**{name: name for name in own_module}, **elsewhere}
     return {name: partial(opened, f"dialogs.{module}:{name}") for name, module in modules.items()}

@@ -1,4 +1,4 @@
-"""What the command palette finds in the store: plates, names and IMEIs, and what :mod:`widgets.supply.palette` adds."""
+"""What the command palette finds in the store: plates, names and IMEIs, and what supply and deliveries add."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from app.store.tables import Device, Vehicle
 from resources.i18n import tr
 from widgets.command_palette import Command
 from widgets.context import ConsoleContext
+from widgets.deliveries.palette import delivery_entries
 from widgets.supply.palette import supply_entries
 
 MOST = 12
 
 
 async def store_entries(context: ConsoleContext, typed: str) -> Sequence[Command]:
-    """The fleet's before the supply systems'."""
-    return [*await fleet_entries(context, typed), *await supply_entries(context, typed)]
+    """The fleet's before the supply systems' and the driver platforms'."""
+    of_supply, of_deliveries = await supply_entries(context, typed), await delivery_entries(context, typed)
+    return [*await fleet_entries(context, typed), *of_supply, *of_deliveries]
 
 
 async def fleet_entries(context: ConsoleContext, typed: str) -> Sequence[Command]:

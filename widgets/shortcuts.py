@@ -36,6 +36,7 @@ class Shortcut(Enum):
     PAGE_7 = ("Alt+7", "Seventh page", "Pages")
     PAGE_8 = ("Alt+8", "Eighth page", "Pages")
     PAGE_9 = ("Alt+9", "Ninth page", "Pages")
+    PAGE_10 = ("Alt+0", "Tenth page", "Pages")
 
     @property
     def keys(self) -> QKeySequence:

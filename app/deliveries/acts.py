@@ -22,6 +22,8 @@ from app.deliveries.invitations import invitation_state
 from app.deliveries.offers import offers_of
 from app.deliveries.rows import of_integrations, shown_in
 from app.deliveries.times import moment_words
+from app.fleet.text import storable
+from app.security.audit import record_act
 from app.store.tables import (
     DeliveryBatchRow,
     DispatchRunRow,
@@ -225,10 +227,20 @@ def complete_batch(
 
 
 def cancel_batch(
-    connection: Connection, catalogue: Catalogue, batch_id: str, *, now: datetime, who: str | None = None
+    connection: Connection,
+    catalogue: Catalogue,
+    batch_id: str,
+    reason: str = "",
+    *,
+    now: datetime,
+    who: str | None = None,
 ) -> Saved:
-    """Raises NotFound, ChangeRefused."""
-    return _change(connection, catalogue, "delivery_batch", batch_id, {"stage": "cancelled"}, now, who)
+    """``reason`` is kept with the recorded acts: the platform has no place for it. Raises NotFound, ChangeRefused."""
+    saved = _change(connection, catalogue, "delivery_batch", batch_id, {"stage": "cancelled"}, now, who)
+    if reason := storable(" ".join(reason.split()), 2_000):
+        after = {"reason": reason}
+        record_act(connection, what="batch.cancel_reason", subject=saved.subject, before=None, after=after, who=who)
+    return saved
 
 
 def new_run(

@@ -12,13 +12,16 @@ from app.deliveries.rows import by_place, integration_names, names_by_place, of_
 from app.deliveries.vehicles import OwnVehicles
 from app.fleet.times import iso_ms
 from app.identity.kinds import in_chunks
-from app.store.tables import BatchStopRow, DeliveryBatchRow, DriverRow, FacilityRow, FleetVehicleRow
+from app.store.tables import BatchStopRow, DeliveryBatchRow, DriverRow, FacilityRow, FleetVehicleRow, ProofVerdict
 from app.supply.filters import Place
 from app.supply.paging import After, Sort, count_up_to, holds_words, rows_after
 from app.supply.queries import is_waiting
 
 STAGES = ("planned", "assigned", "in_progress", "completed", "cancelled", "unknown")
-SORTS = ("scheduled_on", "name", "stage", "started_ms", "ended_ms", "changed_ms")
+SORTS = ("board", "scheduled_on", "name", "stage", "started_ms", "ended_ms", "changed_ms")
+BOARD_ORDER = ("cancelled", "completed", "unknown", "planned", "assigned", "in_progress")
+"""From what needs nobody any more to what is on the road."""
+OPEN = ("planned", "assigned", "in_progress")
 DONE = ("delivered", "failed", "skipped")
 """Stages of a stop after which nothing more happens there."""
 
@@ -34,7 +37,9 @@ ROW_COLUMNS = (
 class BatchFilter:
     """Every part that is set must hold. ``stages`` are compared with what is shown; days are inclusive ISO dates.
 
-    ``driver`` is the id of a driver's row. ``is_waiting``: only batches on which changes of ours wait.
+    ``driver`` is the id of a driver's row, ``vehicle`` that of one of the platform's vehicles. ``is_waiting``: only
+    batches on which changes of ours wait. ``keeps_open``: earlier ones too that are neither completed nor cancelled.
+    ``verdicts``: only batches with a proof that was judged so.
     """
 
     words: tuple[str, ...] = ()
@@ -45,6 +50,13 @@ class BatchFilter:
     driver: str = ""
     is_waiting: bool = False
     includes_gone: bool = False
+    vehicle: str = ""
+    keeps_open: bool = False
+    verdicts: tuple[str, ...] = ()
+
+    @property
+    def is_everything(self) -> bool:
+        return self == BatchFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,7 @@ def page_of_batches(
     """One page, and where the next begins; the newest day first unless asked otherwise."""
     batch = DeliveryBatchRow
     column = {
+        "board": Sort(_board_rank(), False, descending),
         "scheduled_on": Sort(batch.scheduled_on, True, descending),
         "name": Sort(batch.name, False, descending),
         "stage": Sort(batch.stage, False, descending),
@@ -159,6 +172,10 @@ def shown_stage() -> ColumnElement[str]:
     return func.coalesce(batch.pending["stage"].as_string(), batch.stage)
 
 
+def _board_rank() -> ColumnElement[int]:
+    return case({stage: rank for rank, stage in enumerate(BOARD_ORDER)}, value=shown_stage(), else_=2)
+
+
 def find_batch(connection: Connection, batch_id: str) -> BatchListing | None:
     """One batch by the id of its row, also one that is gone."""
     rows = list(connection.execute(select(DeliveryBatchRow.__table__).where(DeliveryBatchRow.id == batch_id)))
@@ -184,13 +201,19 @@ def _query(wanted: BatchFilter) -> Select[Any]:
     if wanted.stages:
         query = query.where(shown_stage().in_(wanted.stages))
     if wanted.from_day is not None:
-        query = query.where(batch.scheduled_on >= wanted.from_day)
+        since = batch.scheduled_on >= wanted.from_day
+        query = query.where(or_(since, shown_stage().in_(OPEN)) if wanted.keeps_open else since)
     if wanted.until_day is not None:
         query = query.where(batch.scheduled_on <= wanted.until_day)
     if wanted.is_waiting:
         query = query.where(is_waiting(batch.pending))
     if wanted.driver:
-        query = query.where(_is_drivers(wanted.driver))
+        query = query.where(_is_of("driver", DriverRow, wanted.driver))
+    if wanted.vehicle:
+        query = query.where(_is_of("vehicle", FleetVehicleRow, wanted.vehicle))
+    if wanted.verdicts:
+        judged = ProofVerdict.batch_id == batch.id, ProofVerdict.verdict.in_(wanted.verdicts)
+        query = query.where(select(ProofVerdict.batch_id).where(*judged).exists())
     if wanted.words:
         query = query.outerjoin(DriverRow, _same(DriverRow, batch.driver)).outerjoin(
             FleetVehicleRow, _same(FleetVehicleRow, batch.vehicle)
@@ -204,10 +227,11 @@ def _same(table: Any, peer_id: Any) -> ColumnElement[bool]:
     return and_(table.integration_id == DeliveryBatchRow.integration_id, table.peer_id == peer_id)
 
 
-def _is_drivers(driver_id: str) -> ColumnElement[bool]:
+def _is_of(field: str, table: Any, row_id: str) -> ColumnElement[bool]:
+    """Batches whose shown ``driver`` or ``vehicle`` is the one in this row."""
     batch = DeliveryBatchRow
-    mine = select(DriverRow.integration_id, DriverRow.peer_id).where(DriverRow.id == driver_id).subquery()
-    shown = func.coalesce(batch.pending["driver"].as_string(), batch.driver)
+    mine = select(table.integration_id, table.peer_id).where(table.id == row_id).subquery()
+    shown = func.coalesce(batch.pending[field].as_string(), getattr(batch, field))
     return and_(batch.integration_id == select(mine.c.integration_id).scalar_subquery(),
                 shown == select(mine.c.peer_id).scalar_subquery())  # fmt: skip
 

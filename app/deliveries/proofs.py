@@ -45,6 +45,7 @@ class ProofListing:
 
     batch_id: str
     batch_name: str
+    batch_day: str | None
     integration_id: str
     facility_name: str
     facility_lat: float | None
@@ -54,6 +55,11 @@ class ProofListing:
     vehicle_id: str
     proof: Proof
     verdict: Verdict | None
+
+    @property
+    def id(self) -> str:
+        """The same for the same stop of the same batch, however often it is read."""
+        return f"{self.batch_id}/{self.proof.sequence}/{self.proof.facility}"
 
     @property
     def label(self) -> str:
@@ -90,10 +96,16 @@ def proofs_of_batch(connection: Connection, batch_id: str, now_ms: int) -> list[
 
 
 def page_of_proofs(
-    connection: Connection, wanted: BatchFilter, now_ms: int, *, after: After | None = None, limit: int = 100
+    connection: Connection,
+    wanted: BatchFilter,
+    now_ms: int,
+    *,
+    descending: bool = True,
+    after: After | None = None,
+    limit: int = 100,
 ) -> tuple[list[ProofListing], After | None]:
     """The proofs of one page of batches, the newest day first; stops of which nothing was told are left out."""
-    batches, further = page_of_batches(connection, wanted, after=after, limit=limit)
+    batches, further = page_of_batches(connection, wanted, descending=descending, after=after, limit=limit)
     return [one for one in proofs_of(connection, batches, now_ms) if one.proof.is_proof], further
 
 
@@ -116,6 +128,7 @@ def proofs_of(connection: Connection, batches: Sequence[BatchListing], now_ms: i
         ProofListing(
             batch_id=batch.id,
             batch_name=batch.name,
+            batch_day=batch.scheduled_on,
             integration_id=batch.integration_id,
             facility_name=(stop.name if stop is not None else "")
             or others.get(Place(batch.integration_id, proof.facility), ""),

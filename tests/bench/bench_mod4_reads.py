@@ -33,6 +33,7 @@ from adapters.records import Batch, Record
 from adapters.supply import Facility, Shipment
 from app.clock import from_ms
 from app.deliveries.batches import BatchFilter, page_of_batches, stage_counts
+from app.deliveries.board import gaps_by_batch, page_of_board
 from app.deliveries.codes import list_codes, list_requests
 from app.deliveries.drivers import list_drivers
 from app.deliveries.gaps import custody_gaps
@@ -85,6 +86,12 @@ def measure(connection: Connection) -> None:
         lambda: (stage_counts(connection, board), page_of_batches(connection, board)),
         target="< 300",
     )
+    _report(
+        "the page's board: 300 rows with arrivals and marks",
+        lambda: page_of_board(connection, everything, NOW_MS, sort="board", limit=300),
+        target="",
+    )
+    _report("the marks of gaps on it, once a minute", lambda: gaps_by_batch(connection, NOW_MS), target="")
     _report("batches, words", lambda: page_of_batches(connection, BatchFilter(words=("batch", "499"))), target="< 300")
     _report("proofs of 100 batches", lambda: page_of_proofs(connection, everything, NOW_MS), target="")
     shipment, batch = _journey(connection)

@@ -29,6 +29,7 @@ from widgets.map.layers import UserLayers
 from widgets.map.map_view import ZOOM_STEP, MapView
 from widgets.map.overlays import MapButtons, NothingYet
 from widgets.map.palette import palette_for
+from widgets.map.place_item import PlaceItem
 from widgets.map.raw_inspector import FrameWindows
 from widgets.map.states import WORDS, VehicleState
 from widgets.map.track import Moment, Track, day_range_ms
@@ -90,8 +91,8 @@ class MapPage(Page):
         self.map = MapView(load_base_data(resource_path("mapdata")), palette)
         self.fences = FencesItem(self.map.sprites, palette)
         self.track_item = TrackItem(palette)
-        self.events = EventsItem(palette)
-        for item in (self.fences, self.track_item, self.events):
+        self.events, self.place = EventsItem(palette), PlaceItem(palette)
+        for item in (self.fences, self.track_item, self.events, self.place):
             self.map.add_item(item)
         self.buttons = MapButtons(context, self.map)
         self.nothing = NothingYet(context, self.map)
@@ -361,12 +362,16 @@ class MapPage(Page):
     # What the operator does
 
     def show_item(self, **arguments: Any) -> None:
-        """``open_page("map", plate=… | imei=… | vehicle_id=… | device=…)``, or ``source=…`` for an integration's."""
+        """``open_page("map", plate=… | imei=… | vehicle_id=… | device=… | source=… | place=(lat, lon), name=…)``."""
         if source := arguments.get("source"):
             self.select("")
             self.list.search.setText(str(source))
-            return
-        self.spawn(self._find_and_select([str(value) for value in arguments.values()]), "find")
+        elif place := arguments.get("place"):
+            self.select("")
+            self._on_steered()
+            self.map.fit(self.place.set_place(place, str(arguments.get("name", ""))))
+        else:
+            self.spawn(self._find_and_select([str(value) for value in arguments.values()]), "find")
 
     async def _find_and_select(self, names: list[str]) -> None:
         if not self.fleet.subjects:
@@ -473,7 +478,7 @@ class MapPage(Page):
     def _on_theme_changed(self) -> None:
         palette = palette_for(self.context.theme.tokens["name"])
         self.map.set_palette(palette)
-        for item in (self.fences, self.track_item, self.events):
+        for item in (self.fences, self.track_item, self.events, self.place):
             item.set_palette(palette)
         self.card.restyle()
 

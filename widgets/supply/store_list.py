@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from sqlalchemy import Connection
 
 from app.store.errors import StoreError
-from app.supply.filters import SupplyFilter
 from app.supply.paging import COUNT_STOPS, After
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
@@ -36,9 +35,12 @@ class Spawn(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """One page of a list, as the store is asked for it. ``descending`` belongs to ``sort``."""
+    """One page of a list, as the store is asked for it. ``descending`` belongs to ``sort``.
 
-    wanted: SupplyFilter
+    ``wanted`` is the page's own filter, of the type that ``ListKind.read`` takes; it has ``is_everything``.
+    """
+
+    wanted: Any
     sort: str
     descending: bool
     after: After | None
@@ -49,7 +51,7 @@ class Question:
 class ListKind(Generic[R]):
     """What is listed. ``read`` and ``count`` run off the UI thread; ``sorts`` maps columns to what the store sorts by.
 
-    ``first_sort`` is (column, descending) at the beginning.
+    ``first_sort`` is (column, descending) at the beginning; ``page`` the page's key in the kept state of columns.
     """
 
     key: str
@@ -60,8 +62,9 @@ class ListKind(Generic[R]):
     sorts: dict[str, str]
     first_sort: tuple[str, bool]
     read: Callable[[Connection, Question], tuple[Sequence[R], After | None]]
-    count: Callable[[Connection, SupplyFilter], int]
+    count: Callable[[Connection, Any], int]
     empty: tuple[str, str, str]
+    page: str = "supply"
 
 
 class AskedModel(RowsModel[R]):
@@ -98,7 +101,7 @@ class StoreList(QWidget, Generic[R]):
     def __init__(self, context: ConsoleContext, kind: ListKind[R], spawn: Spawn) -> None:
         super().__init__()
         self.kind = kind
-        self.wanted = SupplyFilter()
+        self.wanted: Any = None
         self.is_loaded = False
         self._context = context
         self._spawn = spawn
@@ -119,7 +122,7 @@ class StoreList(QWidget, Generic[R]):
         view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT_PX)
         self._show_empty()
         self.table.sort_by(self.kind.first_sort[0], descending=self.kind.first_sort[1])
-        self.table.remember_in(self._context.ui_state, f"supply.{self.kind.key}")
+        self.table.remember_in(self._context.ui_state, f"{self.kind.page}.{self.kind.key}")
         self.model.order_wanted.connect(self._on_order_wanted)
         self.table.selected.connect(lambda rows: self.chosen.emit(rows[0] if rows else None))
         view.verticalScrollBar().valueChanged.connect(self._on_scrolled)
@@ -133,7 +136,7 @@ class StoreList(QWidget, Generic[R]):
         row.addWidget(self.ages)
         column.addLayout(row)
 
-    async def show_wanted(self, wanted: SupplyFilter) -> None:
+    async def show_wanted(self, wanted: Any) -> None:
         """Show what is wanted from its beginning."""
         self.wanted = wanted
         rows, total = await self._read(None, PAGE_ROWS)
@@ -178,7 +181,7 @@ class StoreList(QWidget, Generic[R]):
 
     def _show_empty(self) -> None:
         """Nothing at all and nothing that matches are two things, with two next steps."""
-        is_narrowed = not self.wanted.is_everything
+        is_narrowed = self.wanted is not None and not self.wanted.is_everything
         if self._said == (is_narrowed, self._how):
             return
         self._said = (is_narrowed, self._how)
@@ -235,4 +238,4 @@ class StoreList(QWidget, Generic[R]):
         return super().eventFilter(watched, event)
 
     def close_list(self) -> None:
-        self._context.ui_state.unregister(f"supply.{self.kind.key}")
+        self._context.ui_state.unregister(f"{self.kind.page}.{self.kind.key}")

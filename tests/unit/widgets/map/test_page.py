@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from sqlalchemy import Connection, insert
@@ -201,6 +202,24 @@ async def test_an_integration_can_point_at_its_vehicles(desk: Desk) -> None:
     assert page.list.search.text() == name
     page.show_item(source="Another server")
     await until(lambda: page.list.model.rowCount() == 0)
+
+
+async def test_another_page_can_point_at_a_place(desk: Desk) -> None:
+    page = desk.page
+    page.select(desk.key(0))
+    desk.paint()
+    plain = page.map.plot.grab().toImage()
+    page.show_item(place=(9.2, 7.4), name="Clinic <b>1</b>")
+    desk.paint()
+    assert page.selected == ""
+    assert page.place.name == "Clinic <b>1</b>"
+    assert page.place.at is not None
+    viewport = page.map.viewport()
+    x, y = viewport.to_world(viewport.width / 2, viewport.height / 2)
+    assert (x, y) == pytest.approx(page.place.at, abs=2 * viewport.metres_per_px)
+    head = viewport.width // 2, viewport.height // 2 - 24
+    assert page.map.plot.grab().toImage().pixelColor(*head).name() == LIGHT.primary
+    assert plain.pixelColor(*head).name() != LIGHT.primary
 
 
 async def test_the_theme_changes_while_it_is_shown(desk: Desk) -> None:

@@ -1,0 +1,1 @@
+"""What the page of deliveries asks before it acts."""
