@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QWidget
 from sqlalchemy import Connection
@@ -30,15 +30,25 @@ from widgets.deliveries import batch_panel, proof_panel, words
 from widgets.deliveries.acts import DeliveryActs
 from widgets.deliveries.batch_panel import BatchPanel
 from widgets.deliveries.filters import FilterBar
+from widgets.deliveries.gaps_view import GapsView
 from widgets.deliveries.lists import BOARD, PROOFS, Reader, board_kind, proof_kind
 from widgets.deliveries.proof_panel import ProofPanel
+from widgets.deliveries.twins_view import TwinsView
 from widgets.page import Page, PageHeader
 from widgets.primitives import IconButton, SearchField, SegmentedTabs
 from widgets.supply.store_list import StoreList
 
-TABS = {BOARD: tr("Board"), PROOFS: tr("Proofs")}
-JOURNEY = batch_panel.JOURNEY
-"""The key of the tab with journeys: their buttons are shown where there is one."""
+if TYPE_CHECKING:
+    from widgets.deliveries.journey_view import JourneyView
+
+JOURNEY, GAPS, TWINS = batch_panel.JOURNEY, "gaps", "twins"
+TABS = {
+    BOARD: tr("Board"),
+    PROOFS: tr("Proofs"),
+    JOURNEY: tr("Journeys"),
+    GAPS: tr("Custody gaps"),
+    TWINS: tr("Twin trackers"),
+}
 EVERY_STAGE = ""
 GAPS_EVERY_S = 60.0
 """Gaps look at every open delivery: they are found again no sooner than after so long."""
@@ -49,13 +59,10 @@ READ_PAUSE_S = 0.5
 
 
 class DeliveriesPage(Page):
-    """``journey_wanted`` carries the id of a batch whose journey is to be opened."""
-
     key = "deliveries"
     title = "Deliveries"
     icon = "truck"
     topics = frozenset({"batches", "drivers", "deliveries", "vehicles", "outbox", "integrations", "facilities"})
-    journey_wanted = Signal(str)
 
     def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)
@@ -72,11 +79,12 @@ class DeliveriesPage(Page):
         self.board: StoreList[BoardRow] = StoreList(context, board_kind(self.reader), self.spawn)
         self.proofs: StoreList[ProofListing] = StoreList(context, proof_kind(self.reader), self.spawn)
         self.lists: Mapping[str, StoreList[Any]] = {BOARD: self.board, PROOFS: self.proofs}
-        self.views: Mapping[str, QWidget] = self.lists
+        self.gaps = GapsView(context)
+        self.twins = TwinsView(context)
+        self.views: dict[str, QWidget] = {**self.lists, GAPS: self.gaps, TWINS: self.twins}
+        self._journey: JourneyView | None = None
         self.panel = BatchPanel(context)
         self.proof_panel = ProofPanel(context)
-        for panel in (self.panel, self.proof_panel):
-            panel.buttons[JOURNEY].setVisible(JOURNEY in self.views)
         self.stack = QStackedWidget()
         self._chosen = ""
         self._stale = set(self.lists)
@@ -123,6 +131,8 @@ class DeliveriesPage(Page):
         self.board.table.menu_wanted.connect(lambda row, where: self.spawn(self._menu(row, where), "menu"))
         self.proofs.table.menu_wanted.connect(self._proof_menu)
         self.panel.act_wanted.connect(self.do)
+        self.gaps.filtered.connect(self._on_wanted)
+        self.gaps.journey_wanted.connect(self.open_journey)
         self.panel.run_wanted.connect(self._on_run)
         self.proof_panel.act_wanted.connect(self._on_proof_act)
         self.context.formats.ticked.connect(self._on_ticked)
@@ -165,7 +175,11 @@ class DeliveriesPage(Page):
             await self._read_tab(self.tabs.value)
 
     async def _read_tab(self, tab: str) -> None:
+        if tab == JOURNEY:
+            await self.journey.refresh()
+            return
         if tab not in self.lists:
+            await self._read_view(self.gaps if tab == GAPS else self.twins)
             return
         wanted, front = self.wanted(tab), self.lists[tab]
         if tab in self._stale or front.wanted != wanted or not front.is_loaded:
@@ -179,6 +193,41 @@ class DeliveriesPage(Page):
         if tab == BOARD:
             await self._count_stages()
         await self._follow_panels()
+
+    async def _read_view(self, view: GapsView | TwinsView) -> None:
+        rows: Any = await self.context.bridge.read(view.read)
+        view.show_rows(rows)
+
+    @property
+    def journey(self) -> JourneyView:
+        """Made, and its map loaded, when a journey is first looked at."""
+        if self._journey is None:
+            from widgets.deliveries.journey_view import JourneyView
+
+            self._journey = JourneyView(self.context)
+            self._journey.batch_wanted.connect(self._on_batch_wanted)
+            self.views[JOURNEY] = self._journey
+            self.stack.addWidget(self._journey)
+        return self._journey
+
+    def open_journey(self, record_id: str) -> None:
+        """The journey of a shipment or of a batch, by the id of its row."""
+        self.journey.record_id = record_id
+        if self.tabs.value == JOURNEY:
+            self.journey.open_record(record_id)
+        else:
+            self.tabs.choose(JOURNEY)
+
+    def _on_batch_wanted(self, batch_id: str, kind: str) -> None:
+        if kind == "proof" and self._journey is not None and self._journey.road is not None:
+            self._show_proofs(self._journey.road.batch.details.batch.name)
+        else:
+            self.show_item(tab=BOARD, batch_id=batch_id)
+
+    def _show_proofs(self, batch_name: str) -> None:
+        self.search.setText(batch_name)
+        self.filters.days.setCurrentIndex(self.filters.days.findData(words.EVERY))
+        self.tabs.choose(PROOFS)
 
     async def _read_gaps(self) -> None:
         if not self._gaps_read_s or time.monotonic() - self._gaps_read_s > GAPS_EVERY_S:
@@ -238,11 +287,16 @@ class DeliveriesPage(Page):
         """The list that is shown; the board's where something else is."""
         return self.lists.get(self.tabs.value, self.board)
 
-    def table(self) -> DataTable[Any]:
-        return self.front.table
+    def table(self) -> DataTable[Any] | None:
+        if self.tabs.value in (GAPS, TWINS):
+            return (self.gaps if self.tabs.value == GAPS else self.twins).table
+        return self.journey.table if self.tabs.value == JOURNEY else self.front.table
 
     def show_item(self, **arguments: Any) -> None:
-        """``open_page("deliveries", tab="board", batch_id=…, text=…)``."""
+        """``open_page("deliveries", tab="board", batch_id=…, text=…)``, or ``journey=`` a shipment's or batch's id."""
+        if arguments.get("journey"):
+            self.open_journey(str(arguments["journey"]))
+            return
         self._wanted = arguments
         if self.refresh_count:
             self.spawn(self.context.quietly(self._show_wanted), "wanted")
@@ -252,7 +306,7 @@ class DeliveriesPage(Page):
         self.filters.clear()
         self.stages.choose(EVERY_STAGE)
         self.search.setText(str(wanted.get("text", "")))
-        self.tabs.choose(str(wanted["tab"]) if wanted.get("tab") in self.lists else BOARD)
+        self.tabs.choose(str(wanted["tab"]) if wanted.get("tab") in TABS else BOARD)
         await self._read_front()
         batch_id = str(wanted.get("batch_id") or "")
         if batch_id and self.tabs.value == BOARD and not self.board.table.select_key(batch_id):
@@ -263,7 +317,7 @@ class DeliveriesPage(Page):
 
     def _on_tab(self, tab: str) -> None:
         self._close_panels()
-        self.stack.setCurrentWidget(self.views[tab])
+        self.stack.setCurrentWidget(self.journey if tab == JOURNEY else self.views[tab])
         for part in (self.search, self.columns, self.filters):
             part.setVisible(tab in self.lists)
         self.filters.show_for(proofs=tab == PROOFS)
@@ -309,11 +363,9 @@ class DeliveriesPage(Page):
         """One of the acts of the batch's panel."""
         batch = desk.batch
         if act == batch_panel.JOURNEY:
-            self.journey_wanted.emit(batch.id)
+            self.open_journey(batch.id)
         elif act == batch_panel.PROOFS:
-            self.search.setText(batch.name)
-            self.filters.days.setCurrentIndex(self.filters.days.findData(words.EVERY))
-            self.tabs.choose(PROOFS)
+            self._show_proofs(batch.name)
         elif act == batch_panel.ON_MAP:
             if batch.vehicle_id:
                 self.context.open_page("map", vehicle_id=batch.vehicle_id)
@@ -327,7 +379,7 @@ class DeliveriesPage(Page):
 
     def _on_proof_act(self, act: str, row: ProofListing) -> None:
         if act == proof_panel.JOURNEY:
-            self.journey_wanted.emit(row.batch_id)
+            self.open_journey(row.batch_id)
         elif act == proof_panel.BATCH:
             self.show_item(tab=BOARD, batch_id=row.batch_id, text=row.batch_name)
         elif (place := self.proof_panel.map_place()) is not None:
@@ -398,6 +450,10 @@ class DeliveriesPage(Page):
         self.context.formats.changed.disconnect(self._redraw)
         for one in self.lists.values():
             one.close_list()
+        self.gaps.close_view()
+        self.twins.close_view()
+        if self._journey is not None:
+            self._journey.close_view()
         self.panel.close_panel()
         self.proof_panel.close_panel()
         super().close_page()

@@ -63,7 +63,7 @@ async def test_an_empty_page_says_what_to_do(console: Console) -> None:
 
 
 async def test_the_board_shows_what_a_dispatcher_looks_for(desk: DeliveriesDesk) -> None:
-    sheet: Sheet = desk.page.table().sheet()
+    sheet: Sheet = desk.page.board.table.sheet()
     shown = [dict(zip(sheet.headings, row, strict=True)) for row in sheet.rows]
     going = next(row for row in shown if row["Batch"] == "Bwari north")
     assert (going["State"], going["Driver"], going["Stops"], going["Next stop"]) == (
@@ -212,17 +212,34 @@ async def test_the_menu_offers_what_the_panel_offers(desk: DeliveriesDesk, expec
     menu.close()
 
 
-async def test_the_journey_and_the_map_are_asked_for(desk: DeliveriesDesk) -> None:
-    wanted: list[str] = []
-    desk.page.journey_wanted.connect(wanted.append)
+async def test_the_map_and_the_journey_of_a_batch_are_a_click_away(desk: DeliveriesDesk) -> None:
+    page = desk.page
     batch = row_id(depot_of(desk), "batch-1")
     await desk.choose(batch)
-    assert desk.page.panel.buttons["journey"].isHidden() == ("journey" not in desk.page.views)
-    assert desk.page.panel.desk is not None
-    desk.page.do("journey", desk.page.panel.desk)
-    click(desk.page.panel.buttons["map"])
-    assert wanted == [batch]
+    click(page.panel.buttons["map"])
     assert [key for key, _arguments in desk.console.opened] == ["map"]
+    click(page.panel.buttons["journey"])
+    await until(lambda: page.journey.journey is not None and page.journey.stack.currentIndex() == 1)
+    assert page.tabs.value == "journey"
+    assert page.journey.journey is not None
+    assert page.journey.journey.record_id == batch
+    assert page.panel.isHidden()
+    assert page.search.isHidden()
+    row = next(row for row in page.journey.steps.rows if row.step.kind == "batch")
+    click(row.lead)
+    await until(lambda: page.tabs.value == "board" and not page.panel.isHidden())
+
+
+async def test_gaps_and_twins_have_tabs_of_their_own(desk: DeliveriesDesk) -> None:
+    page = desk.page
+    click(page.tabs.button("gaps"))
+    await until(lambda: page.gaps.table.model.rows)
+    gap = page.gaps.table.model.rows[0]
+    page.gaps.table.activated.emit(gap)
+    await until(lambda: page.tabs.value == "journey" and page.journey.stack.currentIndex() == 1)
+    click(page.tabs.button("twins"))
+    await until(lambda: page.stack.currentWidget() is page.twins)
+    assert page.table() is page.twins.table
 
 
 async def test_a_proof_tells_everything_and_opens_nothing_blindly(desk: DeliveriesDesk) -> None:
