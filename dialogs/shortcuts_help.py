@@ -42,7 +42,7 @@ class ShortcutsHelp(QDialog):
                     continue  # the first row of them stands for all
                 first, last = PAGE_SHORTCUTS[0], PAGE_SHORTCUTS[-1]
                 keys = shortcut.label if shortcut is not first else f"{first.label} … {last.label}"
-                meaning = shortcut.meaning if shortcut is not first else "First to ninth page of the side bar"
+                meaning = shortcut.meaning if shortcut is not first else "First to tenth page of the side bar"
                 grid.addWidget(text_label(tr(meaning)), row, 0)
                 grid.addWidget(Badge(keys), row, 1, Qt.AlignmentFlag.AlignRight)
                 row += 1

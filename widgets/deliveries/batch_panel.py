@@ -136,7 +136,8 @@ class BatchPanel(SidePanel):
         if desk is None:
             return
         batch = desk.batch
-        self.show_head(batch.name, " · ".join(part for part in (batch.source, batch.priority) if part))
+        there = tr("there still “{status}”", status=batch.status) if "stage" in batch.pending else ""
+        self.show_head(batch.name, " · ".join(part for part in (batch.source, batch.priority, there) if part))
         level, word = words.stage_pill(batch)
         self.pill.set_state(level, word, words.stage_tip(batch))
         self._show_waiting(desk)
@@ -178,7 +179,10 @@ class BatchPanel(SidePanel):
         show("way", formats.distance(batch.distance_km) if batch.distance_km else None)
         show("started", formats.time(batch.started_ms) if batch.started_ms is not None else None)
         show("ended", formats.time(batch.ended_ms) if batch.ended_ms is not None else None)
-        show("arrivals", (words.eta_tip(desk.eta, formats) or None) if batch.stage == "in_progress" else None)
+        show(
+            "arrivals",
+            (words.eta_tip(desk.eta, formats) or None) if batch.started_ms and batch.stage == "in_progress" else None,
+        )
         show("notes", batch.notes or None)
 
     def _tracker_words(self, desk: BatchDesk) -> str | None:
@@ -209,7 +213,8 @@ class BatchPanel(SidePanel):
         by_facility: dict[str, list[PaperListing]] = {}
         for paper in details.papers:
             by_facility.setdefault(paper.facility, []).append(paper)
-        etas = {one.stop.id: one for one in desk.eta.stops} if desk.batch.stage == "in_progress" else {}
+        is_going = desk.batch.stage == "in_progress" and desk.batch.started_ms is not None
+        etas = {one.stop.id: one for one in desk.eta.stops} if is_going else {}
         self.stops = [
             StopRow(self._context, stop, etas.get(stop.id), by_facility.get(stop.facility, ()))
             for stop in details.stops

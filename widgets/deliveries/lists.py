@@ -115,7 +115,7 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             lambda row: ", ".join(words.marks(row)),
             badge=words.marks_pill,
             tooltip=lambda row: "\n".join(words.marks(row)),
-            width=126,
+            width=140,
         ),
         Column(
             "outbox",
@@ -123,9 +123,9 @@ def _board_columns(reader: Reader) -> list[Column[BoardRow]]:
             lambda row: (words.waiting_pill(row.waiting) or ("neutral", ""))[1],
             badge=lambda row: words.waiting_pill(row.waiting),
             tooltip=lambda row: words.waiting_tip(row.waiting),
-            width=86,
+            width=100,
         ),
-        Column("day", tr("Day"), lambda row: row.batch.scheduled_on or NOTHING, width=88),
+        Column("day", tr("Day"), lambda row: row.batch.scheduled_on or NOTHING, width=96),
         Column("warehouse", tr("From"), lambda row: row.batch.warehouse_name or NOTHING, width=140, is_shown=False),
         Column("priority", tr("Priority"), lambda row: row.batch.priority or NOTHING, width=84, is_shown=False),
         Column(

@@ -208,7 +208,7 @@ def marks_pill(row: BoardRow) -> Pill | None:
     if not found:
         return None
     level: Level = "error" if row.doubtful else "neutral" if found == [tr("check not done")] else "warn"
-    return level, ", ".join(found)
+    return level, found[0] if len(found) == 1 else f"{found[0]} +{len(found) - 1}"
 
 
 def amount(value: float | None, formats: Formats) -> str:

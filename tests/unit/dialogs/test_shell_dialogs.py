@@ -64,7 +64,7 @@ def test_help_lists_every_shortcut(theme: Theme, qtbot: QtBot) -> None:
     for shortcut in set(Shortcut) - set(PAGE_SHORTCUTS):
         assert shortcut.label in shown
         assert shortcut.meaning in shown
-    assert "Alt+1 … Alt+9" in shown
+    assert "Alt+1 … Alt+0" in shown
 
 
 def test_no_two_shortcuts_share_their_keys() -> None:

@@ -111,6 +111,7 @@ async def test_a_batch_is_assigned_and_shown_as_saved_here(desk: DeliveriesDesk)
     await until(lambda: not panel.waiting.isHidden())
     assert "1 change is saved here and not accepted" in panel.waiting.words.text()
     assert (panel.pill.word, panel.facts.text("driver")) == ("Assigned", "Hauwa Garba")
+    assert panel.subtitle.text() == "mod4-1 · high · there still “planned”"
     assert desk.told("is saved here and waits to be sent")
     assert states(desk) == ["assign_batch"]
 
