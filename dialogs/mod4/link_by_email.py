@@ -14,7 +14,7 @@ from app.errors import OperatorError
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.primitives import exact_height, outline_button, primary_button, text_label
+from widgets.primitives import outline_button, primary_button, text_label
 
 WIDTH_PX = 420
 
@@ -43,7 +43,7 @@ class LinkByEmailDialog(QDialog):
         self.email.setAccessibleName(tr("Email Address"))
         self.email.setPlaceholderText("driver@example.org")
         self.email.setMaxLength(320)
-        self.problem = exact_height(text_label("", "error", wrap=True, selectable=True))
+        self.problem = text_label("", "error", wrap=True, selectable=True)
         self.send = primary_button(theme, tr("Send Invitation"), "mail")
         self.cancel = outline_button(theme, tr("Cancel"))
         self._lay_out()
@@ -62,7 +62,7 @@ class LinkByEmailDialog(QDialog):
             "The address is invited with the role driver. The invitation is saved here at once and made at the "
             "platform as soon as that can be reached; its link can be copied then."
         )
-        column.addWidget(exact_height(text_label(words, "muted", wrap=True)))
+        column.addWidget(text_label(words, "muted", wrap=True))
         column.addWidget(text_label(tr("Email Address"), "strong"))
         column.addWidget(self.email)
         column.addWidget(self.problem)
@@ -90,6 +90,7 @@ class LinkByEmailDialog(QDialog):
     def _say(self, why: str) -> None:
         self.problem.setText(why)
         self.problem.setVisible(bool(why))
+        self.adjustSize()
 
     def _start(self) -> None:
         self._context.tasks.start(self._save(), name="link by e-mail", owner=self)

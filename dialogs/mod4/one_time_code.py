@@ -43,7 +43,7 @@ class OneTimeCodeDialog(QDialog):
         self.email.setAccessibleName(tr("Driver Email"))
         self.email.setPlaceholderText("driver@example.org")
         self.email.setMaxLength(320)
-        self.problem = exact_height(text_label("", "error", wrap=True, selectable=True))
+        self.problem = text_label("", "error", wrap=True, selectable=True)
         self.generate = primary_button(theme, tr("Generate Code"), "key-round")
         self.cancel = outline_button(theme, tr("Cancel"))
         self.code = _code_label()
@@ -82,7 +82,7 @@ class OneTimeCodeDialog(QDialog):
         )
         return _page(
             text_label(tr("Generate OTP Code"), "heading"),
-            exact_height(text_label(words, "muted", wrap=True)),
+            text_label(words, "muted", wrap=True),
             text_label(tr("Driver Email"), "strong"),
             self.email,
             self.problem,
@@ -111,6 +111,7 @@ class OneTimeCodeDialog(QDialog):
     def _say(self, why: str) -> None:
         self.problem.setText(why)
         self.problem.setVisible(bool(why))
+        self.adjustSize()
 
     def _start(self) -> None:
         self._context.tasks.start(self._make(), name="one-time code", owner=self)

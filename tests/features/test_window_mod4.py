@@ -14,10 +14,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QDialog, QLineEdit
-from sqlalchemy import text
+from sqlalchemy import select
 
 from adapters.mod4.simulator import Platform
 from app.integrations.changes import add
+from app.store.columns import Base
 from dialogs.mod4.link_by_email import LinkByEmailDialog
 from dialogs.mod4.one_time_code import OneTimeCodeDialog
 from main import Console
@@ -119,7 +120,7 @@ async def set_link(tab: Mod4Tab, platform: Platform, deed: str, stage: str) -> N
 async def test_a_driver_is_linked_coded_approved_suspended_and_revoked_by_clicking(
     tmp_path: Path, repaired: Platform
 ) -> None:
-    async with console_on(tmp_path, page="integrations", engine=True) as console:
+    async with console_on(tmp_path, page="integrations") as console:
         tab = await tab_over(console, repaired)
         await link_by_email(tab)
         invited = "SELECT status::text FROM user_invitations WHERE email = %s"
@@ -186,16 +187,12 @@ async def never_kept(console: Console, code: str) -> None:
     """The code stands in no table of the store and in no log file."""
 
     def look() -> list[str]:
-        found = []
+        logs = console.context.paths.data_dir.rglob("*.log*")
+        found = [file.name for file in logs if code in file.read_text("utf-8", "replace")]
         with console.context.services.store.read() as connection:
-            names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
-            for name in names:
-                for row in connection.execute(text(f'SELECT * FROM "{name}"')):  # noqa: S608 - names of the schema
-                    if any(value == code or (isinstance(value, str) and f'"{code}"' in value) for value in row):
-                        found.append(name)
-        for file in console.context.paths.data_dir.rglob("*.log*"):
-            if code in file.read_text("utf-8", "replace"):
-                found.append(file.name)
+            for table in Base.metadata.sorted_tables:
+                held = connection.execute(select(table))
+                found += [table.name for row in held for value in row if value == code or f'"{code}"' in str(value)]
         return found
 
     assert await asyncio.to_thread(look) == []
@@ -204,7 +201,7 @@ async def never_kept(console: Console, code: str) -> None:
 async def test_what_the_platform_cannot_do_is_said_and_nothing_succeeds_falsely(
     tmp_path: Path, as_committed: Platform
 ) -> None:
-    async with console_on(tmp_path, page="integrations", engine=True) as console:
+    async with console_on(tmp_path, page="integrations") as console:
         tab = await tab_over(console, as_committed)
         row = next(row for row in tab.linked.table.model.rows if row.email)
         tab.linked.table.select_key(row.id)
@@ -212,7 +209,7 @@ async def test_what_the_platform_cannot_do_is_said_and_nothing_succeeds_falsely(
         click(tab.linked.buttons["code_for_user"])
         code = await asked(OneTimeCodeDialog)
         click(code.generate)
-        await until(lambda: code.problem.text(), WAIT_S)
+        await until(code.problem.text, WAIT_S)
         assert "repair" in code.problem.text().lower()
         assert code.code.text() == ""
         assert await rows(as_committed, "SELECT count(*) FROM mod4_otp_codes") == before

@@ -299,7 +299,7 @@ class IntegrationsPage(Page):
         self._stack.addWidget(area)
         subtitle = tr("Connect trackers, servers and supply systems to this depot")
         column.addWidget(PageHeader(tr("Integrations"), subtitle, [self.more, self.add_button]))
-        row = QWidget()
+        self._statistics = row = QWidget()
         grid = CardGrid(row, min_width=170, gap=16, max_columns=4, is_balanced=True)
         for card in (self.active, self.healthy, self.attention, self.trackers):
             grid.addWidget(card)
@@ -319,6 +319,7 @@ class IntegrationsPage(Page):
         self.current.browse_wanted.connect(self._on_browse_wanted)
 
     def _on_tab_chosen(self, value: str) -> None:
+        self._statistics.setVisible(value != SETUP)  # that tab has its own
         if value == SETUP:
             self._tab_stack.show_widget(self.setup)
             self.spawn(self.setup.refresh(), "mod4 setup")

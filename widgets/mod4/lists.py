@@ -112,11 +112,11 @@ def linked_card(context: ConsoleContext, no_line: Reason) -> RecordCard[LinkedLi
             tr("Name, address…"),
         ),
         [
-            Column("user", tr("User"), person, tooltip=lambda row: plain_tip(row.problem or person(row)), width=280),
+            Column("user", tr("User"), person, tooltip=lambda row: plain_tip(row.problem or person(row)), width=340),
             Column("state", tr("Status"), lambda row: badge_of(row.stage, row.pending)[1],
                    badge=lambda row: badge_of(row.stage, row.pending), width=150),
             Column("method", tr("Method"), lambda row: row.method_word, width=90),
-            Column("heard", tr("Heard"), heard, lambda row: -(row.signs.heard_ms or 0), width=100),
+            Column("heard", tr("Heard"), heard, lambda row: -(row.signs.heard_ms or 0), width=120),
             Column("phones", tr("Phones"), lambda row: str(row.signs.phones), lambda row: row.signs.phones,
                    align="right", width=70),
             Column("driver", tr("Dispatch record"), lambda row: row.driver_name or tr("none"),
