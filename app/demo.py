@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import time
 from asyncio.subprocess import Process
@@ -18,7 +19,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select
 
 from adapters.base import Identity, secret_names
-from app import demo_fuel, demo_reports, platform
+from adapters.errors import Unsupported
+from app import demo_fuel, demo_journey, demo_reports, platform
 from app.catalogue import Catalogue
 from app.clock import from_ms
 from app.commands.session import Session
@@ -31,6 +33,8 @@ from app.services import Services
 from app.store.store import Store
 from app.store.tables import Device, FuelEventRow, PositionRow
 
+_log = logging.getLogger(__name__)
+
 REAL_PORT = 5022
 TRACKED = {"gt02_tracker": "Depot trackers", "traccar": "Traccar (demo server)"}
 """The peers that bring positions, by the key of the integration that they are for."""
@@ -40,7 +44,7 @@ SUPPLIED = {
     "openlmis": "OpenLMIS (demo server)",
     "nhlmis": "NHLMIS (demo server)",
 }
-NAMES = {**TRACKED, **FUELLED, **SUPPLIED}
+NAMES = {**TRACKED, **FUELLED, **SUPPLIED, demo_journey.KEY: demo_journey.NAME}
 """All peers, those at ports by the protocol that is spoken there too."""
 PLATES = (
     "ABJ-214-KT", "KAN-880-XB", "LAG-402-GF", "KAD-117-MD", "ENU-553-RC", "JOS-309-ST", "IBD-641-AX", "MKD-278-BQ",
@@ -116,9 +120,14 @@ class Demo:
     async def _connect_all(self, process: Process, services: Services, group: asyncio.TaskGroup) -> None:
         """Until the peers have said their last line, or all are connected."""
         assert process.stdout is not None  # noqa: S101 - asked for above
-        waiting, ports, until_ms = set(NAMES), dict[str, Mapping[str, Any]](), 0
+        waiting, ports, until_ms, has_platform = set(NAMES), dict[str, Mapping[str, Any]](), 0, True
         while waiting and (line := await process.stdout.readline()):
             ready = json.loads(line)
+            if "missing" in ready:  # told, and the demo goes on without it
+                waiting.discard(ready["key"])
+                has_platform = has_platform and ready["key"] != demo_journey.KEY
+                _log.warning("The demo goes on without %s: %s", NAMES[ready["key"]], ready["missing"])
+                continue
             added = await connect(services, ready["key"], ready["settings"])
             waiting.discard(ready["key"])
             if ready["plates"]:
@@ -128,13 +137,18 @@ class Demo:
         if not waiting:
             self.connected.set()
             if not self._folder.is_kept:  # a kept demo has lived through other days than these
-                group.create_task(self._write_past(services, ports, until_ms))
+                past = self._write_past(services, ports, until_ms, has_platform=has_platform)
+                group.create_task(past)
 
-    async def _write_past(self, services: Services, ports: Mapping[str, Mapping[str, Any]], until_ms: int) -> None:
+    async def _write_past(
+        self, services: Services, ports: Mapping[str, Mapping[str, Any]], until_ms: int, *, has_platform: bool
+    ) -> None:
         """What lies behind a new demo; beside the watch over the peers, because it waits for what they tell."""
         await demo_fuel.write_history(services.catalogue, services.store, ports, until_ms)
         now = from_ms(self._session.clock.now_ms())
         await demo_reports.set_up(services.store, supply_kinds(services.catalogue), now)
+        if has_platform:
+            await demo_journey.set_up(services.store, now)
         await asyncio.to_thread(self._folder.note_whole)
 
     async def wait_moving(self, store: Store, *, within_s: float = 180.0) -> None:
@@ -200,7 +214,22 @@ async def run_peers(
     def fleet_stands(found: Mapping[str, Any]) -> None:
         ready("gt02_tracker", listen, dict(zip(found["devices"][:-LEFT_WAITING], PLATES, strict=True)))
 
+    async def platform_lives(options: Mapping[str, Any]) -> None:
+        """Its database server is for development: a demo that was installed without it goes on without a platform."""
+        try:
+            await catalogue.simulator(demo_journey.KEY)(options, partial(ready, demo_journey.KEY, plates={}))
+        except Unsupported as err:
+            say(json.dumps({"key": demo_journey.KEY, "missing": err.why}))
+
+    def journeys_begin(found: Mapping[str, Any]) -> None:
+        lorry, until_ms = found["drives"][0], found["until_ms"]
+        past = demo_journey.past_journey(lorry.past, demo_fuel.theft_ms(until_ms), until_ms)
+        supply = {**SUPPLY_OPTIONS["msupply"], **demo_journey.supply_options(past)}
+        group.create_task(catalogue.simulator("msupply")(supply, partial(ready, "msupply", plates={})))
+        group.create_task(platform_lives(demo_journey.platform_options(past, lambda: lorry.place)))
+
     def sensors_stand(found: Mapping[str, Any]) -> None:
+        journeys_begin(found)
         tracked = demo_fuel.tracker_options(found["drives"], with_past=with_past)
         group.create_task(fleet({**listen, **tracked}, lambda _found: None))
         plates = dict(zip(demo_fuel.TRACKERS, demo_fuel.PLATES, strict=True))
@@ -218,7 +247,8 @@ async def run_peers(
     async with asyncio.TaskGroup() as group:
         group.create_task(server(server_options, partial(ready, "traccar", plates={})))
         group.create_task(fleet(fleet_options, fleet_stands))
-        for key, options in SUPPLY_OPTIONS.items():
+        for key in ("openlmis", "nhlmis"):
+            options = SUPPLY_OPTIONS[key]
             group.create_task(catalogue.simulator(key)(options, partial(ready, key, plates={})))
         group.create_task(sensors(sensor_options, sensors_stand))
 
@@ -234,7 +264,8 @@ def free_port() -> int:
 
 
 def _is_lively(connection: Connection) -> bool:
-    if [row.phase for row in list_integrations(connection)] != ["healthy"] * len(NAMES):
+    rows = list_integrations(connection)
+    if any(row.phase != "healthy" for row in rows) or len(rows) < len(NAMES) - 1:  # the platform may be missing
         return False
     counted = select(func.count(func.distinct(PositionRow.device_key)))
     per_source = counted.join(Device, PositionRow.device_key == Device.key).group_by(Device.integration_id)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from adapters.records import Record
+from app import demo_journey
 from app.catalogue import Catalogue
 from app.store.changes import raise_topic
 from app.store.store import Store
@@ -23,10 +24,12 @@ KEY: Final = "fuel_monitoring"
 NAMES: Final = {"lls": "Lorry with two probes", "slcan": "Lorry, CAN bus", "elm327": "Pick-up, OBD"}
 PROTOCOLS: Final = tuple(NAMES)
 TRACKERS: Final = ("356789019000015", "356789019000023", "356789019000031")
-PLATES: Final = ("ABJ-733-PK", "LAG-402-QD", "NAS-518-ZR")
+PLATES: Final = (demo_journey.PLATE, "LAG-402-QD", "NAS-518-ZR")
 HISTORY_DAYS: Final = 14.0
 HISTORY_STEP_S: Final = 300.0
 PERIOD_S: Final = 2.0
+THEFT_DAY: Final = 13.42
+"""Of the days behind the demo: the last theft of the lorry with two probes."""
 PACE: Final = 2.5
 _DAY_S: Final = 86_400.0
 _SEED: Final = 90
@@ -35,12 +38,12 @@ _WHO: Final = "demo"
 _PLANS: Final[Sequence[Mapping[str, Any]]] = (
     {
         "plate": PLATES[0],
-        "route": ((12.0022, 8.5920), (11.0855, 7.7199), (10.5105, 7.4165)),
+        "route": demo_journey.ROUTE,
         "tank_l": 600.0,
         "level_l": 410.0,
         "deeds": (
             {"kind": "theft", "at_s": 5.93 * _DAY_S, "litres": 64, "l_min": 12.0},
-            {"kind": "theft", "at_s": 13.42 * _DAY_S, "litres": 92, "l_min": 15.0},
+            {"kind": "theft", "at_s": THEFT_DAY * _DAY_S, "litres": 92, "l_min": 15.0},
         ),
         "live_deeds": ({"kind": "theft", "at_s": 150.0, "litres": 70, "l_min": 25.0},),
     },
@@ -64,6 +67,11 @@ def peer_options(folder: Path, *, with_past: bool) -> dict[str, Any]:
     """For the simulator of the sensors; its ports are in ``folder``."""
     past = {} if with_past else {"history_days": 0.0}
     return {**_life(), "folder": folder, "pace": PACE, "period_s": PERIOD_S, **past}
+
+
+def theft_ms(until_ms: int) -> int:
+    """When the last theft of the past began."""
+    return until_ms - round((HISTORY_DAYS - THEFT_DAY) * _DAY_S * 1000)
 
 
 def tracker_options(drives: Sequence[object], *, with_past: bool) -> dict[str, Any]:

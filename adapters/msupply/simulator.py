@@ -259,8 +259,9 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
 
     Options: ``items`` (333; up to a million), ``facilities`` (40), ``papers`` (90 requisitions of the past),
     ``history_days`` (90), ``seed`` (1), ``port`` (0: a free one), ``version`` (2.20), ``api`` (``open``; ``4d`` for the
-    older product), ``arrival_every_s`` (3600: a requisition), ``receive_after_s`` (14400). ``ready`` gets the settings
-    of an integration for it.
+    older product), ``arrival_every_s`` (3600: a requisition), ``receive_after_s`` (14400), ``shipments`` of the past
+    (``customer`` by name, ``ordered_ms``, ``shipped_ms``, ``received_ms``, ``transport_reference``). ``ready`` gets the
+    settings of an integration for it.
     """
     if options.get("api") == "4d":
         from adapters.msupply.simulator_legacy import simulate_legacy
@@ -285,6 +286,8 @@ def make_world(options: Mapping[str, Any]) -> World:
         papers=int(options.get("papers", 90)),
         seed=int(options.get("seed", 1)),
     )
+    for told in options.get("shipments", ()):
+        world.ship_in_the_past(**told)
     world.arrival_every_ms = int(float(options.get("arrival_every_s", 3600)) * 1000)
     world.receive_after_ms = int(float(options.get("receive_after_s", 14_400)) * 1000)
     return world

@@ -194,6 +194,28 @@ class World:
         for _ in range(3):
             self.draft(rng.randint(3, 8))
 
+    def ship_in_the_past(
+        self, *, customer: str, ordered_ms: int, shipped_ms: int, received_ms: int, transport_reference: str
+    ) -> Node:
+        """A shipment that was asked for, sent and received; the customer, by name, works on this site."""
+        now_ms = self.now_ms
+        name = next(one for one in self.names.values() if one["name"] == customer)
+        self.now_ms = ordered_ms
+        requisition = self.arrive(name, 5)
+        invoice = self.shipment_for(requisition)
+        invoice["transportReference"] = transport_reference
+        self.now_ms = shipped_ms
+        for status in STATUS_ORDER[1:4]:
+            self.move_outbound(invoice, status)
+        self.finalise(requisition)
+        self.now_ms = received_ms
+        inbound = self.invoices.get(invoice["_linked"])
+        if inbound is not None:
+            for status in ("DELIVERED", "RECEIVED"):
+                self.move_inbound(inbound, status)
+        self.now_ms = now_ms
+        return invoice
+
     # -- requisitions
 
     def _requisition(self, store_id: str, kind: str, other: Node, status: str, **more: Any) -> Node:

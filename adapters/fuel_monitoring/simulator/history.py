@@ -124,6 +124,16 @@ class Passenger:
         self._at_ms = float(self._times[0]) if past else 0.0
 
     @property
+    def past(self) -> Sequence[Moment]:
+        """What the vehicle has lived through, whether or not its tracker has told it yet."""
+        return self._past
+
+    @property
+    def place(self) -> Point:
+        """Where the vehicle is now, whatever its tracker is telling of."""
+        return self._vehicle.point
+
+    @property
     def _then(self) -> Moment | None:
         """The moment that the tracker is at, None for now."""
         if not self._past or self._at_ms >= self._times[-1]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ from adapters.mod4.simulator.driver import DriverApp, Fix, Item, Whereabouts
 from adapters.mod4.simulator.people import Person
 from adapters.mod4.simulator.places import Place, Region, distance_m
 from adapters.mod4.simulator.server import Server
-from adapters.mod4.simulator.work import ITEMS, add_batch, device_of
+from adapters.mod4.simulator.work import ITEMS, add_batch, device_of, tell_deliveries
 from adapters.mod4.simulator.world import Batch, World, write
 
 STANDARD_ITEMS = tuple(Item(name, amount, unit) for name, amount, unit in ITEMS)
@@ -21,10 +22,20 @@ SAME_PLACE_M = 500.0
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """A journey that lies behind: when it began and ended, and when each stop was told to be delivered; Unix ms."""
+
+    started_ms: int
+    ended_ms: int
+    delivered_ms: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Journey:
     """``start`` and ``stops`` are places; known names and places are not made twice.
 
     ``follow`` says where the vehicle is, latitude and longitude; without it the driver has a vehicle of the own.
+    With ``past`` nobody drives: what the phone told is there already.
     ``habits`` are fields of :class:`Habits`: ``short_at``, ``afar_at``, ``offline_at``, ``skip_at``, ``near_m`` …
     """
 
@@ -36,6 +47,7 @@ class Journey:
     items: Sequence[Item] = STANDARD_ITEMS
     follow: Callable[[], tuple[float, float]] | None = None
     habits: Mapping[str, Any] = field(default_factory=dict)
+    past: Past | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Journey:
@@ -49,6 +61,7 @@ class Journey:
             items=tuple(Item(*item) for item in given["items"]) if "items" in given else STANDARD_ITEMS,
             follow=given.get("follow"),
             habits=dict(given.get("habits", {})),
+            past=Past(**given["past"]) if given.get("past") else None,
         )
 
 
@@ -62,6 +75,7 @@ def add_journeys(
 ) -> list[tuple[Journey, Batch]]:
     """Write them as batches that are assigned and wait for their drivers; those without other work come first.
 
+    What lies behind is written as completed, with what was told of it. Returns those that are to be driven.
     Raises ValueError where there are more journeys than drivers.
     """
     under_way = [batch for batch in world.batches if batch.status in ("assigned", "in-progress")]
@@ -73,14 +87,29 @@ def add_journeys(
     for number, (journey, person) in enumerate(zip(journeys, free, strict=False)):
         region = _region(world, journey.start)
         stops = [_facility(world, region, place) for place in journey.stops]
+        past = journey.past
+        when = world.now if past is None else datetime.fromtimestamp(past.started_ms / 1000, UTC)
         batch = add_batch(
-            world, f"journey-{number}", status="assigned", region=region, stops=stops, when=world.now, driver=person,
+            world, f"journey-{number}", status="completed" if past else "assigned", region=region, stops=stops,
+            when=when, driver=person,
             plate=journey.plate, name=journey.name, notes=journey.notes or None,
             quantity=sum(item.expected for item in journey.items) * len(stops),
         )  # fmt: skip
-        made.append((journey, batch))
+        if past is None:
+            made.append((journey, batch))
+        else:
+            _tell_past(world, batch, person, past)
     write(world, connection)
     return made
+
+
+def _tell_past(world: World, batch: Batch, person: Person, past: Past) -> None:
+    delivered = [datetime.fromtimestamp(at_ms / 1000, UTC) for at_ms in past.delivered_ms]
+    started, ended = (datetime.fromtimestamp(at_ms / 1000, UTC) for at_ms in (past.started_ms, past.ended_ms))
+    tell_deliveries(world, batch, person, started, delivered, ended)
+    row = world.rows["delivery_batches"][-1]
+    row["current_stop_index"], row["driver_status"] = len(delivered), "COMPLETED"
+    row["actual_end_time"] = row["updated_at"] = ended
 
 
 def _region(world: World, start: Place) -> int:

@@ -176,26 +176,32 @@ def _run(world: World, batch: Batch, when: datetime) -> None:
 
 def _past_deliveries(world: World, batch: Batch, person: Person, when: datetime, done: int) -> datetime:
     """The events that a phone would have left behind; returns when the last of them was."""
+    delivered = [when + timedelta(minutes=55 * (number + 1)) for number in range(done)]
+    last = delivered[-1] if delivered else when
+    tell_deliveries(world, batch, person, when, delivered, None if batch.status == "in-progress" else last)
+    return last
+
+
+def tell_deliveries(
+    world: World, batch: Batch, person: Person, when: datetime, delivered: Sequence[datetime], ended: datetime | None
+) -> None:
+    """What a phone told of the first stops of a batch, each at its time; ``ended`` None for one that goes on."""
     session = world.id("session", batch.id)
-    user = person.user
-    if user is None:
-        return when
-    live = batch.status == "in-progress"
-    at = when
-    _event(world, batch, person, session, "batch_started", at, batch.stops[0], {})
-    for number, facility in enumerate(batch.stops[:done]):
-        at += timedelta(minutes=55)
+    if person.user is None:
+        return
+    _event(world, batch, person, session, "batch_started", when, batch.stops[0], {})
+    for number, (facility, at) in enumerate(zip(batch.stops, delivered, strict=False)):
         _delivery(world, batch, person, session, facility, number, at)
-    if not live:
-        _event(world, batch, person, session, "batch_completed", at, batch.stops[-1], {})
+    last = ended or (delivered[-1] if delivered else when)
+    if ended is not None:
+        _event(world, batch, person, session, "batch_completed", ended, batch.stops[-1], {})
     world.add(
-        "driver_sessions", id=session, driver_id=user.id, device_id=device_of(world, person),
-        vehicle_id=batch.vehicle_id, status="ACTIVE" if live else "INVALIDATED",
+        "driver_sessions", id=session, driver_id=person.user.id, device_id=device_of(world, person),
+        vehicle_id=batch.vehicle_id, status="ACTIVE" if ended is None else "INVALIDATED",
         access_token_hash="-" * 32, refresh_token_hash="-" * 32,
-        started_at=when, last_active_at=at, last_heartbeat_at=at, invalidated_at=None if live else at,
-        invalidation_reason=None if live else "driver_logout",
+        started_at=when, last_active_at=last, last_heartbeat_at=last, invalidated_at=ended,
+        invalidation_reason=None if ended is None else "driver_logout",
     )  # fmt: skip
-    return at
 
 
 def _delivery(

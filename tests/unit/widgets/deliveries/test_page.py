@@ -209,7 +209,7 @@ async def test_the_menu_offers_what_the_panel_offers(desk: DeliveriesDesk, expec
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     texts = [entry.text() for entry in menu.actions() if entry.text()]
-    assert texts == ["Complete…", "Cancel…", "New run…", "Proofs", "Show on map", "Copy"]
+    assert texts == ["Complete…", "Cancel…", "New run…", "Proofs", "Journey", "Show on map", "Copy"]
     menu.close()
 
 
