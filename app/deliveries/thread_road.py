@@ -86,6 +86,8 @@ def no_batch(found: Found, now_ms: int) -> Step:
 
 
 def no_shipment(batch: BatchListing) -> Step:
+    if batch.started_ms is None:
+        return Step("shipment", "open", "No shipment", "No shipment is known to travel in it yet.")
     return Step(
         "shipment", "gap", "No shipment", "No shipment of a supply system is known to travel in this batch.",
         since_ms=batch.started_ms, next_step="Join its shipments with it.",
@@ -191,7 +193,8 @@ def fuel_steps(fuel: Sequence[FuelInBatch]) -> list[Step]:
         least = "at least " if event.at_least else ""
         title = f"{'Fuel lost' if event.kind == 'drain' else 'Filled'}: {least}{event.litres:,.0f} L"
         detail = (
-            f"{moment_words(event.start_ms)}{before}, from {event.level_before_l:,.0f} to {event.level_after_l:,.0f} L."
+            f"{moment_words(event.start_ms)}{before}, from {event.level_before_l:,.0f} to {event.level_after_l:,.0f} L"
+            f"{f' in {event.tank}' if event.tank else ''}."
         )
         if event.decision == "false":
             detail += f" Marked as false: {event.reason or 'no reason given'}"

@@ -52,6 +52,7 @@ class OneTimeCodeDialog(QDialog):
         self.copy = outline_button(theme, tr("Copy"), "copy")
         self.finish = primary_button(theme, tr("Done"))
         self._wait_s = 0
+        self._is_making = False
         self._pause = QTimer(self, interval=1_000)
         self._pause.timeout.connect(self._on_second)
         self._stack = QStackedLayout()
@@ -113,10 +114,24 @@ class OneTimeCodeDialog(QDialog):
         self.problem.setVisible(bool(why))
         self.adjustSize()
 
+    def reject(self) -> None:
+        """Not while a code is being made: it would end the older one and never be shown."""
+        if not self._is_making:
+            super().reject()
+
     def _start(self) -> None:
+        self._is_making = True
+        self.cancel.setEnabled(False)
         self._context.tasks.start(self._make(), name="one-time code", owner=self)
 
     async def _make(self) -> None:
+        try:
+            await self._ask_for_code()
+        finally:
+            self._is_making = False
+            self.cancel.setEnabled(True)
+
+    async def _ask_for_code(self) -> None:
         self.generate.setEnabled(False)
         self.generate.setText(tr("Generating…"))
         services = self._context.services

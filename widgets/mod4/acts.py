@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QCoreApplication, QObject, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 from sqlalchemy import Connection
@@ -185,12 +185,23 @@ class SetupActs(QObject):
 
 
 def lend_to_clipboard(secret: str) -> None:
-    """Put a secret into the clipboard for a minute; what somebody copied meanwhile stays."""
+    """Put a secret into the clipboard for a minute, or until the console ends; what was copied meanwhile stays."""
     clipboard = QGuiApplication.clipboard()
     clipboard.setText(secret)
+    app = QCoreApplication.instance()
+    timer = QTimer(clipboard, singleShot=True, interval=CLEAR_MS)
 
     def clear() -> None:
         if clipboard.text() == secret:
             clipboard.clear()
 
-    QTimer.singleShot(CLEAR_MS, clipboard, clear)
+    def end() -> None:
+        clear()
+        timer.deleteLater()
+        if app is not None:
+            app.aboutToQuit.disconnect(clear)
+
+    timer.timeout.connect(end)
+    if app is not None:
+        app.aboutToQuit.connect(clear)
+    timer.start()
