@@ -265,11 +265,13 @@ class Identity:
     """Who answered a check. ``unique_id`` is stable, so that nobody adds one server twice.
 
     One longer than :data:`LONGEST_UNIQUE_ID` (an address may be) keeps its beginning and gets a digest of the whole.
+    ``remark`` says in sentences what does not work at this peer though it is connected, and why; "" for nothing.
     """
 
     unique_id: str
     title: str
     version: str | None = None
+    remark: str = ""
 
     def __post_init__(self) -> None:
         if len(self.unique_id) > LONGEST_UNIQUE_ID:

@@ -108,6 +108,7 @@ class Platform:
             unique_id=f"mod4:{settings.host.casefold()}:{settings.port}/{settings.database}#{site.workspace.id}",
             title=f"Mod4 {site.workspace.name}",
             version=_short_version(site.inventory.version),
+            remark=_off(site),
         )
 
     def _fresh(self) -> Site | None:
@@ -268,13 +269,17 @@ def _short_version(version: str) -> str:
     return " ".join(version.split()[:2])
 
 
+def _off(site: Site) -> str:
+    """What does not work here and why, in sentences; "" where everything does."""
+    return " ".join(f"“{one.label}” is off: {one.why}" for one in site.features.values() if not one.is_on)
+
+
 def _version(site: Site) -> str:
     features: Mapping[str, Feature] = site.features
     off = [feature for feature in features.values() if not feature.is_on]
     remarks = [feature.remark for feature in features.values() if feature.remark and feature.key != "invite"]
     text = f"{_short_version(site.inventory.version)}: {len(features) - len(off)} of {len(features)} features are on."
-    for feature in off:
-        text += f" “{feature.label}” is off: {feature.why}"
+    text = f"{text} {_off(site)}".rstrip()
     if remarks:
         text += " " + " ".join(remarks)
     if off:

@@ -254,6 +254,7 @@ class Coordinator:
 
     def identified(self, identity: Identity) -> None:
         self._detail |= {"identity": identity.title, "unique_id": identity.unique_id, "version": identity.version}
+        self._detail["remark"] = identity.remark
 
     def stored(self, stored: Stored) -> None:
         now_ms = self._ports.clock.now_ms()

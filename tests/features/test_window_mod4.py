@@ -203,6 +203,8 @@ async def test_what_the_platform_cannot_do_is_said_and_nothing_succeeds_falsely(
 ) -> None:
     async with console_on(tmp_path, page="integrations") as console:
         tab = await tab_over(console, as_committed)
+        assert not tab.trouble.isHidden()
+        assert "is off" in tab.trouble.words.text()  # before anybody presses anything
         row = next(row for row in tab.linked.table.model.rows if row.email)
         tab.linked.table.select_key(row.id)
         before = await rows(as_committed, "SELECT count(*) FROM mod4_otp_codes")

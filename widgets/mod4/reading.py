@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from app.catalogue import Catalogue
 from app.deliveries.codes import CodeListing, RequestListing, list_codes, list_requests
@@ -16,6 +16,7 @@ from app.deliveries.platforms import Platform, list_platforms
 from app.deliveries.statistics import SetupStatistics, setup_statistics
 from app.engine.phases import Phase
 from app.integrations import IntegrationRow, list_integrations
+from app.store.tables import IntegrationState
 from app.sync.streams import list_streams
 from resources.i18n import tr
 
@@ -45,7 +46,8 @@ class Wanted:
 class Setup:
     """Everything on the tab of one platform; ``row`` is its integration as the engine sees it.
 
-    ``troubles`` are sentences on what cannot be read, by stream's word; ``offers`` what the platform makes on request.
+    ``troubles`` are sentences on what cannot be read, by stream's word; ``remark`` says what else is off and why;
+    ``offers`` what the platform makes on request.
     """
 
     platforms: Sequence[Platform]
@@ -57,6 +59,7 @@ class Setup:
     requests: Sequence[RequestListing]
     offers: Offers
     troubles: Mapping[str, str]
+    remark: str
     read_ms: int
 
     @property
@@ -90,8 +93,16 @@ def read_setup(connection: Connection, catalogue: Catalogue, wanted: Wanted, now
             for one in list_streams(connection)
             if one.integration_id == chosen.id and one.trouble and one.stream in SETUP_STREAMS
         },
+        remark=_remark(connection, chosen.id),
         read_ms=now_ms,
     )
+
+
+def _remark(connection: Connection, integration_id: str) -> str:
+    """What the platform was found not to do, at the last connection."""
+    row = IntegrationState
+    detail = connection.execute(select(row.detail).where(row.integration_id == integration_id)).scalar_one_or_none()
+    return str((detail or {}).get("remark") or "")
 
 
 def badge_of(connection: Connection, catalogue: Catalogue, now_ms: int) -> int | None:

@@ -189,6 +189,9 @@ class Mod4Tab(QWidget):
             )
         if why_no_link:
             said.append(why_no_link)
+        if setup.remark:
+            mend = tr("Test in the settings names what mends each of them.")
+            said.append(f"{setup.remark} {mend}")
         self.trouble.words.setText("\n".join(said))
         self.trouble.setVisible(bool(said))
 
