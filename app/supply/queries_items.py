@@ -27,6 +27,7 @@ class ItemListing:
     ``units`` is all that is in stock, None where no stock line speaks of the item; ``usable_units`` leaves out what
     has expired. ``months`` is how long the usable stock lasts where consumption is told, by the average monthly
     consumption of the facilities that tell one. ``earliest_expiry`` is the earliest day of a batch that is there.
+    ``also_in`` are the systems that know the same item by the identity map, where whoever reads fills it in.
     """
 
     key: int
@@ -50,6 +51,7 @@ class ItemListing:
     expiring_units: float
     is_gone: bool
     age: Age
+    also_in: tuple[str, ...] = ()
 
     def stock_class(self, levels: Levels) -> StockClass:
         return stock_class(self.usable_units, self.months, levels)
@@ -120,7 +122,10 @@ def _select_items() -> Select[Any]:
 def _items(wanted: SupplyFilter) -> Select[Any]:
     """Items by what they are themselves."""
     item = ItemRow
-    query = _select_items().where(*holds_words(wanted.words, (item.name, item.code)))
+    called = holds_words(wanted.words, (item.name, item.code))
+    if wanted.partner_items:  # only then: an OR costs the index its order
+        called = [or_(and_(*called), item.id.in_(wanted.partner_items))]
+    query = _select_items().where(*called)
     if not wanted.includes_gone:
         query = query.where(item.gone_at.is_(None), Integration.removed_at.is_(None))
     if wanted.integration_id is not None:
@@ -132,7 +137,7 @@ def _items(wanted: SupplyFilter) -> Select[Any]:
     return query
 
 
-def _sums(horizon: Horizon, facility: Place | None, *conditions: Any) -> Subquery:
+def _sums(horizon: Horizon, places: Sequence[Place], *conditions: Any) -> Subquery:
     """Stock by integration and item. A facility's consumption stands in each of its batches and counts once."""
     line = StockLineRow
     is_there = line.units > 0
@@ -152,9 +157,9 @@ def _sums(horizon: Horizon, facility: Place | None, *conditions: Any) -> Subquer
         .where(line.gone_at.is_(None), *conditions)
         .group_by(line.integration_id, line.item, line.facility)
     )
-    if facility is not None:
+    if places:
         by_facility = by_facility.where(
-            line.integration_id == facility.integration_id, line.facility == facility.peer_id
+            or_(*((line.integration_id == one.integration_id) & (line.facility == one.peer_id) for one in places))
         )
     each = by_facility.subquery()
     covered = func.sum(case((each.c.consumed.is_not(None), each.c.usable)))
@@ -185,7 +190,7 @@ def _stock_of(connection: Connection, rows: Sequence[Any], horizon: Horizon) -> 
     found: dict[tuple[str, str], Any] = {}
     for integration_id, ids in by_integration.items():
         line = StockLineRow
-        sums = _sums(horizon, None, line.integration_id == integration_id, line.item.in_(ids))
+        sums = _sums(horizon, (), line.integration_id == integration_id, line.item.in_(ids))
         for row in connection.execute(select(sums)):
             found[row.integration_id, row.item] = row
     return found
@@ -203,7 +208,7 @@ _SORTED_SUMS = {
 
 def _with_stock(wanted: SupplyFilter, horizon: Horizon, levels: Levels) -> tuple[Select[Any], Subquery]:
     """Items with the sums of their stock, narrowed by these."""
-    sums = _sums(horizon, wanted.facility)
+    sums = _sums(horizon, wanted.places)
     c = sums.c
     matches = and_(c.integration_id == ItemRow.integration_id, c.item == ItemRow.peer_id)
     only_stocked = wanted.facility is not None or bool(wanted.expiry)
