@@ -95,7 +95,7 @@ class RulesDialog(QDialog):
         self.messages = QComboBox()
         self.trial = _text(tr("What it would mean"), wraps=True)
         self.message = _text(tr("Message"))
-        self.help = _text(tr("Help"))
+        self.help = _text(tr("Help"), wraps=True)
         self.verdict = text_label("", "strong", wrap=True)
         self.stack = QStackedWidget()
         self.tabs = SegmentedTabs([(TRY, tr("Try")), (MESSAGE, tr("Message")), (HELP, tr("Help"))])
@@ -225,6 +225,8 @@ class RulesDialog(QDialog):
         self._show_faults(faults, titles)
         said = trn("{count} rule cannot be used.", "{count} rules cannot be used.", len(faults)) if faults else ""
         self._show_trial(trial, said or tr("No message was pushed yet to try them on."))
+        if faults:
+            self.trial.setPlainText(tr("The message is tried as soon as what is marked at the left is corrected."))
         self.save.setEnabled(not faults and text != self._now.text)
 
     async def _read_body(self, key: int | None) -> bytes | None:
