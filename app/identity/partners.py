@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.identity.kinds import TABLES, check_kind, in_chunks
+from app.identity.kinds import TABLES, check_kind, code_column, in_chunks
 from app.identity.lookup import same_places
 from app.store.tables import IdentityLink, Integration, ItemRow, RequisitionRow, ShipmentRow
 from app.supply.filters import Place, SupplyFilter
@@ -60,7 +60,13 @@ def partners_of(connection: Connection, kind: str, record_ids: Sequence[str]) ->
     found: dict[str, list[Partner]] = {}
     for some in in_chunks(list(record_ids)):
         query = (
-            select(mine.c.record_id, table.id, Integration.name.label("source"), table.code, table.name)
+            select(
+                mine.c.record_id,
+                table.id,
+                Integration.name.label("source"),
+                code_column(kind).label("code"),
+                table.name,
+            )
             .join(other, (other.c.identity_id == mine.c.identity_id) & (other.c.record_id != mine.c.record_id))
             .join(table.__table__, table.id == other.c.record_id)
             .join(Integration, Integration.id == table.integration_id)
