@@ -251,6 +251,7 @@ class Manifest:
     explainer: str | None = None
     bench: str | None = None
     translator: str | None = None
+    rules: str | None = None
     comparison: str | None = None
     reporter: str | None = None
     actions: str | None = None

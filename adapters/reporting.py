@@ -181,12 +181,16 @@ class Message:
 
 Outcome = Literal["accepted", "refused", "failed", "doubtful", "not_sent"]
 """refused: the peer will not have it as it is. failed: nothing was taken, may be sent again. doubtful: an answer was
-lost, so that some may have been taken. not_sent: the run ended before this store's turn."""
+lost or said nothing, so that some may have been taken. not_sent: the run ended before this store's turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What became of one store. ``accepted`` are rows whose batches *and* counts were taken."""
+    """What became of one store; each row stands in one of the four.
+
+    ``accepted`` are rows whose batches *and* counts were taken. ``unconfirmed``: their counts went out, and no answer
+    tells what became of them. ``unsent``: their counts did not go out, or were not taken for another row's sake.
+    """
 
     store: str
     outcome: Outcome
@@ -195,6 +199,7 @@ class StoreResult:
     refused: tuple[Refusal, ...] = ()
     unsent: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from adapters.errors import Unsupported
 if TYPE_CHECKING:
     from adapters.bench import Bench
     from adapters.reporting import Reporter
+    from adapters.rulebooks import RuleBook
 
 ENTRY_POINT_GROUP = "biko_console.adapters"
 
@@ -199,6 +200,11 @@ class Catalogue:
         """What understands an integration's pushed messages. Raises Unsupported as :meth:`simulator`."""
         translator: Translator = self._part(key, "translator", "translation of pushed messages")
         return translator
+
+    def rule_book(self, key: str) -> RuleBook:
+        """The rules of an integration's pushed messages, to be edited. Raises Unsupported as :meth:`simulator`."""
+        book: RuleBook = self._part(key, "rules", "rules for pushed messages")
+        return book
 
     def _part(self, key: str, field: str, what: str) -> Any:
         manifest = self.manifest(key)

@@ -27,6 +27,7 @@ CONTRACT = (
     "adapters.errors",
     "adapters.records",
     "adapters.reporting",
+    "adapters.rulebooks",
     "adapters.supply",
     "adapters.dispatch",
     "adapters.vocabulary",

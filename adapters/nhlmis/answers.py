@@ -99,6 +99,13 @@ def read_verdict(answers: Answers, status: int, body: bytes, records: Sequence[S
     return Verdict(tuple(Refusal(row, why or "no reason given") for row, why in told.items()), said[:LONGEST_WHY])
 
 
+def is_mute(status: int, body: bytes) -> bool:
+    """A success that is no word of NHLMIS: a proxy that lost the request answers so, too."""
+    if status != 200:  # 201 and 204 say what was done
+        return False
+    return not isinstance(_json(body), dict | list)
+
+
 def _json(body: bytes) -> Any:
     if not body.strip() or len(body) > MOST_BYTES:
         return None

@@ -328,12 +328,17 @@ class Shipments(Part):
 
 
 class Answers(Part):
-    """Where an answer lists what it refuses; empty: found by its look. ``first_index`` is the first record's number."""
+    """Where an answer lists what it refuses; empty: found by its look. ``first_index`` is the first record's number.
+
+    ``empty_is_accepted``: a 200 without JSON is how this server takes batches and stock counts. Else it is no word of
+    the server's, as a proxy that lost the request answers so, too, and nothing can be read that would tell.
+    """
 
     refusals_path: Path = ""
     index_path: Path = ""
     why_path: Path = ""
     first_index: Annotated[int, Field(ge=0, le=1)] = 0
+    empty_is_accepted: bool = False
 
 
 class Batching(Part):

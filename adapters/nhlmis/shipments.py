@@ -10,7 +10,7 @@ from adapters.connect import capital
 from adapters.errors import AdapterError, BadReply, RecordRejected
 from adapters.exchange import Reply
 from adapters.nhlmis import fields, paths
-from adapters.nhlmis.answers import read_verdict
+from adapters.nhlmis.answers import is_mute, read_verdict
 from adapters.nhlmis.client import Missing, NhlmisClient, require_approval
 from adapters.nhlmis.orders import order_id, read_order
 from adapters.nhlmis.profile import Profile
@@ -42,7 +42,7 @@ async def send_shipment(client: NhlmisClient, outgoing: Outgoing) -> Receipt:
     _raise_refusal(client, reply, shipped, name)
     raw = await _read_back(client, reply, shipped.order_id)
     is_shown = raw is not None and has_shipment(client.profile, raw, shipped.number)
-    if not is_shown and (_is_mute(reply) or client.profile.shipments.accepted_when == "shown"):
+    if not is_shown and (is_mute(reply.status, reply.body) or client.profile.shipments.accepted_when == "shown"):
         raise _not_shown(client, name)
     told = "" if is_shown else " The order does not show it yet."
     return Receipt(f"{capital(client.peer)} accepted {name}.{told}", [] if raw is None else _records(client, raw))
@@ -160,16 +160,6 @@ async def _read_back(client: NhlmisClient, reply: Reply, wanted: str) -> object:
             raise
         client.kit.log.debug("Order %s was not read back: %s", wanted, err)
         return None
-
-
-def _is_mute(reply: Reply) -> bool:
-    """A success that is no word of NHLMIS: a proxy that lost the request answers so, too. Then the order tells."""
-    if reply.status != 200:  # 201 and 204 say what was done
-        return False
-    try:
-        return not isinstance(json.loads(reply.body), (dict, list))
-    except ValueError:
-        return True
 
 
 def _not_shown(client: NhlmisClient, name: str) -> BadReply:

@@ -20,7 +20,8 @@ _PAGE = b"<!DOCTYPE html><html><head><title>Sign in to the hotspot</title></head
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong. ``path`` limits a fault to paths that contain it; ``left`` to so many requests (None: all).
+    """What goes wrong. ``path`` limits a fault to paths that contain it, ``left`` to so many requests (None: all)
+    after ``skip`` good ones.
 
     ``lost_answer``: the call is carried out, then a proxy answers 502. ``slow``: it takes ``slow_s``.
     """
@@ -29,15 +30,19 @@ class Faults:
     path: str = ""
     method: str = ""
     left: int | None = None
+    skip: int = 0
     retry_after: str = "7"
     slow_s: float = 0.2
 
     def clear(self) -> None:
-        self.kind, self.path, self.method, self.left = None, "", "", None
+        self.kind, self.path, self.method, self.left, self.skip = None, "", "", None, 0
 
     def take(self, path: str, method: str) -> FaultKind | None:
         """The fault for one request."""
         if self.kind is None or self.path not in path or self.method not in ("", method) or self.left == 0:
+            return None
+        if self.skip:
+            self.skip -= 1
             return None
         if self.left is not None:
             self.left -= 1

@@ -14,7 +14,7 @@ from typing import Literal
 from adapters.connect import capital
 from adapters.errors import AdapterError, AuthFailed, BadReply, NotReady
 from adapters.nhlmis import fields
-from adapters.nhlmis.answers import LONGEST_WHY, read_verdict
+from adapters.nhlmis.answers import LONGEST_WHY, is_mute, read_verdict
 from adapters.nhlmis.client import NhlmisClient
 from adapters.nhlmis.profile import Profile
 from adapters.nhlmis.requests import Wire, batch_requests, count_requests
@@ -98,17 +98,23 @@ def stock_requests(wire: Wire, store: str, rows: Sequence[StockRow]) -> list[Exa
 
 @dataclass(slots=True)
 class Sent:
-    """What became of the calls of one step: rows taken, refused, and what was said against whole calls."""
+    """What became of the calls of one step: rows taken, refused, and what was said against whole calls.
+
+    ``unconfirmed``: rows of calls that went out and have no answer that tells; ``mute``: calls of those whose answer
+    was a success that says nothing.
+    """
 
     accepted: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    unconfirmed: list[str] = field(default_factory=list)
+    mute: int = 0
     whole: str = ""
     messages: list[Message] = field(default_factory=list)
     error: AdapterError | None = None
 
     @property
     def is_good(self) -> bool:
-        return not self.refused and not self.whole and self.error is None
+        return not self.refused and not self.unconfirmed and not self.whole and self.error is None
 
 
 class StockSender:
@@ -141,6 +147,8 @@ class StockSender:
                 await self._call(request, sent)
             except (AuthFailed, NotReady, BadReply) as err:
                 sent.error = err
+                if err.is_doubtful:
+                    sent.unconfirmed += _rows_of(request)
             self._after(request, sent.error is None)
             if sent.error is not None or (stop_at_refusal and not sent.is_good):
                 break
@@ -165,16 +173,20 @@ class StockSender:
         sent.refused |= {refusal.key: refusal.why for refusal in verdict.refusals}
         if verdict.whole:
             sent.whole = sent.whole or f"{verdict.whole} ({reply.status})"
+        elif is_mute(reply.status, reply.body) and not self._client.profile.answers.empty_is_accepted:
+            sent.unconfirmed += _rows_of(request)
+            sent.mute += 1
         elif reply.status < 400:
-            rows = (row for record in request.records for row in record.rows)
-            sent.accepted += [row for row in rows if row not in sent.refused]
+            sent.accepted += [row for row in _rows_of(request) if row not in sent.refused]
 
     def _result(
         self, store: str, rows: Sequence[StockRow], batches: Sent, counts: Sent, at: Literal["batches", "stock_counts"]
     ) -> StoreResult:
         refused = {**batches.refused, **counts.refused}
-        accepted = [row for row in counts.accepted if row not in refused]
-        taken = {*accepted, *refused}
+        accepted = [row for row in dict.fromkeys(counts.accepted) if row not in refused]
+        unconfirmed = [row for row in dict.fromkeys(counts.unconfirmed) if row not in refused]
+        accepted = [row for row in accepted if row not in unconfirmed]
+        taken = {*accepted, *refused, *unconfirmed}
         last = batches if at == "batches" else counts
         outcome = _outcome(last)
         return StoreResult(
@@ -185,6 +197,7 @@ class StockSender:
             refused=tuple(Refusal(row, why) for row, why in refused.items()),
             unsent=tuple(row.key for row in rows if row.key not in taken),
             messages=(*batches.messages, *counts.messages),
+            unconfirmed=tuple(unconfirmed),
         )
 
     def _detail(self, store: str, last: Sent, at: str, outcome: Outcome, refused: int, accepted: int) -> str:
@@ -194,6 +207,8 @@ class StockSender:
         if last.error is not None:
             doubt = " It may have been taken all the same." if outcome == "doubtful" else ""
             return f"The {what} of {store} were not sent to the end. {last.error.why}{doubt}"
+        if last.mute:
+            return self._detail_of_mute(store, last, at, refused, accepted)
         said = f": {last.whole}" if last.whole else ""
         rest = "No counts were sent for this store." if at == "batches" else f"It took {_lines(accepted)}."
         number = f"{_lines(refused)} of " if refused else ""
@@ -202,10 +217,28 @@ class StockSender:
             "and send again."
         )
 
+    def _detail_of_mute(self, store: str, last: Sent, at: str, refused: int, accepted: int) -> str:
+        what = "batches" if at == "batches" else "stock counts"
+        rest = "No counts were sent for this store. " if at == "batches" else ""
+        rest += f"It accepted {_lines(accepted)}. " if accepted else ""
+        rest += f"It refused {_lines(refused)}: correct them. " if refused else ""
+        return (
+            f"{capital(self._client.peer)} answered the {what} of {store} with a success that says nothing, as a proxy "
+            f"or a sign-in page does too: {_lines(len(set(last.unconfirmed)))} sent, not confirmed. {rest}Ask the "
+            "NHLMIS team whether they have them. If this is how their server accepts, set “answers.empty_is_accepted” "
+            "in the way of sending; else check the line and the address, and send again."
+        )
+
+
+def _rows_of(request: ExactRequest) -> list[str]:
+    return [row for record in request.records for row in record.rows]
+
 
 def _outcome(last: Sent) -> Outcome:
+    if last.unconfirmed:
+        return "doubtful"
     if last.error is not None:
-        return "doubtful" if last.error.is_doubtful else "failed"
+        return "failed"
     return "accepted" if last.is_good else "refused"
 
 

@@ -86,12 +86,13 @@ class WebhookAdapter(Adapter[WebhookSettings]):
         modes=frozenset({"listen"}),
         stale_after_s=0,
         translator="adapters.webhook.mapping:translator",
+        rules="adapters.webhook.rulebook:RULES",
     )
 
     async def check(self, step: Callable[[CheckStep], None]) -> Identity:
         """Prove what can be proved without a sender. A port held by our own engine counts as taken."""
         from adapters.binding import resolve, try_binding
-        from adapters.webhook.mapping import read_rules
+        from adapters.webhook.rules import read_rules
 
         settings = self.settings
         family, address = await resolve(settings.host)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from app.identity.kinds import Kind
 
-_KINDS = ("facility", "item", "program", "vehicle")  # app.identity.kinds, without loading the database library
+_KINDS = ("facility", "item", "program", "vehicle", "driver")  # app.identity.kinds, without the database library
 _JOINED = ("id", "name", "joined")
 _SUGGESTED = ("score", "strength", "one", "one_of", "other", "other_of", "reasons", "one_id", "other_id")
 _UNMATCHED = ("id", "integration", "code", "name", "detail")

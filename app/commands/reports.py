@@ -287,7 +287,7 @@ def send(session: Session, report_id: str, dry_run: bool, no_wait: bool, as_json
             _wait(store, session, run_id)
         with store.read() as connection:
             run = run_listing(connection, run_id)
-            refused = rows_of(connection, run_id, ("refused", "held", "unsent"))
+            refused = rows_of(connection, run_id, ("refused", "held", "unconfirmed", "unsent"))
             messages = messages_of(connection, run_id)
     facts = {
         **run.as_row(), "lines": [one.as_row() for one in refused],

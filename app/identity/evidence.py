@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from app.fleet.geo import distance_m
 from app.identity.kinds import Known
 from app.identity.medicines import Comparison, Medicine, compare_medicines, parse_medicine
+from app.identity.people import PersonName, compare_people, email_key, parse_person, phone_key
 from app.identity.places import PlaceName, compare_places, parse_place
 from app.identity.words import NEARLY, normal_code
 
@@ -33,12 +34,15 @@ class Subject:
     at: int
     known: Known
     code: str
-    name: Medicine | PlaceName
+    name: Medicine | PlaceName | PersonName
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``how`` is the strongest of code, gtin, name and place; ``names_agree``: equal words and nothing left open."""
+    """``how`` is the strongest of code, gtin, email, phone, name and place.
+
+    ``names_agree``: equal words and nothing left open.
+    """
 
     score: int
     how: str
@@ -54,11 +58,15 @@ def subject(kind: str, at: int, record: Known) -> Subject:
         if not name.forms and record.detail:  # the unit that is counted names the form as well
             name = replace(name, forms=parse_medicine(record.detail).forms)
         return Subject(at, record, normal_code(record.code), name)
+    if kind == "driver":
+        return Subject(at, record, normal_code(record.code), parse_person(record.name))
     return Subject(at, record, normal_code(record.code), parse_place("" if kind == "vehicle" else record.name))
 
 
 def compare(kind: str, one: Subject, other: Subject, within_m: float) -> Evidence | None:
     """The evidence, None where something forbids the pair or nothing speaks for it."""
+    if isinstance(one.name, PersonName) and isinstance(other.name, PersonName):
+        return _people(one, other, one.name, other.name)
     a, b = one.known, other.known
     points, how, reasons = 0, "", []
     codes = bool(one.code) and one.code == other.code
@@ -109,6 +117,19 @@ def compare(kind: str, one: Subject, other: Subject, within_m: float) -> Evidenc
 def strength_word(score: int) -> str:
     """``sure``, ``likely`` or ``possible``."""
     return "sure" if score >= SURE else "likely" if score >= LIKELY else "possible"
+
+
+def _people(one: Subject, other: Subject, name: PersonName, other_name: PersonName) -> Evidence | None:
+    a, b = one.known, other.known
+    found = compare_people(
+        (name, other_name),
+        (email_key(a.email), email_key(b.email)),
+        (phone_key(a.phone), phone_key(b.phone)),
+        (one.code, other.code),
+    )
+    if found is None:
+        return None
+    return Evidence(found.points, found.how, found.reasons, found.is_same, found.names_agree)
 
 
 def _names(one: Subject, other: Subject) -> Comparison:

@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Connection, Select, and_, literal, or_, select
 
 from app.identity.errors import IdentityError
-from app.store.tables import FacilityRow, Integration, ItemRow, ProgramRow, Vehicle
+from app.store.tables import DriverRow, FacilityRow, Integration, ItemRow, ProgramRow, Vehicle
 
-Kind = Literal["facility", "item", "program", "vehicle"]
-KINDS: tuple[Kind, ...] = ("facility", "item", "program", "vehicle")
+Kind = Literal["facility", "item", "program", "vehicle", "driver"]
+KINDS: tuple[Kind, ...] = ("facility", "item", "program", "vehicle", "driver")
 
 OWN = ""
 """Where vehicles come from: this console."""
@@ -25,10 +25,12 @@ _GTIN_KEYS = ("gtin", "GTIN", "gtin13", "gtin14", "barcode", "ean")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One record. ``source_id`` and ``source`` are its integration, both "" for what is this console's own.
+    """One record.
 
-    ``detail`` is what tells it from others of its name: unit and pack of an item, zone of a facility, model of a
-    vehicle. ``gtin`` is "" where its system tells none. ``is_current``: its system still has it, and has it active.
+    ``source_id`` and ``source`` are its integration, both "" for what is this console's own. ``detail`` is what tells
+    it from others of its name: unit and pack of an item, zone of a facility, model of a vehicle, address or phone of
+    a driver. A driver's ``code`` is the licence number. ``gtin`` is "" where its system tells none. ``is_current``:
+    its system still has it, and has it active.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Known:
     lon: float | None = None
     gtin: str = ""
     is_current: bool = True
+    email: str = ""
+    phone: str = ""
 
     @property
     def label(self) -> str:
@@ -62,12 +66,14 @@ TABLES: Mapping[str, KindTable] = {
     "item": KindTable(ItemRow),
     "program": KindTable(ProgramRow),
     "vehicle": KindTable(Vehicle, one_each=False),
+    "driver": KindTable(DriverRow, one_each=False),  # invited again under another address: two records there
 }
 TOPICS: Mapping[str, str] = {
     "facility": "facilities",
     "item": "items",
     "program": "facilities",
     "vehicle": "vehicles",
+    "driver": "drivers",
 }
 """The topic under which a kind's records move; programmes move with the facilities (app/supply/kinds.py)."""
 
@@ -95,19 +101,20 @@ def select_records(kind: str) -> Select[Any]:
         return select(*own)
     table = TABLES[kind].table
     more: tuple[Any, ...] = ()
-    if kind == "facility":
+    if kind == "driver":
+        more = (table.email, table.phone)
+    elif kind == "facility":
         more = (table.zone, table.lat, table.lon)
     elif kind == "item":
         more = (table.unit, table.pack_size, table.attributes)
-    is_current = and_(table.gone_at.is_(None), table.is_active, Integration.removed_at.is_(None))
     return select(
         table.id,
         table.integration_id,
         Integration.name.label("source"),
         table.peer_id,
-        table.code,
+        code_column(kind).label("code"),
         table.name,
-        is_current.label("is_current"),
+        current_condition(kind).label("is_current"),
         *more,
     ).join(Integration, Integration.id == table.integration_id)
 
@@ -117,7 +124,16 @@ def current_condition(kind: str) -> Any:
     table = TABLES[kind].table
     if kind == "vehicle":
         return table.removed_at.is_(None)
-    return and_(table.gone_at.is_(None), table.is_active, Integration.removed_at.is_(None))
+    conditions = [table.gone_at.is_(None), Integration.removed_at.is_(None)]
+    if kind != "driver":
+        conditions.append(table.is_active)
+    return and_(*conditions)
+
+
+def code_column(kind: str, table: Any = None) -> Any:
+    """Where a kind has its code: a vehicle its plate, a driver the licence. ``table``: columns of an alias."""
+    columns = TABLES[kind].table if table is None else table
+    return getattr(columns, {"vehicle": "plate", "driver": "licence_number"}.get(kind, "code"))
 
 
 def known(kind: str, row: Any) -> Known:
@@ -129,6 +145,9 @@ def known(kind: str, row: Any) -> Known:
     if kind == "item":
         pack = f"{row.unit} × {row.pack_size:g}" if row.unit and row.pack_size != 1 else row.unit
         return Known(*common, pack, gtin=_gtin(row.attributes), is_current=current)
+    if kind == "driver":
+        detail = row.email or row.phone
+        return Known(*common, detail, is_current=current, email=row.email, phone=row.phone)
     if kind == "vehicle":
         return Known(*common[:5], row.name or row.code, row.make_model, is_current=current)
     return Known(*common, is_current=current)
@@ -154,7 +173,7 @@ def load_current(connection: Connection, kind: str) -> list[Known]:
 def find_records(connection: Connection, kind: str, text: str, *, limit: int = 50) -> list[Known]:
     """Records whose name or code holds every word of ``text``, those that are there now first."""
     table = TABLES[kind].table
-    code, name = (table.plate, table.name) if kind == "vehicle" else (table.code, table.name)
+    code, name = code_column(kind), table.name
     query = select_records(kind)
     for word in text.split():
         query = query.where(or_(code.icontains(word, autoescape=True), name.icontains(word, autoescape=True)))

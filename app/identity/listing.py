@@ -15,6 +15,7 @@ from app.identity.kinds import (
     KINDS,
     TABLES,
     Known,
+    code_column,
     current_condition,
     in_chunks,
     known,
@@ -340,7 +341,7 @@ def _count_vehicles(connection: Connection) -> list[SourceCount]:
 
 
 def _holds(table: Any, kind: str, word: str) -> ColumnElement[bool]:
-    code = table.c.plate if kind == "vehicle" else table.c.code
+    code = code_column(kind, table.c)
     return or_(code.icontains(word, autoescape=True), table.c.name.icontains(word, autoescape=True))
 
 

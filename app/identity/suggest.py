@@ -1,7 +1,8 @@
 """Looking for records of different systems that are probably the same.
 
-Never every record against every other: records meet only where they share a code, a trade item number, a whole name, a
-cell of the map, or a rare word. Whoever finds a sure partner by the first of these is not looked at by the last.
+Never every record against every other: records meet only where they share a code, a trade item number, an address, a
+phone, a whole name, a cell of the map, or a rare word. Whoever finds a sure partner by the first of these is not
+looked at by the last.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from app.fleet.geo import METRES_PER_DEGREE
 from app.identity.evidence import DEFAULT_WITHIN_M, RIVAL_COSTS, SHOWN, SURE, Evidence, Subject, compare, subject
 from app.identity.kinds import TABLES, Known
 from app.identity.medicines import Medicine, added_up
+from app.identity.people import email_key, phone_key
 from app.identity.words import with_slips
 
 MOST_IN_BLOCK = 60
@@ -83,7 +85,7 @@ class _Search:
         systems = {one.known.source_id for one in self.subjects}
         if self.one_each and len(systems) < 2:
             return []
-        for keys in (_code_keys, _gtin_keys, _name_keys):
+        for keys in (_code_keys, _gtin_keys, _contact_keys, _name_keys):
             self._meet(self._blocks(keys(one) for one in self.subjects))
         if self.kind == "facility":
             self._meet(self._cells())
@@ -203,6 +205,10 @@ def _code_keys(one: Subject) -> tuple[Hashable, ...]:
 
 def _gtin_keys(one: Subject) -> tuple[Hashable, ...]:
     return (one.known.gtin,) if one.known.gtin else ()
+
+
+def _contact_keys(one: Subject) -> tuple[Hashable, ...]:
+    return tuple(key for key in (email_key(one.known.email), phone_key(one.known.phone)) if key)
 
 
 def _name_keys(one: Subject) -> tuple[Hashable, ...]:

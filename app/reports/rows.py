@@ -76,7 +76,7 @@ def accepted_today(connection: Connection, integration_id: str, now_ms: int) -> 
     row = ReportRunRow
     today = local_day(now_ms).isoformat()
     query = select(row.row_key, row.row_hash, row.outcome, row.id).where(
-        row.integration_id == integration_id, row.day == today, row.outcome.in_(("accepted", "refused"))
+        row.integration_id == integration_id, row.day == today, row.outcome.in_(("accepted", "refused", "unconfirmed"))
     )
     last: dict[str, tuple[str, str]] = {}
     for one in connection.execute(query.order_by(row.id)):

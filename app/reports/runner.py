@@ -262,6 +262,7 @@ def _judged(snapshot: Snapshot, fresh: list[TakenRow], result: RunResult, skippe
     outcomes |= {one.key: ("held", one.why) for one in result.held_back}
     for store in result.stores:
         outcomes |= dict.fromkeys(store.unsent, ("unsent", store.detail))
+        outcomes |= dict.fromkeys(store.unconfirmed, ("unconfirmed", store.detail))
         outcomes |= dict.fromkeys(store.accepted, ("accepted", ""))
         outcomes |= {one.key: ("refused", one.why) for one in store.refused}
     state = _state_of(result)
@@ -297,6 +298,7 @@ def _store_row(store: StoreResult) -> dict[str, Any]:
         "detail": store.detail,
         "accepted": len(store.accepted),
         "refused": len(store.refused),
+        "unconfirmed": len(store.unconfirmed),
         "unsent": len(store.unsent),
     }
 

@@ -43,7 +43,7 @@ RUN_WORDS: Mapping[str, str] = {
     "partly": "Partly accepted",
     "refused": "Refused",
     "failed": "Not sent",
-    "doubtful": "Answer lost",
+    "doubtful": "Sent, not confirmed",
     "held": "Not allowed",
     "nothing": "Nothing to send",
 }
@@ -86,6 +86,11 @@ class RunListing:
     def word(self) -> str:
         return RUN_WORDS.get(self.state, self.state)
 
+    @property
+    def unconfirmed(self) -> int:
+        """Lines that went out and of which no answer tells what became of them."""
+        return sum(int(store.get("unconfirmed", 0)) for store in self.stores)
+
     def as_row(self) -> dict[str, Any]:
         return {
             "id": self.id,
@@ -101,6 +106,7 @@ class RunListing:
             "accepted": self.accepted,
             "refused": self.refused,
             "held_back": self.held_back,
+            "unconfirmed": self.unconfirmed,
             "unsent": self.unsent,
             "skipped": self.skipped,
             "stores": list(self.stores),

@@ -70,7 +70,9 @@ class SupplyFilter:
 
     ``expiry`` is ``expired``, ``soon`` or "" (whatever). ``is_waiting``: only papers on which changes of ours wait.
     ``includes_gone``: also what peers have no more, and what integrations told that were removed.
-    ``since_ms`` and ``until_ms`` (exclusive) are about when a paper was made.
+    ``since_ms`` and ``until_ms`` (exclusive) are about when a paper was made. ``partner_places`` are what other systems
+    call the chosen facility, ``partner_items`` ids of items that the words find by the names of their partners: the
+    identity map fills both (:func:`app.identity.partners.widened`).
     """
 
     words: tuple[str, ...] = ()
@@ -84,6 +86,13 @@ class SupplyFilter:
     since_ms: int | None = None
     until_ms: int | None = None
     includes_gone: bool = False
+    partner_places: tuple[Place, ...] = ()
+    partner_items: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The chosen facility as each of the joined systems knows it."""
+        return () if self.facility is None else (self.facility, *self.partner_places)
 
     @property
     def is_everything(self) -> bool:

@@ -12,12 +12,13 @@ from sqlalchemy import Connection, Select, Subquery, Text, and_, case, cast, fun
 from app.store.tables import Integration, ItemRow, ProgramRow, StockLineRow
 from app.supply.ages import UNREAD, Age, data_ages
 from app.supply.filters import Expiry, Horizon, Levels, Place, StockClass, SupplyFilter, stock_class
-from app.supply.paging import After, Sort, count_up_to, holds_words, rows_after
+from app.supply.paging import After, Sort, count_up_to, few_with_words, holds_words, rows_after
 
 SORTS = ("name", "code", "units", "months", "earliest_expiry", "expired_units", "expiring_units")
 LEAST_MONTHLY = 1e-9
 """A consumption below this is none: units divided by it are no number that a database can hold."""
 _OF_ITEM = frozenset({"name", "code"})
+_SEARCHED = (ItemRow.name, ItemRow.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class ItemListing:
     ``units`` is all that is in stock, None where no stock line speaks of the item; ``usable_units`` leaves out what
     has expired. ``months`` is how long the usable stock lasts where consumption is told, by the average monthly
     consumption of the facilities that tell one. ``earliest_expiry`` is the earliest day of a batch that is there.
+    ``also_in`` are the systems that know the same item by the identity map, where whoever reads fills it in.
     """
 
     key: int
@@ -50,6 +52,7 @@ class ItemListing:
     expiring_units: float
     is_gone: bool
     age: Age
+    also_in: tuple[str, ...] = ()
 
     def stock_class(self, levels: Levels) -> StockClass:
         return stock_class(self.usable_units, self.months, levels)
@@ -73,7 +76,7 @@ def page_of_items(
     """One page of items, and where the next begins. ``sort`` is one of :data:`SORTS`."""
     if _needs_stock(wanted) or sort not in _OF_ITEM:
         return _page_by_stock(connection, wanted, horizon, levels, sort, descending, after, limit)
-    query = _items(wanted)
+    query = _items(wanted, _few(connection, wanted))
     column = Sort(getattr(ItemRow, sort), descending=descending)
     rows, further = rows_after(connection, query, ItemRow.key, column, after, limit)
     stock = _stock_of(connection, rows, horizon)
@@ -83,7 +86,7 @@ def page_of_items(
 def count_items(connection: Connection, wanted: SupplyFilter, horizon: Horizon, levels: Levels) -> int:
     """How many items a filter finds, at most ``COUNT_STOPS``."""
     if not _needs_stock(wanted):
-        return count_up_to(connection, _items(wanted))
+        return count_up_to(connection, _items(wanted, _few(connection, wanted)))
     return count_up_to(connection, _with_stock(wanted, horizon, levels)[0])
 
 
@@ -117,10 +120,24 @@ def _select_items() -> Select[Any]:
     ).join(Integration, Integration.id == item.integration_id)
 
 
-def _items(wanted: SupplyFilter) -> Select[Any]:
-    """Items by what they are themselves."""
+def _few(connection: Connection, wanted: SupplyFilter) -> list[int] | None:
+    """The only items that the words can mean, where they are few; also those that partners call so."""
+    few = few_with_words(connection, ItemRow.key, wanted.words, _SEARCHED)
+    if few is None or not wanted.partner_items:
+        return few
+    partners = select(ItemRow.key).where(ItemRow.id.in_(wanted.partner_items))
+    return [*few, *connection.execute(partners).scalars()]
+
+
+def _items(wanted: SupplyFilter, few: Sequence[int] | None = None) -> Select[Any]:
+    """Items by what they are themselves. ``few`` are the keys of the only ones that can be meant, where known."""
     item = ItemRow
-    query = _select_items().where(*holds_words(wanted.words, (item.name, item.code)))
+    called = holds_words(wanted.words, _SEARCHED)
+    if wanted.partner_items:  # only then: an OR costs the index its order
+        called = [or_(and_(*called), item.id.in_(wanted.partner_items))]
+    query = _select_items().where(*called)
+    if few is not None:
+        query = query.where(item.key.in_(few))
     if not wanted.includes_gone:
         query = query.where(item.gone_at.is_(None), Integration.removed_at.is_(None))
     if wanted.integration_id is not None:
@@ -132,7 +149,7 @@ def _items(wanted: SupplyFilter) -> Select[Any]:
     return query
 
 
-def _sums(horizon: Horizon, facility: Place | None, *conditions: Any) -> Subquery:
+def _sums(horizon: Horizon, places: Sequence[Place], *conditions: Any) -> Subquery:
     """Stock by integration and item. A facility's consumption stands in each of its batches and counts once."""
     line = StockLineRow
     is_there = line.units > 0
@@ -152,9 +169,9 @@ def _sums(horizon: Horizon, facility: Place | None, *conditions: Any) -> Subquer
         .where(line.gone_at.is_(None), *conditions)
         .group_by(line.integration_id, line.item, line.facility)
     )
-    if facility is not None:
+    if places:
         by_facility = by_facility.where(
-            line.integration_id == facility.integration_id, line.facility == facility.peer_id
+            or_(*((line.integration_id == one.integration_id) & (line.facility == one.peer_id) for one in places))
         )
     each = by_facility.subquery()
     covered = func.sum(case((each.c.consumed.is_not(None), each.c.usable)))
@@ -185,7 +202,7 @@ def _stock_of(connection: Connection, rows: Sequence[Any], horizon: Horizon) -> 
     found: dict[tuple[str, str], Any] = {}
     for integration_id, ids in by_integration.items():
         line = StockLineRow
-        sums = _sums(horizon, None, line.integration_id == integration_id, line.item.in_(ids))
+        sums = _sums(horizon, (), line.integration_id == integration_id, line.item.in_(ids))
         for row in connection.execute(select(sums)):
             found[row.integration_id, row.item] = row
     return found
@@ -203,7 +220,7 @@ _SORTED_SUMS = {
 
 def _with_stock(wanted: SupplyFilter, horizon: Horizon, levels: Levels) -> tuple[Select[Any], Subquery]:
     """Items with the sums of their stock, narrowed by these."""
-    sums = _sums(horizon, wanted.facility)
+    sums = _sums(horizon, wanted.places)
     c = sums.c
     matches = and_(c.integration_id == ItemRow.integration_id, c.item == ItemRow.peer_id)
     only_stocked = wanted.facility is not None or bool(wanted.expiry)

@@ -251,9 +251,12 @@ def _narrowed(
     if wanted.integration_id is not None:
         query = query.where(paper.integration_id == wanted.integration_id)
     if wanted.facility is not None:
-        own = wanted.facility
-        at_it = or_(*(side == own.peer_id for side in sides))
-        query = query.where(paper.integration_id == own.integration_id, at_it)
+        at_it = [
+            (paper.integration_id == one.integration_id) & (side == one.peer_id)
+            for one in wanted.places
+            for side in sides
+        ]
+        query = query.where(or_(*at_it))
     if wanted.program is not None:
         query = query.where(_is_place(paper.integration_id, paper.program, wanted.program))
     if wanted.stage:

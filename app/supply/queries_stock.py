@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from app.clock import utc_now
 from app.store.tables import FacilityRow, Integration, ItemRow, ProgramRow, StockLineRow
@@ -86,6 +86,12 @@ def count_stock(connection: Connection, wanted: SupplyFilter, horizon: Horizon) 
     return count_up_to(connection, _lines(wanted, horizon, None))
 
 
+def _called(wanted: SupplyFilter) -> list[ColumnElement[bool]]:
+    line = StockLineRow
+    called = holds_words(wanted.words, (ItemRow.name, ItemRow.code, line.batch, FacilityRow.name, line.location))
+    return [or_(and_(*called), ItemRow.id.in_(wanted.partner_items))] if wanted.partner_items else called
+
+
 def _lines(wanted: SupplyFilter, horizon: Horizon, item: Place | None) -> Select[Any]:
     line = StockLineRow
     columns: tuple[Any, ...] = (
@@ -118,15 +124,18 @@ def _lines(wanted: SupplyFilter, horizon: Horizon, item: Place | None) -> Select
         .outerjoin(ItemRow, joined(ItemRow, line.integration_id, line.item))
         .outerjoin(FacilityRow, joined(FacilityRow, line.integration_id, line.facility))
         .outerjoin(ProgramRow, joined(ProgramRow, line.integration_id, line.program))
-        .where(*holds_words(wanted.words, (ItemRow.name, ItemRow.code, line.batch, FacilityRow.name, line.location)))
+        .where(*_called(wanted))
     )
     if not wanted.includes_gone:
         query = query.where(line.gone_at.is_(None), Integration.removed_at.is_(None))
     if wanted.integration_id is not None:
         query = query.where(line.integration_id == wanted.integration_id)
     if wanted.facility is not None:
-        own = wanted.facility
-        query = query.where(line.integration_id == own.integration_id, line.facility == own.peer_id)
+        query = query.where(
+            or_(
+                *((line.integration_id == one.integration_id) & (line.facility == one.peer_id) for one in wanted.places)
+            )
+        )
     if wanted.program is not None:
         program = wanted.program
         query = query.where(line.integration_id == program.integration_id, line.program == program.peer_id)

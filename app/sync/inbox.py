@@ -183,6 +183,31 @@ def list_inbox(
     return [InboxRow(*(*one[:-1], one[-1].decode("utf-8", "replace"))) for one in found]
 
 
+@dataclass(frozen=True, slots=True)
+class InboxHead:
+    """One message without its body."""
+
+    key: int
+    message_id: str
+    received_at: datetime
+    state: str
+
+
+def inbox_heads(connection: Connection, integration_id: str, *, limit: int) -> list[InboxHead]:
+    """An integration's newest messages, no body of them read."""
+    row = InboxMessage
+    query = select(row.key, row.message_id, row.received_at, row.state).where(row.integration_id == integration_id)
+    return [InboxHead(*found) for found in connection.execute(query.order_by(row.key.desc()).limit(limit))]
+
+
+def message_body(connection: Connection, key: int) -> bytes:
+    """A body as it came. Raises NotFound where it is forgotten already."""
+    body = connection.execute(select(InboxMessage.body).where(InboxMessage.key == key)).scalar_one_or_none()
+    if body is None:
+        raise NotFound("This message is not in the inbox any more. Load the list again.")
+    return bytes(body)
+
+
 def integration_named(connection: Connection, name: str) -> str | None:
     """The id of the integration of this name or id, None where there is none, or several of that name."""
     query = select(Integration.id).where(

@@ -63,7 +63,7 @@ def measure(connection: Connection) -> None:
     _report("items of one facility", lambda: items(SupplyFilter(facility=Place("msupply-1", "st-7"))))
     _report("counting stock lines", lambda: count_stock(connection, everything, HORIZON))
     _report("counting items", lambda: count_items(connection, everything, HORIZON, LEVELS))
-    _report("items, a word that none holds", lambda: items(SupplyFilter(words=("xyzzy",))), target="")
+    _report("items, a word that none holds", lambda: items(SupplyFilter(words=("xyzzy",))))
     _report("items by months of stock, all summed up", lambda: items(everything, sort="months"), target="")
 
 

@@ -1,6 +1,6 @@
 """Story of a day without a line: edits, shipment steps, a report and what was shipped, all accepted afterwards, once.
 
-The three systems are the adapters' own simulators, the engine is a whole one; time is lent (tests/soak/three_peers.py).
+The three systems are the adapters' own simulators, the engine is a whole one; time is lent (tests/soak/peers.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from app.sync.outbox import queue_change
 from app.sync.shipped import queue_shipped
 from app.sync.words import STATE_WORDS
 from tests.helpers.stores import make_store
-from tests.soak.three_peers import OWN, FastClock, Peers, Site
+from tests.soak.peers import OWN, FastClock, Peers
+from tests.soak.three_peers import Site
 
 
 @pytest_asyncio.fixture

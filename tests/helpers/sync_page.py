@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from PySide6.QtWidgets import QDialog
 from sqlalchemy import insert, update
 
+from app.catalogue import Catalogue
 from app.clock import utc_now
 from app.integrations.changes import Desk, add
 from app.security.vault import MemoryVault
@@ -67,13 +68,13 @@ class SyncDesk:
 
 
 @asynccontextmanager
-async def sync_desk(console: Console, *, papers: int = 3) -> AsyncIterator[SyncDesk]:
+async def sync_desk(console: Console, *, papers: int = 3, catalogue: Catalogue = CATALOGUE) -> AsyncIterator[SyncDesk]:
     """The page, shown, on a store with supply records and an empty outbox."""
     services: Any = console.context.services
-    services.__dict__["_catalogue"] = CATALOGUE
+    services.__dict__["_catalogue"] = catalogue
     console.context.doors.dialogs = {"change_record": change_record}
     integration_id = await asyncio.to_thread(
-        add, Desk(console.store, CATALOGUE, MemoryVault()), "small_peer", "Zonal mSupply", {"url": "http://127.0.0.1:1"}
+        add, Desk(console.store, catalogue, MemoryVault()), "small_peer", "Zonal mSupply", {"url": "http://127.0.0.1:1"}
     )
     fill = partial(supply_rows, integration_id=integration_id, papers=papers)
     await asyncio.to_thread(lambda: console.store.write(fill).result())

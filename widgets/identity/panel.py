@@ -11,7 +11,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 from sqlalchemy import Connection
 
-from app.identity.kinds import KINDS, Known
+from app.identity.kinds import KINDS, TABLES, Known
 from app.identity.listing import ActListing, IdentityListing, SuggestionListing, count_kinds, count_sources
 from app.identity.look import last_looked
 from app.identity.rules import Rules, load_rules
@@ -170,7 +170,7 @@ class IdentityPanel(QWidget):
 
     def _note(self, read: dict[str, Any]) -> str:
         """When it was looked last, or why nothing can be found."""
-        if read["kind"] != "vehicle" and read["sources"] < 2:
+        if TABLES[read["kind"]].one_each and read["sources"] < 2:
             return tr("Only one system has told any of these, so there is nothing to compare them with.")
         if read["looked"] is None:
             return tr("Nobody has looked yet: the engine does a few seconds after records arrive.")

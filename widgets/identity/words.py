@@ -14,12 +14,14 @@ KIND_WORDS: Mapping[str, str] = {
     "item": tr("Items"),
     "program": tr("Programmes"),
     "vehicle": tr("Vehicles"),
+    "driver": tr("Drivers"),
 }
 ONE_OF: Mapping[str, str] = {
     "facility": tr("facility"),
     "item": tr("item"),
     "program": tr("programme"),
     "vehicle": tr("vehicle"),
+    "driver": tr("driver"),
 }
 STRENGTHS: Mapping[str, tuple[Level, str]] = {
     "sure": ("ok", tr("Sure")),
@@ -29,6 +31,8 @@ STRENGTHS: Mapping[str, tuple[Level, str]] = {
 HOW_WORDS: Mapping[str, str] = {
     "code": tr("by code"),
     "gtin": tr("by GTIN"),
+    "email": tr("by e-mail"),
+    "phone": tr("by phone"),
     "name": tr("by name"),
     "place": tr("by place"),
     "operator": tr("by hand"),
@@ -54,6 +58,11 @@ def facts_of(kind: str, record: Known) -> list[tuple[str, str]]:
     """What tells a record apart, for the two columns side by side."""
     if kind == "vehicle":
         return [(tr("Plate"), record.code), (tr("Model"), record.detail)]
+    if kind == "driver":
+        return [
+            (tr("E-mail"), record.email), (tr("Phone"), record.phone), (tr("Licence"), record.code),
+            (tr("Id there"), record.peer_id),
+        ]  # fmt: skip
     facts = [(tr("Code"), record.code)]
     if kind == "item":
         facts += [(tr("Unit"), record.detail), (tr("GTIN"), record.gtin)]

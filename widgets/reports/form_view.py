@@ -193,7 +193,7 @@ class FormView(QWidget):
                 "neutral", tr("Not received"), tr("due {day}", day=words.day_text(report.due_on))
             )
         if facts.sent_at is not None:
-            how = tr("answer lost") if report.is_doubtful else formats.clock(facts.sent_at)
+            how = tr("not confirmed") if report.is_doubtful else formats.clock(facts.sent_at)
             self.steps["sent"].show_step("warn" if report.is_doubtful else "ok", tr("Sent"), how)
         else:
             self.steps["sent"].show_step("neutral", tr("Not sent"), "")

@@ -209,7 +209,7 @@ class ReportsPage(Page):
 
     async def _show_run(self, run_id: str) -> None:
         def read(connection: Connection) -> Any:
-            outcomes = ("refused", "held", "unsent")
+            outcomes = ("refused", "held", "unconfirmed", "unsent")
             return (
                 run_listing(connection, run_id),
                 messages_of(connection, run_id),

@@ -205,7 +205,8 @@ class RunPanel(SidePanel):
         self.requests.setVisible(run.is_dry)
         clear_layout(self.parts)
         for title, outcome in (
-            (tr("Refused"), "refused"), (tr("Held back"), "held"), (tr("Did not go"), "unsent"),
+            (tr("Refused"), "refused"), (tr("Held back"), "held"),
+            (tr("Sent, not confirmed"), "unconfirmed"), (tr("Did not go"), "unsent"),
         ):  # fmt: skip
             self._show_rows(title, [row for row in rows if row.outcome == outcome])
         if messages and not run.is_dry:
@@ -243,7 +244,7 @@ def _lines(run: RunListing) -> str:
     parts = [
         (run.rows - run.held_back if run.is_dry else 0, tr("to send")),
         (run.accepted, tr("accepted")), (run.refused, tr("refused")), (run.held_back, tr("held back")),
-        (run.unsent, tr("not sent")), (run.skipped, tr("unchanged")),
+        (run.unconfirmed, tr("not confirmed")), (run.unsent, tr("not sent")), (run.skipped, tr("unchanged")),
     ]  # fmt: skip
     return ", ".join(f"{count:,} {word}" for count, word in parts if count)
 

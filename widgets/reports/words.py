@@ -52,10 +52,10 @@ _SEVERITY: dict[str, tuple[Level, str]] = {
 
 
 def state_badge(report: ReportListing) -> tuple[Level, str]:
-    """One pill; a report that came late and one whose answer was lost say so."""
+    """One pill; a report that came late and one of which no answer tells say so."""
     word = STATE_WORDS[report.state]
     if report.is_doubtful:
-        return "warn", tr("Answer lost")
+        return "warn", tr("Sent, not confirmed")
     if report.is_late and report.state in (ReportState.RECEIVED, ReportState.ACCEPTED, ReportState.SENT):
         return _LEVELS[report.state], tr("{word}, late", word=word)
     return _LEVELS[report.state], word

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QVBoxLayout, QWidget
 
+from app.identity.partners import Partner
 from app.supply.queries_items import ItemListing
 from app.supply.queries_lines import RequisitionLineListing, ShipmentLineListing
 from app.supply.queries_papers import RequisitionListing, ShipmentListing
@@ -53,6 +54,7 @@ class SupplyPanel(SidePanel):
         self.table: DataTable[Any] | None = None
         self._reader = reader
         self._had_waiting = False
+        self._partners: Mapping[str, Sequence[Partner]] = {}
         self.trouble = Banner(reader.context.theme, "warn", "")
         self.facts = QVBoxLayout()
         self.more = QVBoxLayout()
@@ -84,10 +86,12 @@ class SupplyPanel(SidePanel):
         """Take a share of the page: lines need room, the list beside them too."""
         self.setFixedWidth(min(max(round(page_px * SHARE), NARROW_PX), WIDE_PX))
 
-    def show_row(self, row: Listing, lines: Sequence[Line]) -> None:
+    def show_row(
+        self, row: Listing, lines: Sequence[Line], partners: Mapping[str, Sequence[Partner]] | None = None
+    ) -> None:
         """Show a row with its lines: of an item its stock, of a paper what it asks for or carries."""
         is_same = self.row is not None and self.row.id == row.id
-        self.row, self.lines = row, lines
+        self.row, self.lines, self._partners = row, lines, partners or {}
         level, word = self._head(row)
         self.pill.set_state(level, word)
         self._show_trouble(row)
@@ -126,7 +130,10 @@ class SupplyPanel(SidePanel):
     def _show_facts(self, row: Listing) -> None:
         """What is asked for first above the lines, where the record comes from below them."""
         first, more = _FACTS[type(row)](row, self._reader)
-        for layout, facts in ((self.facts, first), (self.more, [*more, *_common(row, self._reader)])):
+        for layout, facts in (
+            (self.facts, first),
+            (self.more, [*more, *_partner_facts(self._partners), *_common(row, self._reader)]),
+        ):
             clear_layout(layout)
             known = [(name, text) for name, text in facts if text]
             grid = Facts([(name, name) for name, _text in known])
@@ -227,6 +234,28 @@ def _from_to(row: RequisitionListing | ShipmentListing) -> str:
     if isinstance(row, RequisitionListing):
         return tr("{facility} asks {supplier}", facility=row.facility, supplier=row.supplier or NOTHING)
     return tr("{sender} to {receiver}", sender=row.sender, receiver=row.receiver)
+
+
+_PARTNER_WORDS = {
+    "item": tr("Same item"),
+    "facility": tr("Same facility"),
+    "supplier": tr("Same supplier"),
+    "sender": tr("Same sender"),
+    "receiver": tr("Same receiver"),
+}
+
+
+def _partner_facts(partners: Mapping[str, Sequence[Partner]]) -> list[FactRow]:
+    """What other systems call it, one line for each; nothing where it is joined with nothing."""
+    return [
+        (_PARTNER_WORDS[what], "\n".join(f"{one.name or one.code}{_code(one)}, {one.source}" for one in some))
+        for what, some in partners.items()
+        if some
+    ]
+
+
+def _code(one: Partner) -> str:
+    return f" ({one.code})" if one.code and one.name else ""
 
 
 def _common(row: Listing, reader: Reader) -> list[FactRow]:

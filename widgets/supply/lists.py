@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
+from app.identity.partners import partners_of, widened
 from app.supply.filters import Horizon, Levels, SupplyFilter
 from app.supply.paging import After
 from app.supply.queries_items import ItemListing, count_items, page_of_items
@@ -48,9 +49,9 @@ def list_kinds(reader: Reader) -> tuple[ListKind[Any], ...]:
 
 def _items(reader: Reader) -> ListKind[ItemListing]:
     def read(connection: Connection, asked: Question) -> tuple[Sequence[ItemListing], After | None]:
-        return page_of_items(
+        rows, after = page_of_items(
             connection,
-            asked.wanted,
+            widened(connection, asked.wanted),
             reader.horizon(),
             reader.levels,
             sort=asked.sort,
@@ -58,9 +59,10 @@ def _items(reader: Reader) -> ListKind[ItemListing]:
             after=asked.after,
             limit=asked.limit,
         )
+        return with_partners(connection, rows), after
 
     def count(connection: Connection, wanted: SupplyFilter) -> int:
-        return count_items(connection, wanted, reader.horizon(), reader.levels)
+        return count_items(connection, widened(connection, wanted), reader.horizon(), reader.levels)
 
     return ListKind(
         ITEMS,
@@ -85,11 +87,30 @@ def _items(reader: Reader) -> ListKind[ItemListing]:
     )
 
 
+def with_partners(connection: Connection, rows: Sequence[ItemListing]) -> list[ItemListing]:
+    """Items with the names of the systems that know the same ones."""
+    partners = partners_of(connection, "item", [row.id for row in rows])
+    also = {key: tuple(dict.fromkeys(one.source for one in some)) for key, some in partners.items()}
+    return [replace(row, also_in=also[row.id]) if row.id in also else row for row in rows]
+
+
+def also_tip(row: ItemListing) -> str:
+    return tr("The same item in {names}, by the identity map.", names=", ".join(row.also_in)) if row.also_in else ""
+
+
 def _item_columns(reader: Reader) -> list[Column[ItemListing]]:
     formats, levels, horizon = reader.context.formats, reader.levels, reader.horizon
     return [
         Column("code", tr("Code"), lambda row: row.code or NOTHING, is_mono=True, width=90),
         Column("name", tr("Item"), lambda row: row.name, tooltip=lambda row: plain_tip(row.name), width=240),
+        Column(
+            "also",
+            tr("Also in"),
+            lambda row: ", ".join(row.also_in),
+            tooltip=lambda row: plain_tip(also_tip(row)),
+            width=104,
+            help=tr("Other systems that know the same item, as joined under Matching."),
+        ),
         Column(
             "class",
             tr("Stock"),
@@ -169,7 +190,7 @@ def _stock(reader: Reader) -> ListKind[StockListing]:
     def read(connection: Connection, asked: Question) -> tuple[Sequence[StockListing], After | None]:
         return page_of_stock(
             connection,
-            asked.wanted,
+            widened(connection, asked.wanted),
             reader.horizon(),
             sort=asked.sort,
             descending=asked.descending,
@@ -178,7 +199,7 @@ def _stock(reader: Reader) -> ListKind[StockListing]:
         )
 
     def count(connection: Connection, wanted: SupplyFilter) -> int:
-        return count_stock(connection, wanted, reader.horizon())
+        return count_stock(connection, widened(connection, wanted), reader.horizon())
 
     return ListKind(
         STOCK,
@@ -254,7 +275,7 @@ def _requisitions(reader: Reader) -> ListKind[RequisitionListing]:
     def read(connection: Connection, asked: Question) -> tuple[Sequence[RequisitionListing], After | None]:
         return page_of_requisitions(
             connection,
-            asked.wanted,
+            widened(connection, asked.wanted),
             sort=asked.sort,
             descending=asked.descending,
             after=asked.after,
@@ -321,7 +342,7 @@ def _shipments(reader: Reader) -> ListKind[ShipmentListing]:
     def read(connection: Connection, asked: Question) -> tuple[Sequence[ShipmentListing], After | None]:
         return page_of_shipments(
             connection,
-            asked.wanted,
+            widened(connection, asked.wanted),
             sort=asked.sort,
             descending=asked.descending,
             after=asked.after,

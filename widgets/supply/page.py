@@ -13,6 +13,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 from sqlalchemy import Connection
 
+from app.identity.partners import Partner, paper_partners, partners_at, partners_of
 from app.supply.ages import UNREAD, Age, data_ages
 from app.supply.filters import Horizon, Levels, Place, SupplyFilter
 from app.supply.queries import Choices, list_choices
@@ -40,10 +41,10 @@ MOST_BATCHES = 500
 MOST_SOURCES = 3
 MATCHING = "matching"
 _OF_TAB: Mapping[str, frozenset[str]] = {
-    ITEMS: frozenset({"items", "stock", "streams"}),
-    STOCK: frozenset({"stock", "items", "facilities", "streams"}),
-    REQUISITIONS: frozenset({"requisitions", "facilities", "streams"}),
-    SHIPMENTS: frozenset({"shipments", "requisitions", "facilities", "streams"}),
+    ITEMS: frozenset({"items", "stock", "streams", "identities"}),
+    STOCK: frozenset({"stock", "items", "facilities", "streams", "identities"}),
+    REQUISITIONS: frozenset({"requisitions", "facilities", "streams", "identities"}),
+    SHIPMENTS: frozenset({"shipments", "requisitions", "facilities", "streams", "identities"}),
 }
 
 
@@ -195,13 +196,13 @@ class SupplyPage(Page):
             await self._show_details(row)
 
     async def _show_details(self, row: Listing) -> None:
-        now, lines = await self.context.bridge.read(partial(read_details, row=row, horizon=self.horizon()))
+        now, lines, partners = await self.context.bridge.read(partial(read_details, row=row, horizon=self.horizon()))
         if self.panel.row is not None and self.panel.row.id != row.id:
             return  # another one was chosen meanwhile
         if now is None:
             self._close_panel()
         else:
-            self.panel.show_row(now, lines)
+            self.panel.show_row(now, lines, partners)
 
     # What is shown
 
@@ -323,8 +324,35 @@ class SupplyPage(Page):
         super().close_page()
 
 
-def read_details(connection: Connection, row: Listing, horizon: Horizon) -> tuple[Listing | None, Sequence[Line]]:
-    """A record as it is now, with its lines, of an item its stock. None where the store does not know it any more."""
+Details = tuple[Listing | None, Sequence[Line], Mapping[str, Sequence[Partner]]]
+
+
+def read_details(connection: Connection, row: Listing, horizon: Horizon) -> Details:
+    """A record as it is now, with its lines, of an item its stock, and what other systems call it and its places.
+
+    None where the store does not know it any more.
+    """
+    now, lines = _read_record(connection, row, horizon)
+    return now, lines, read_partners(connection, row)
+
+
+def read_partners(connection: Connection, row: Listing) -> Mapping[str, Sequence[Partner]]:
+    """Partners by what they are partners of: ``item``, ``facility``, ``sender``, ``receiver``."""
+
+    def at(kind: str, peer_id: str) -> Sequence[Partner]:
+        place = Place(row.integration_id, peer_id)
+        return partners_at(connection, kind, [place]).get(place, ()) if peer_id else ()
+
+    if isinstance(row, ItemListing):
+        return {"item": partners_of(connection, "item", [row.id]).get(row.id, ())}
+    if isinstance(row, StockListing):
+        return {"item": at("item", row.item), "facility": at("facility", row.facility)}
+    if isinstance(row, RequisitionListing):
+        return paper_partners(connection, "requisition", row.id)
+    return paper_partners(connection, "shipment", row.id)
+
+
+def _read_record(connection: Connection, row: Listing, horizon: Horizon) -> tuple[Listing | None, Sequence[Line]]:
     if isinstance(row, ItemListing):
         item = Place(row.integration_id, row.peer_id)
         batches, _ = page_of_stock(connection, SupplyFilter(), horizon, item=item, limit=MOST_BATCHES)

@@ -13,7 +13,7 @@ from app.security.redaction import redact_text
 from app.sync.inbox import InboxRow, InboxState
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
-from widgets.primitives import Banner, primary_button
+from widgets.primitives import Banner, outline_button, primary_button
 from widgets.side_panel import Facts, SidePanel, section
 from widgets.sync.words import inbox_badge
 
@@ -23,9 +23,10 @@ _FACTS = (("id", tr("Message id")), ("peer", tr("Sender")), ("records", tr("Brou
 
 
 class InboxPanel(SidePanel):
-    """``again_wanted`` carries the row."""
+    """``again_wanted`` and ``rules_wanted`` carry the row."""
 
     again_wanted = Signal(object)
+    rules_wanted = Signal(object)
 
     def __init__(self, context: ConsoleContext) -> None:
         theme = context.theme
@@ -40,12 +41,15 @@ class InboxPanel(SidePanel):
         self.text.setMinimumHeight(220)
         self.text.setAccessibleName(tr("The message as it came"))
         self.again = primary_button(theme, tr("Process again"), "refresh-cw")
+        self.rules = outline_button(theme, tr("Rules…"), "sliders-horizontal")
         self.column.addWidget(self.refusal)
         self.column.addWidget(self.facts)
         self.column.addWidget(section(tr("The message as it came")))
         self.column.addWidget(self.text, 1)
+        self.foot.addWidget(self.rules)
         self.foot.addWidget(self.again)
         self.again.clicked.connect(lambda: self.again_wanted.emit(self.row))
+        self.rules.clicked.connect(lambda: self.rules_wanted.emit(self.row))
 
     def show_row(self, row: InboxRow) -> None:
         self.row = row
@@ -60,6 +64,7 @@ class InboxPanel(SidePanel):
         self.facts.show_fact("records", brought if row.state == InboxState.DONE else None)
         self.facts.show_fact("handled", formats.time(row.handled_at) if row.handled_at is not None else None)
         self.text.setPlainText(shown_body(row.text))
+        self.rules.setVisible(bool(row.integration))
         self.again.setVisible(row.state != InboxState.WAITING)
         self.show()
 

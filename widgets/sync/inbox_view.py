@@ -23,11 +23,15 @@ PAGE_ROWS = 500
 
 
 class InboxView(QWidget):
-    """``again_wanted`` carries keys of messages, ``all_again_wanted`` the filter of those that are shown."""
+    """``again_wanted`` carries keys of messages, ``all_again_wanted`` the filter of those that are shown.
+
+    ``rules_wanted`` carries the id of a receiver and the key of the message to try its rules on, or None.
+    """
 
     filtered = Signal()
     again_wanted = Signal(object)
     all_again_wanted = Signal(object)
+    rules_wanted = Signal(str, object)
 
     def __init__(self, context: ConsoleContext) -> None:
         super().__init__()
@@ -46,6 +50,7 @@ class InboxView(QWidget):
         self.search = SearchField(theme, tr("Message id, sender, reason…"))
         self.states = QComboBox()
         self.peers = QComboBox()
+        self.rules = outline_button(theme, tr("Rules…"), "sliders-horizontal")
         self.again = outline_button(theme, tr("Process again"), "refresh-cw")
         self.all_again = outline_button(theme, tr("Process all shown again…"), "refresh-cw")
         self.shown = text_label("", "muted")
@@ -71,10 +76,12 @@ class InboxView(QWidget):
         bar.addWidget(self.peers)
         bar.addStretch(1)
         bar.addWidget(self.search)
+        bar.addWidget(self.rules)
         bar.addWidget(self.again)
         bar.addWidget(self.all_again)
         column.addLayout(bar)
         self.again.hide()
+        self.rules.hide()
         row = QHBoxLayout()
         row.setSpacing(16)
         row.addWidget(in_card(self.table), 1)
@@ -96,6 +103,9 @@ class InboxView(QWidget):
         self.table.activated.connect(self.panel.show_row)
         self.panel.closed.connect(self.close_panel)
         self.panel.again_wanted.connect(lambda row: self.again_wanted.emit([row.key]))
+        self.panel.rules_wanted.connect(lambda row: self.rules_wanted.emit(row.integration_id, row.key))
+        self.rules.clicked.connect(lambda: self.rules_wanted.emit(self._receiver(), None))
+        self.peers.currentIndexChanged.connect(lambda _at: self._show_rules())
         self.again.clicked.connect(lambda: self.again_wanted.emit([row.key for row in self.table.selected_rows()]))
         self.all_again.clicked.connect(lambda: self.all_again_wanted.emit(self.wanted))
 
@@ -144,6 +154,17 @@ class InboxView(QWidget):
         """The receivers to choose from, as (id, name)."""
         offer(self.peers, [("", tr("Every receiver")), *peers])
         self.peers.setVisible(len(peers) > 1)
+        self._show_rules()
+
+    def _receiver(self) -> str:
+        """The chosen receiver, or the only one."""
+        only = self.peers.count() == 2  # beside “every receiver”
+        return str(self.peers.itemData(1) if only else self.peers.currentData() or "")
+
+    def _show_rules(self) -> None:
+        self.rules.setVisible(self.peers.count() > 1)
+        self.rules.setEnabled(bool(self._receiver()))
+        self.rules.setToolTip("" if self._receiver() else tr("Choose the receiver whose rules are meant."))
 
     def select(self, key: int) -> bool:
         return self.table.select_key(key)

@@ -111,6 +111,7 @@ class SyncPage(Page):
         self.inbox.all_again_wanted.connect(
             lambda wanted: self.spawn(self.acts.process_all_again(wanted), "process all again")
         )
+        self.inbox.rules_wanted.connect(lambda peer, key: self.spawn(self._edit_rules(peer, key), "rules of messages"))
         self.streams.rule_wanted.connect(self._on_rule)
         self.context.formats.ticked.connect(self._on_ticked)
         self.context.formats.changed.connect(self._redraw)
@@ -227,6 +228,9 @@ class SyncPage(Page):
 
     def _on_rule(self, row: StreamRow, rule: str) -> None:
         self.spawn(self.acts.choose_rule(row.integration_id, row.stream, rule), "rule")
+
+    async def _edit_rules(self, integration_id: str, key: int | None) -> None:
+        await self.context.doors.dialogs["message_rules"](self.context, self, integration_id, key)
 
     def _on_ticked(self) -> None:
         if self.isVisible():

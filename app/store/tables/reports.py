@@ -174,7 +174,7 @@ class ReportRun(Base):
     detail = column(Text, default="")
     progress = column(JSON)
     approval_code = column(String(40), default="")
-    stores = column(JSON)  # [{store, outcome, detail, accepted, refused, unsent}]
+    stores = column(JSON)  # [{store, outcome, detail, accepted, refused, unconfirmed, unsent}]
     rows = column(Integer, default=0)
     accepted = column(Integer, default=0)
     refused = column(Integer, default=0)
@@ -210,7 +210,7 @@ class ReportMessage(Base):
 
 
 class ReportRunRow(Base):
-    """One stock line of a run and what became of it: accepted, refused, held, unsent, skipped."""
+    """One stock line of a run and what became of it: accepted, refused, unconfirmed, held, unsent, skipped."""
 
     __tablename__ = "report_run_rows"
 

@@ -199,11 +199,60 @@ async def test_a_lost_answer_is_doubtful_and_a_dead_line_is_not_tried_for_every_
         result, _ = await run(server, ALL)
         assert [store.outcome for store in result.stores] == ["doubtful", "accepted", "accepted"]
         assert "It may have been taken all the same." in result.stores[0].detail
+        assert result.stores[0].unconfirmed == tuple(row.key for row in rows("FC-CMS-01"))
+        assert result.stores[0].unsent == ()
         await server.stop()
         dead, _ = await run(server, ALL)
     assert [store.outcome for store in dead.stores] == ["failed", "failed", "not_sent"]
     assert "nothing listens there" in dead.stores[2].detail
     assert dead.stores[2].unsent == tuple(row.key for row in rows("KD-CMS-01"))
+
+
+@pytest.mark.parametrize("kind", ["empty", "text"])
+async def test_a_count_answered_with_a_success_that_says_nothing_is_sent_not_confirmed(
+    kind: Any, tmp_path: Path
+) -> None:
+    """The second of three calls is answered by a proxy that lost it: only its lines are in doubt."""
+    made = world()
+    async with running(made, profile(batching={"max_records": 4})) as server:
+        with profile_file(server, tmp_path) as file:
+            server.faults.kind, server.faults.path = kind, "/stock-counts"
+            server.faults.skip, server.faults.left = 1, 1
+            result, _ = await run(server, rows("FC-CMS-01"), profile=file)
+    (store,) = result.stores
+    assert store.outcome == "doubtful"
+    assert store.unconfirmed == tuple(row.key for row in rows("FC-CMS-01")[4:8])
+    assert len(store.accepted) == len(made.counts) == 8
+    assert (store.refused, store.unsent) == ((), ())
+    assert "4 lines sent, not confirmed. It accepted 8 lines. Ask the NHLMIS team" in store.detail
+    assert "answers.empty_is_accepted" in store.detail
+
+
+async def test_batches_that_are_not_confirmed_let_no_counts_out() -> None:
+    made = world()
+    async with running(made) as server:
+        server.faults.kind, server.faults.path, server.faults.left = "empty", "/batches", 1
+        result, _ = await run(server, ALL)
+    assert [store.outcome for store in result.stores] == ["doubtful", "accepted", "accepted"]
+    first = result.stores[0]
+    assert (first.accepted, first.unconfirmed) == ((), ())
+    assert first.unsent == tuple(row.key for row in rows("FC-CMS-01"))
+    assert "No counts were sent for this store." in first.detail
+    assert {one["storeCode"] for one in made.counts} == {"KN-DMCSA-01", "KD-CMS-01"}
+
+
+@pytest.mark.parametrize("agreed", ["in the profile", "by status"])
+async def test_an_empty_success_is_an_acceptance_where_that_is_agreed_or_said(agreed: str, tmp_path: Path) -> None:
+    own = profile(answers={"empty_is_accepted": True}) if agreed == "in the profile" else profile()
+    async with running(world(), own) as server:
+        if agreed == "in the profile":
+            server.faults.kind = "empty"
+        else:
+            server.rules.empty_answers = True  # 204 says what was done
+        with profile_file(server, tmp_path) as file:
+            result, _ = await run(server, ALL, profile=file)
+    assert set(outcomes(result).values()) == {"accepted"}
+    assert sorted(row for store in result.stores for row in store.accepted) == sorted(row.key for row in ALL)
 
 
 async def test_nothing_is_sent_before_it_is_approved() -> None:

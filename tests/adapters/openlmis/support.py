@@ -223,3 +223,28 @@ def a_shipped_order(server: OpenLmisServer, code: str = "MAL", lines: int = 1) -
         {"order": {"id": order["id"]}, "lineItems": server.life.pick(order)}, server.world.users["storeman"]
     )
     return order, server.goods.proofs_of(order["id"], None)[0]
+
+
+def asked(server: OpenLmisServer, part: str) -> list[str]:
+    return [path for _, path, _ in server.api.seen if part in path]
+
+
+def mirrors(memory: Memory, server: OpenLmisServer) -> None:
+    """What was taken is what the server holds."""
+    world = server.world
+    assert memory.rejected == []
+    assert set(memory.kept["facility"]) == set(world.facilities)
+    assert set(memory.kept["program"]) == set(world.programs)
+    assert set(memory.kept["period"]) == set(world.periods)
+    assert set(memory.kept["item"]) == set(world.orderables)
+    stock = {
+        card["id"]: card["units"]
+        for (facility, _), cards in world.cards.items()
+        if facility == world.store["id"]
+        for card in cards.values()
+    }
+    assert {key: line.units for key, line in memory.kept["stock_line"].items()} == stock
+    papers: dict[str, Requisition] = memory.kept["requisition"]
+    assert {key: one.status for key, one in papers.items()} == {k: r["status"] for k, r in world.requisitions.items()}
+    goods: dict[str, Shipment] = memory.kept["shipment"]
+    assert {key: one.status for key, one in goods.items()} == {k: o["status"] for k, o in world.orders.items()}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from adapters.errors import BadReply, NotReady
+from adapters.errors import NotReady
 from adapters.openlmis.paging import Pace
-from adapters.openlmis.simulator import OpenLmisServer, running
+from adapters.openlmis.simulator import running
 from adapters.openlmis.simulator_world import day, moment
 from adapters.supply import Requisition, Shipment
 from tests.adapters.openlmis.support import (
@@ -22,34 +22,11 @@ from tests.adapters.openlmis.support import (
     a_shipped_order,
     adapter_for,
     an_order,
+    asked,
+    mirrors,
     pull,
     small_world,
 )
-
-
-def asked(server: OpenLmisServer, part: str) -> list[str]:
-    return [path for _, path, _ in server.api.seen if part in path]
-
-
-def mirrors(memory: Memory, server: OpenLmisServer) -> None:
-    """What was taken is what the server holds."""
-    world = server.world
-    assert memory.rejected == []
-    assert set(memory.kept["facility"]) == set(world.facilities)
-    assert set(memory.kept["program"]) == set(world.programs)
-    assert set(memory.kept["period"]) == set(world.periods)
-    assert set(memory.kept["item"]) == set(world.orderables)
-    stock = {
-        card["id"]: card["units"]
-        for (facility, _), cards in world.cards.items()
-        if facility == world.store["id"]
-        for card in cards.values()
-    }
-    assert {key: line.units for key, line in memory.kept["stock_line"].items()} == stock
-    papers: dict[str, Requisition] = memory.kept["requisition"]
-    assert {key: one.status for key, one in papers.items()} == {k: r["status"] for k, r in world.requisitions.items()}
-    goods: dict[str, Shipment] = memory.kept["shipment"]
-    assert {key: one.status for key, one in goods.items()} == {k: o["status"] for k, o in world.orders.items()}
 
 
 async def test_everything_arrives_and_a_quiet_run_costs_two_requests() -> None:
@@ -388,134 +365,3 @@ async def test_a_facility_that_left_the_list_is_gone_and_stock_that_left_too() -
         server.world.now_ms += 25 * HOUR_MS
         await pull(adapter, memory)
         assert memory.gone == {("facility", lost), ("stock_line", card["id"])}
-
-
-# --- rights, faults, odd servers -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("right", "stream"),
-    [
-        ("STOCK_CARDS_VIEW", "stock"),
-        ("REQUISITION_VIEW", "requisitions"),
-        ("ORDERS_VIEW", "shipments"),
-        ("SHIPMENTS_VIEW", "shipments"),
-        ("PODS_VIEW", "shipments"),
-    ],
-)
-async def test_a_missing_right_costs_its_own_stream_only(right: str, stream: str) -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        server.life.history(120)
-        a_shipped_order(server)
-        server.accounts.rights.discard(right)
-        memory = Memory()
-        await pull(adapter, memory)
-        assert {name for name, trouble in memory.read.items() if trouble} == {stream}
-        assert right in memory.read[stream]
-        assert len(memory.read) == 7
-        server.accounts.rights.add(right)
-        server.world.now_ms += 61 * MINUTE_MS
-        await pull(adapter, memory)
-        assert memory.read[stream] == ""
-
-
-async def test_one_service_that_is_down_leaves_the_others_at_work() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        server.life.history(120)
-        server.faults.kind, server.faults.path = "502", "/requisitions"
-        memory = Memory()
-        await pull(adapter, memory)
-        assert {name for name, trouble in memory.read.items() if trouble} == {"requisitions"}
-        assert memory.count("stock_line") > 0
-        server.faults.clear()
-        await pull(adapter, memory)
-        mirrors(memory, server)
-
-
-async def test_a_server_that_is_down_as_a_whole_is_not_ready() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        memory = Memory()
-        await pull(adapter, memory)
-        server.world.now_ms += 2 * HOUR_MS
-        server.faults.kind = "503"
-        with pytest.raises(NotReady):
-            await pull(adapter, memory)
-
-
-async def test_lists_that_bring_everything_twice_are_taken_once() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        server.life.history(80)
-        server.faults.doubled = True
-        memory = Memory()
-        await pull(adapter, memory)
-        assert memory.count("requisition") == len(server.world.requisitions)
-        assert memory.count("item") == len(server.world.orderables)
-
-
-async def test_a_renamed_id_sets_records_aside_and_marks_nothing_gone() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        memory = Memory()
-        await pull(adapter, memory)
-        server.world.now_ms += 8 * DAY_MS
-        server.faults.renamed = {"productCode": "code2", "fullProductName": "", "startDate": "begins"}
-        await pull(adapter, memory)
-        assert memory.gone == set()
-        assert {bad.key.split()[0] for bad in memory.rejected} == {"period"}
-        assert memory.count("item") == len(server.world.orderables)
-
-
-async def test_a_server_that_ignores_pages_is_not_asked_for_ever() -> None:
-    async with running(small_world(items=60)) as server, adapter_for(server) as adapter:
-        server.faults.renamed = {"last": "", "totalPages": "", "number": "", "size": ""}
-        memory = Memory()
-        await pull(adapter, memory)
-        assert set(memory.kept["item"]) == set(server.world.orderables)
-
-
-async def test_garbage_in_a_list_is_set_aside() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        server.faults.kind, server.faults.path, server.faults.left = "array_of_garbage", "/processingPeriods", 1
-        memory = Memory()
-        await pull(adapter, memory)
-        assert len(memory.rejected) == 6
-        assert memory.count("period") == 0
-        assert all(bad.why for bad in memory.rejected)
-
-
-async def test_a_web_page_in_place_of_an_answer_ends_the_run() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        server.faults.kind, server.faults.path = "html", "/orders"
-        with pytest.raises(BadReply, match="a web page instead of data"):
-            await pull(adapter, Memory())
-
-
-async def test_unreadable_cursors_begin_anew() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        server.life.history(60)
-        memory = Memory()
-        memory.cursors = dict.fromkeys(
-            ("facilities", "items", "requisitions", "shipments"), '{"seen": "x", "known": [1]'
-        )
-        await pull(adapter, memory)
-        mirrors(memory, server)
-
-
-async def test_a_clock_that_was_set_back_does_not_stop_the_streams() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        memory = Memory()
-        await pull(adapter, memory)
-        server.world.now_ms = START_MS - 30 * DAY_MS
-        await pull(adapter, memory)
-        assert set(memory.read) >= {"facilities", "items", "stock", "shipments", "requisitions"}
-
-
-async def test_the_server_clock_decides_what_is_new() -> None:
-    async with running(small_world()) as server, adapter_for(server) as adapter:
-        server.clock_ahead_ms = 5 * HOUR_MS
-        memory = Memory()
-        await pull(adapter, memory)
-        server.world.now_ms += 11 * MINUTE_MS
-        raw = a_requisition(server)
-        assert raw["modifiedDate"] > moment(START_MS)
-        await pull(adapter, memory)
-        assert raw["id"] in memory.kept["requisition"]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from adapters.errors import RecordRejected, SettingsInvalid
 from adapters.records import Rejected
 from adapters.supply import Requisition, RequisitionLine, StockLine
-from adapters.webhook.mapping import KINDS, Rule, read_rules, translate
+from adapters.webhook.mapping import translate
+from adapters.webhook.rules import KINDS, Rule, read_rules
 
 STOCK = {
     "when": {"type": "stock.changed"},

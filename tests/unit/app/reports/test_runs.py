@@ -272,6 +272,22 @@ async def test_a_lost_answer_is_doubtful_and_a_dead_line_is_not(sending: Sending
     await sending.server.start()
 
 
+async def test_a_success_that_says_nothing_is_sent_and_not_confirmed_and_told_again(sending: Sending) -> None:
+    report_id = ready_report(sending)
+    sending.server.faults.kind, sending.server.faults.path = "empty", "/stock-counts"
+    run = await sending.send(report_id)
+    assert (run.state, run.word, run.accepted, run.unsent) == ("doubtful", "Sent, not confirmed", 0, 0)
+    assert run.unconfirmed == len(sending.site.read(rows_of, run.id, ("unconfirmed",))) > 0
+    assert "sent, not confirmed" in run.detail
+    report = sending.report()
+    assert report.is_doubtful
+    assert report.facts.sent_at is not None
+    assert report.facts.accepted_at is None
+    sending.server.faults.clear()
+    again = await sending.send(report_id)
+    assert (again.accepted, again.unconfirmed) == (run.unconfirmed, 0)
+
+
 async def test_a_refused_key_is_said_and_no_secret_is_kept(sending: Sending) -> None:
     sending.server.revoke_key()
     run = await sending.send()

@@ -15,7 +15,7 @@ from adapters.supply import Gone, Period, Program, StreamRead
 from app.clock import from_ms
 from app.store.store import Store
 from app.store.tables import Integration, RequisitionLineRow, RequisitionRow, ShipmentRow, StreamState
-from app.supply import queries_items, queries_papers, queries_stock
+from app.supply import paging, queries_items, queries_papers, queries_stock
 from app.supply.ages import data_ages
 from app.supply.filters import Expiry, Horizon, Levels, Place, StockClass, SupplyFilter, stock_class
 from app.supply.queries import list_choices
@@ -387,6 +387,20 @@ def test_items_can_be_paged_by_every_column(feed: SupplyFeed, sort: str) -> None
             feed, page_of_items, ALL, HORIZON, LEVELS, sort=sort, descending=descending, after=after, limit=3
         )
         assert (first + rest, end) == (whole, None)
+
+
+@pytest.mark.parametrize("few", [0, 1, 2_000])
+def test_a_word_finds_the_same_items_whether_few_or_many_hold_it(
+    feed: SupplyFeed, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_site(feed)
+    everything = items(feed)
+    monkeypatch.setattr(paging, "FEW", few)
+    for words in (("ZIN",), ("mg",), ("mg", "zin"), ("zin", "mg"), ("qnn300",), ("xyzzy",), ("mg", "xyzzy"), ("%",)):
+        expected = [
+            one.code for one in everything if all(word.lower() in f"{one.name}\n{one.code}".lower() for word in words)
+        ]
+        assert [one.code for one in items(feed, SupplyFilter(words=words))] == expected
 
 
 def test_papers_can_be_paged_by_every_column(feed: SupplyFeed) -> None:
