@@ -96,7 +96,7 @@ async def expire_code(adapter: Adapter[Any], parameters: CodeId) -> Expired:
 
 
 async def end_session(adapter: Adapter[Any], parameters: SessionId) -> Ended:
-    """End a session of a driver; the phone is signed out when it next asks the platform."""
+    """End a session of a driver, who counts as available from then on."""
     from adapters.mod4.sign_out import end_session as end
 
     user, was_open = await end(_mod4(adapter).platform, parameters.session)
