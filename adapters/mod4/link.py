@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DataError, DBAPIError, NotSupportedError, ProgrammingError
@@ -109,7 +110,7 @@ class Session:
         self._connection = connection
         self._line = line
         self._settings = settings
-        self._turn = asyncio.Lock()
+        self._turn = threading.Lock()  # taken in the jobs' threads: a page may be read ahead while its caller is busy
         self.actor = ""
         """The platform's account that functions and policies see as the caller, by id; "" for nobody."""
 
@@ -117,24 +118,42 @@ class Session:
         """One read-only transaction. Raises :class:`Refused` for a refusal of the statement, NotReady otherwise."""
         return await self._run(job, writes=False)
 
+    def begin(self, job: Job[T]) -> Reading[T]:
+        """As :meth:`read`, begun at once. Who begins one asks for its result, or leaves it before the session ends."""
+        return Reading(self, _started(self._in_transaction(job, writes=False)))
+
     async def write(self, job: Job[T]) -> T:
         """One transaction that is committed. As :meth:`read`; a NotReady of it is doubtful."""
         return await self._run(job, writes=True)
 
     async def _run(self, job: Job[T], *, writes: bool) -> T:
+        return await self.outcome(_started(self._in_transaction(job, writes=writes)), writes=writes)
+
+    async def outcome(self, running: asyncio.Future[T], *, writes: bool) -> T:
+        """What a job of this session came to, its failure in our words; a cancelled caller ends the line."""
+        try:
+            return await _outcome(running, self._line)
+        except DBAPIError as err:
+            raise self._explained(err, writes=writes) from None
+
+    async def leave(self, running: asyncio.Future[Any]) -> None:
+        """End a job whose result nobody wants, and the line with it where the job still runs."""
+        if not running.done():
+            self._line.cut()
+            await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()  # seen: it is the cut, or nobody's any more
+
+    def _in_transaction(self, job: Job[T], *, writes: bool) -> Callable[[], T]:
         def in_transaction() -> T:
-            with self._connection.begin():
+            with self._turn, self._connection.begin():
                 if not writes:
                     _set(self._connection, transaction_read_only="on")
                 if self.actor:
                     _act_for(self._connection, self.actor)
                 return job(self._connection)
 
-        async with self._turn:
-            try:
-                return await _in_thread(in_transaction, self._line)
-            except DBAPIError as err:
-                raise self._explained(err, writes=writes) from None
+        return in_transaction
 
     def _explained(self, err: DBAPIError, *, writes: bool) -> AdapterError | Refused:
         original = err.orig
@@ -148,6 +167,22 @@ class Session:
             return Refused(state, words)
         found.is_doubtful = writes
         return found
+
+
+class Reading(Generic[T]):
+    """A read-only transaction that runs already."""
+
+    def __init__(self, session: Session, running: asyncio.Future[T]) -> None:
+        self._session = session
+        self._running = running
+
+    async def result(self) -> T:
+        """Raises what :meth:`Session.read` raises."""
+        return await self._session.outcome(self._running, writes=False)
+
+    async def leave(self) -> None:
+        """It is not wanted any more; its failure is nobody's either."""
+        await self._session.leave(self._running)
 
 
 def _set(connection: Connection, **values: str) -> None:
@@ -169,8 +204,16 @@ def _act_for(connection: Connection, actor: str) -> None:
 
 
 async def _in_thread(work: Callable[[], T], line: Line) -> T:
-    """Run ``work`` in a thread; a cancelled caller cuts the line, and waits until the thread has noticed."""
-    running = asyncio.get_running_loop().run_in_executor(None, _with_context(work))
+    """Run ``work`` in a thread; see :func:`_outcome`."""
+    return await _outcome(_started(work), line)
+
+
+def _started(work: Callable[[], T]) -> asyncio.Future[T]:
+    return asyncio.get_running_loop().run_in_executor(None, _with_context(work))
+
+
+async def _outcome(running: asyncio.Future[T], line: Line) -> T:
+    """What a thread came to; a cancelled caller cuts the line, and waits until the thread has noticed."""
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

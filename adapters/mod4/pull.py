@@ -8,7 +8,8 @@ Cursors are JSON texts that only this package reads:
 
 Rows become visible after the time that they carry, so that incremental readings overlap; what comes again unchanged is
 not written by the host. A cursor never runs ahead of the server's clock, whatever a row says. Each page is a short
-transaction of its own. A stream that this role may not read, or that fails, gets its trouble; the others go on.
+transaction of its own, and read while the host stores the one before; its cursor travels with it.
+A stream that this role may not read, or that fails, gets its trouble; the others go on.
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Text, cast, func, or_, select
 
 from adapters.dispatch import Driver
 from adapters.mod4 import events, fleet, people, positions
+from adapters.mod4.link import Job, Reading
 from adapters.mod4.site import Open, Platform, Site
 from adapters.mod4.tables import Query
 from adapters.mod4.words import Refused
 from adapters.records import Batch, Position, Record, Rejected
 from adapters.supply import FullRead, Kind, StreamRead
+
+P = TypeVar("P")
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
@@ -65,14 +69,18 @@ class Pull:
         self._settings = platform.settings
         self._clock = platform.kit.clock
         self._drivers: Mapping[str, Driver] = {}
+        self._ahead: Reading[Any] | None = None
 
     async def run(self, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         """One run. Raises what ends all streams: NotReady, AuthFailed and the like."""
         async with self._platform.open() as opened:
-            self._server_ms = await self._now(opened)
-            async with aclosing(self._streams(opened, cursors)) as batches:
-                async for batch in batches:
-                    yield batch
+            try:
+                self._server_ms = await self._now(opened)
+                async with aclosing(self._streams(opened, cursors)) as batches:
+                    async for batch in batches:
+                        yield batch
+            finally:
+                await self._leave()
 
     async def _streams(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         yield self._workspaces(opened.site)
@@ -95,6 +103,25 @@ class Pull:
         if self._settings.positions:
             async for batch in self._guarded("positions", ("positions",), opened, self._positions(opened, cursors)):
                 yield batch
+
+    async def _pages(self, opened: Open, job_after: Callable[[P | None], Job[P] | None]) -> AsyncGenerator[P, None]:
+        """Pages one behind the other; the next is read while the host stores the last.
+
+        ``job_after`` makes the job of the page behind one, of the first for None; it returns None behind the last.
+        A page that fails is told after the one before it was handed over.
+        """
+        job = job_after(None)
+        self._ahead = opened.session.begin(job) if job is not None else None
+        while self._ahead is not None:
+            page = await self._ahead.result()
+            job = job_after(page)
+            self._ahead = opened.session.begin(job) if job is not None else None
+            yield page
+
+    async def _leave(self) -> None:
+        """Nothing of this run reads any more: the connection is about to be closed."""
+        if self._ahead is not None:
+            await self._ahead.leave()
 
     async def _now(self, opened: Open) -> int:
         """The server's clock: cursors are its times."""
@@ -172,14 +199,16 @@ class Pull:
             query = query.where(or_(changed, cast(of.raw("status"), Text).not_in(fleet.ENDED)))
         if is_whole:
             yield Batch((FullRead("delivery_batch", "", "begins"),))
-        last, size = "", min(self._settings.page_size, MOST_BATCHES)
-        while True:
-            page = query if not last else query.where(key > of.value("id", last))
-            page = page.order_by(key).limit(size)
-            records, count, last = await opened.session.read(partial(_batch_page, site=opened.site, page=page))
-            yield Batch(records)
-            if count < size:
-                break
+        size = min(self._settings.page_size, MOST_BATCHES)
+
+        def job_after(page: _BatchPage | None) -> Job[_BatchPage] | None:
+            if page is not None and page.count < size:
+                return None
+            wanted = query if page is None else query.where(key > of.value("id", page.last))
+            return partial(_batch_page, site=opened.site, page=wanted.order_by(key).limit(size))
+
+        async for page in self._pages(opened, job_after):
+            yield Batch(page.records)
         if is_whole:
             yield Batch(
                 (FullRead("delivery_batch", "", "ends"),), {"batches": self._read_now(since_ms=self._server_ms)}
@@ -235,17 +264,18 @@ class Pull:
         first_ms = self._server_ms - self._settings.first_history_days * DAY_MS
         overlap_ms = positions.OVERLAP_MS if name == "positions" else events.OVERLAP_MS
         since_ms = first_ms if not isinstance(known, int) else min(known, self._server_ms) - overlap_ms
-        since, last, size = at_ms(since_ms).isoformat(), "", self._settings.page_size
-        while True:
-            page = await opened.session.read(
-                partial(_page, query=query.where(after(since, last)).limit(size), make=make)
-            )
+        size = self._settings.page_size
+
+        def job_after(page: _Page | None) -> Job[_Page] | None:
+            if page is not None and len(page.records) < size:
+                return None
+            since, last = (at_ms(since_ms).isoformat(), "") if page is None else (page.at, page.key)
+            return partial(_page, query=query.where(after(since, last)).limit(size), make=make)
+
+        async for page in self._pages(opened, job_after):
             is_last = len(page.records) < size
             reached_ms = self._server_ms if is_last or page.arrived_ms is None else page.arrived_ms
             yield Batch(page.records, {name: dump(since_ms=min(reached_ms, self._server_ms))})
-            if is_last:
-                return
-            since, last = page.at, page.key
 
     async def _guarded(
         self, stream: str, features: Sequence[str], opened: Open, batches: AsyncGenerator[Batch, None]
@@ -296,12 +326,20 @@ def _page(connection: Connection, query: Query, make: Callable[[Mapping[str, Any
     return _Page([make(row) for row in rows], str(last["at"]), str(last["key"]), last["arrived"])
 
 
-def _batch_page(connection: Connection, site: Site, page: Query) -> tuple[list[Record], int, str]:
-    """Batches with their stops, and what the record of their routes tells; how many, and the last one's id."""
+@dataclass(frozen=True, slots=True)
+class _BatchPage:
+    """Batches with their stops, and what the record of their routes tells; how many batches, and the last one's id."""
+
+    records: Sequence[Record]
+    count: int
+    last: str
+
+
+def _batch_page(connection: Connection, site: Site, page: Query) -> _BatchPage:
     rows = fleet.batches(connection, site, page)
     route = fleet.route_rows(connection, site, [row.peer_id for row in rows])
     told = [event for batch_id, stops in route.items() for event in events.route_events(batch_id, stops)]
-    return [*rows, *told], len(rows), rows[-1].peer_id if rows else ""
+    return _BatchPage([*rows, *told], len(rows), rows[-1].peer_id if rows else "")
 
 
 def _marked(kind: Kind, records: Sequence[Record]) -> Iterable[Sequence[Record]]:

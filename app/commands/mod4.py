@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _LINKS = ("id", "name", "email", "driver", "method", "stage", "silence", "problem")
 _REQUESTS = ("id", "name", "phone", "email", "organisation", "submitted_at", "stage")
 _INVITATIONS = ("id", "email", "state", "invited_at", "expires_at", "outbox", "answer")
+_SESSIONS = ("id", "integration_id", "user", "driver", "device", "started_at", "active_at", "vehicle")
 _CODES = ("id", "email", "state", "minutes_left", "tries_left")
 _BATCHES = ("id", "name", "stage", "driver", "plate", "scheduled_on", "stops", "stops_done", "pending")
 _STAGES = ("planned", "assigned", "in_progress", "completed", "cancelled")
@@ -97,6 +98,44 @@ def codes_list(session: Session, as_json: bool) -> None:
 
     rows = session.read(partial(list_codes, now_ms=session.clock.now_ms(), only_pending=False))
     print_rows([row.as_row() for row in rows], _CODES, as_json=as_json)
+
+
+@mod4.group()
+def sessions() -> None:
+    """Times of being signed in to the driver app that are open."""
+
+
+@sessions.command(name="list")
+@json_option
+@click.pass_obj
+def sessions_list(session: Session, as_json: bool) -> None:
+    """Open ones with their drivers, the newest first."""
+    from app.deliveries.linked import list_open_sessions
+
+    print_rows([row.as_row() for row in session.read(list_open_sessions)], _SESSIONS, as_json=as_json)
+
+
+@sessions.command(name="end")
+@click.argument("session_id", metavar="ID")
+@_yes_option
+@json_option
+@click.pass_obj
+def sessions_end(session: Session, session_id: str, yes: bool, as_json: bool) -> None:
+    """End one by the platform's function. It needs the line."""
+    from app.deliveries.linked import need_session
+    from app.deliveries.platforms import run_action
+    from app.integrations.changes import Desk
+
+    with session.store() as store:
+        with store.read() as connection:
+            row = need_session(connection, session_id)
+        click.echo(f"Ends the session of {row.driver or row.user}; the driver counts as available then.", err=True)
+        if not yes and sys.stdin.isatty() and not click.confirm("Do it?", err=True):
+            raise Refused("Nothing was changed.")
+        desk = Desk(store, session.catalogue, session.vault)
+        given = {"session": row.peer_id}
+        done = asyncio.run(run_action(desk, row.integration_id, "end_session", given, session.clock))
+    print_facts({"id": row.id, "driver": row.driver, "was_open": done.model_dump()["was_open"]}, as_json=as_json)
 
 
 @mod4.group()

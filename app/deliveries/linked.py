@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, or_, select
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
+from app.deliveries.errors import NotFound
 from app.deliveries.rows import by_place, integration_names, of_integrations, shown_in
 from app.fleet.freshness import freshness
 from app.fleet.times import iso_ms
@@ -290,3 +291,48 @@ def sessions_of_user(connection: Connection, integration_id: str, user: str, lim
         )
         for row in connection.execute(query.limit(limit))
     ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """An open session with its driver's name, "" for a login without a dispatch record."""
+
+    id: str
+    integration_id: str
+    peer_id: str
+    user: str
+    driver: str
+    device: str
+    started_ms: int
+    active_ms: int | None
+    vehicle: str
+
+    def as_row(self) -> dict[str, Any]:
+        return {**asdict(self), "started_at": iso_ms(self.started_ms), "active_at": iso_ms(self.active_ms)}
+
+
+def list_open_sessions(connection: Connection, session_id: str = "") -> list[OpenSession]:
+    """Open sessions of all platforms, the newest first; of ``session_id`` alone where one is named, open or not."""
+    session, link, driver = DriverSessionRow, DriverLinkRow, DriverRow
+    query = (
+        select(
+            session.id, session.integration_id, session.peer_id, session.user,
+            func.coalesce(func.max(driver.name), "").label("driver"), session.device, session.started_ms,
+            session.active_ms, session.vehicle,
+        )
+        .outerjoin(link, and_(link.integration_id == session.integration_id, link.user == session.user,
+                              link.gone_at.is_(None)))
+        .outerjoin(driver, and_(driver.integration_id == link.integration_id, driver.peer_id == link.driver))
+        .where(session.gone_at.is_(None), session.id == session_id if session_id else session.is_open)
+        .group_by(session.key)
+        .order_by(session.started_ms.desc(), session.key.desc())
+    )  # fmt: skip
+    return [OpenSession(*row) for row in connection.execute(query)]
+
+
+def need_session(connection: Connection, session_id: str) -> OpenSession:
+    """Raises NotFound."""
+    found = list_open_sessions(connection, session_id)
+    if not found:
+        raise NotFound(f"No session has the id {session_id}. “mod4 sessions list” shows those that are open.")
+    return found[0]
