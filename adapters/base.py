@@ -266,7 +266,7 @@ class Identity:
     """Who answered a check. ``unique_id`` is stable, so that nobody adds one server twice.
 
     One longer than :data:`LONGEST_UNIQUE_ID` (an address may be) keeps its beginning and gets a digest of the whole.
-    ``remark`` says in sentences what does not work at this peer though it is connected, and why; "" for nothing.
+    ``remark`` are sentences on what does not work at this peer though it is connected.
     """
 
     unique_id: str
@@ -484,9 +484,9 @@ class Comparison(Protocol):
 class Action:
     """An operator's act that needs an answer now and whose result must not be stored, like making a one-time code.
 
-    Everything else that changes a peer is a :class:`Write` and waits in the outbox. ``parameters`` and ``result`` are
-    models with described fields; ``run`` raises what :meth:`Adapter.send` raises. It needs the line, and says so
-    with NotReady. ``is_secret``: the result is shown once and goes into no log, act or export.
+    Everything else that changes a peer is a :class:`Write` and waits in the outbox. Both models describe their fields.
+    ``run`` raises what :meth:`Adapter.send` raises, NotReady without the line. ``is_secret``: the result is shown once
+    and goes into no log, act or export.
     """
 
     name: str
