@@ -477,7 +477,6 @@ class Comparison(Protocol):
 
     def __call__(self, adapter: Adapter[Any]) -> Coroutine[Any, Any, Sequence[Difference]]:
         """Nothing where they agree. Raises what :meth:`Adapter.check` raises."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
