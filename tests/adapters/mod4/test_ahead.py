@@ -54,7 +54,7 @@ async def test_a_page_that_fails_costs_none_before_it(site: Site) -> None:
         assert [await anext(pages), await anext(pages)] == [1, 2]
         with pytest.raises(Refused, match="division by zero"):
             await anext(pages)
-        assert await opened.session.read(lambda connection: connection.execute(select(5)).scalar()) == 5
+        assert await opened.session.read(lambda connection: connection.execute(select(literal(5))).scalar()) == 5
 
 
 async def test_pages_end_behind_the_last(site: Site) -> None:
