@@ -20,6 +20,7 @@ from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
+from widgets.mod4.acts import ask_platform
 from widgets.mod4.lists import badge_of
 from widgets.primitives import outline_button, primary_button, text_label
 from widgets.rows_model import Column, RowsModel
@@ -51,9 +52,13 @@ class PhonesDialog(QDialog):
         self.sessions.set_empty("history", tr("Never signed in"), tr("Nothing was told of a session of this user."))
         self.revoke = outline_button(theme, tr("Trust this phone no more…"), "ban", small=True)
         self.revoke.setEnabled(False)
+        self.end = outline_button(theme, tr("End this sign-in…"), "log-out", small=True)
+        self.end.setEnabled(False)
         self.finish = primary_button(theme, tr("Close"))
         self._lay_out()
         self.phones.selected.connect(self._on_selected)
+        self.sessions.selected.connect(lambda rows: self.end.setEnabled(bool(rows) and rows[0].is_open))
+        self.end.clicked.connect(lambda: context.tasks.start(self._end_session(), name="end a sign-in", owner=self))
         self.revoke.clicked.connect(lambda: context.tasks.start(self._revoke(), name="revoke a phone", owner=self))
         self.finish.clicked.connect(self.accept)
 
@@ -67,7 +72,10 @@ class PhonesDialog(QDialog):
         head.addWidget(self.revoke)
         column.addLayout(head)
         column.addWidget(in_card(self.phones), 2)
-        column.addWidget(text_label(tr("Sign-ins"), "card-title"))
+        below = QHBoxLayout()
+        below.addWidget(text_label(tr("Sign-ins"), "card-title"), 1)
+        below.addWidget(self.end)
+        column.addLayout(below)
         column.addWidget(in_card(self.sessions), 3)
         row = QHBoxLayout()
         row.addStretch(1)
@@ -97,6 +105,21 @@ class PhonesDialog(QDialog):
         if await self._context.write(job) is not None:
             self._context.notify("ok", tr("{phone}: saved here.", phone=name))
             await self.refresh()
+
+    async def _end_session(self) -> None:
+        """At once, by the platform; the list follows with the next reading."""
+        session = self.sessions.selected_rows()[0]
+        title = tr("End the sign-in of {name}?", name=self._user.label)
+        text = tr("The driver app has to sign in again. It is done at the platform now, so it needs the line.")
+        theme = self._context.theme
+        if not await ask.confirm(self, theme, title, text, act=tr("End the sign-in"), destructive=True):
+            return
+        self.end.setEnabled(False)
+        if await ask_platform(self._context, session.integration_id, "end_session", {"session": session.peer_id}):
+            told = tr(
+                "The sign-in of {name} has ended. The list shows it after the next reading.", name=self._user.label
+            )
+            self._context.notify("ok", told)
 
 
 def _phone_columns(context: ConsoleContext) -> list[Column[PhoneListing]]:

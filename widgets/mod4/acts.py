@@ -52,7 +52,7 @@ class SetupActs(QObject):
 
     async def copy_link(self, row: InvitationListing) -> None:
         """The link into the clipboard for a minute; it is a key, so it is shown and kept nowhere."""
-        made = await self._ask_platform(row.integration_id, "invitation_link", {"invitation": row.peer_id})
+        made = await ask_platform(self._context, row.integration_id, "invitation_link", {"invitation": row.peer_id})
         if made is not None:
             lend_to_clipboard(made.link)
             self._context.notify("ok", tr("The link of {email} is in the clipboard for a minute.", email=row.email))
@@ -95,20 +95,10 @@ class SetupActs(QObject):
         theme = self._context.theme
         if not await ask.confirm(self._parent, theme, title, text, act=tr("End the code"), destructive=True):
             return
-        done = await self._ask_platform(row.integration_id, "expire_code", {"code": row.peer_id})
+        done = await ask_platform(self._context, row.integration_id, "expire_code", {"code": row.peer_id})
         if done is not None:
             told = tr("The code of {email} has ended.") if done.was_pending else tr("It had ended already: {email}.")
             self._context.notify("ok", told.format(email=row.email))
-
-    async def _ask_platform(self, platform: str, action: str, parameters: Mapping[str, str]) -> Any | None:
-        """An act that is done at once; why it was not is told, and gives None."""
-        services = self._context.services
-        try:
-            desk = await asyncio.to_thread(lambda: services.desk)
-            return await run_action(desk, platform, action, parameters, services.clock)
-        except (AdapterError, OperatorError) as err:
-            self._context.notify("error", str(getattr(err, "why", err)))
-            return None
 
     # Requests
 
@@ -182,6 +172,19 @@ class SetupActs(QObject):
             told = tr("{subject}: saved here.", subject=saved.subject)
             self._context.notify("ok", f"{told} {saved.hint}".strip())
         return saved
+
+
+async def ask_platform(
+    context: ConsoleContext, platform: str, action: str, parameters: Mapping[str, str]
+) -> Any | None:
+    """An act that is done at once; why it was not is told, and gives None."""
+    services = context.services
+    try:
+        desk = await asyncio.to_thread(lambda: services.desk)
+        return await run_action(desk, platform, action, parameters, services.clock)
+    except (AdapterError, OperatorError) as err:
+        context.notify("error", str(getattr(err, "why", err)))
+        return None
 
 
 def lend_to_clipboard(secret: str) -> None:
