@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 from sqlalchemy import Connection
 
@@ -170,6 +170,13 @@ class DepartureDialog(QDialog):
         self._say(hindrance)
         self._allow()
         (self.act if ready else self.reason).setFocus()
+        QTimer.singleShot(0, self, self._fit)
+
+    def _fit(self) -> None:
+        """As high as what is found needs at this width: wrapped lines are neither cut nor followed by emptiness."""
+        layout = self.layout()
+        if layout is not None and layout.hasHeightForWidth():
+            self.resize(self.width(), layout.totalHeightForWidth(self.width()))
 
     def _allow(self) -> None:
         ready = is_ready(self.findings)
