@@ -62,7 +62,7 @@ class JourneyView(QWidget):
         self.acts = JourneyActs(context, self)
         self.record_id = ""
         self.journey: Journey | None = None
-        self.search = SearchField(context.theme, tr("Shipment, batch, receiver…"))
+        self.search = SearchField(context.theme, tr("Shipment, order, batch, place, plate, driver…"))
         self.table = self._make_table()
         self.stack = QStackedWidget()
         self.stack.addWidget(self._lay_out_choice())
