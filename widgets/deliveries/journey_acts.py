@@ -29,15 +29,16 @@ class JourneyActs(QObject):
         super().__init__(view)
         self._context = context
         self._view = view
-        self._last_act: int | None = None
-
-    @property
-    def can_undo(self) -> bool:
-        return self._last_act is not None
 
     # Joins
 
-    async def join(self, shipment_id: str, batch_id: str, reason: str = "") -> bool:
+    async def join(self, shipment_id: str, what: str, taken: tuple[str, ...]) -> bool:
+        """Ask which batch the shipment travels in beside those that it is in already, and save it."""
+        title = tr("Which batch does {what} travel in?", what=what)
+        chosen = await self._context.doors.dialogs["choose_batch"](self._context, self._view, title, taken)
+        if chosen is None:
+            return False
+        batch_id, reason = chosen
         return await self._decide(partial(join_acts.join, shipment_id=shipment_id, batch_id=batch_id, reason=reason))
 
     async def decline(self, shipment_id: str, batch_id: str, what: str) -> bool:
@@ -53,20 +54,12 @@ class JourneyActs(QObject):
             return False
         return await self._decide(partial(join_acts.decline, shipment_id=shipment_id, batch_id=batch_id, reason=reason))
 
-    async def undo(self) -> bool:
-        """Take the last decision back."""
-        if self._last_act is None:
-            return False
-        done = await self._decide(partial(join_acts.undo, act_id=self._last_act))
-        self._last_act = None
-        return done
+    async def undo(self, last: join_acts.LastDecision) -> bool:
+        """Take the newest decision on the shipment back, whoever made it; a refusal is told."""
+        return await self._decide(partial(join_acts.undo, act_id=last.act_id))
 
     async def _decide(self, act: Callable[..., join_acts.Decided]) -> bool:
-        decided = await self._context.write(partial(act, now=self._context.now()))
-        if decided is None:
-            return False
-        self._last_act = decided.act_id
-        return True
+        return await self._context.write(partial(act, now=self._context.now())) is not None
 
     # Files
 

@@ -131,7 +131,9 @@ class JourneyMap(QWidget):
 
     def show_road(self, road: Road | None) -> None:
         """Draw it; a view that the operator chose is kept while it is the same batch."""
-        is_same = road is not None and self.road is not None and _batch_id(road) == _batch_id(self.road)
+        shown = self.road
+        is_same = road is not None and shown is not None and _batch_id(road) == _batch_id(shown)
+        is_same = is_same and (shown is None or shown.is_read)
         self.road = road
         self.track.set_track(None if road is None else road.track)
         stops = [] if road is None else stop_marks(road.batch.details.stops)
