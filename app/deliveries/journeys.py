@@ -78,7 +78,7 @@ def _ordered_as(text: str) -> ColumnElement[bool]:
 
 
 def on_the_road(connection: Connection, text: str) -> ColumnElement[bool]:
-    """Batches whose vehicle's plate or driver's name holds ``text``, as they are shown: what waits to be sent counts."""
+    """Batches whose vehicle's plate or driver's name holds ``text``, with what waits to be sent."""
     batch, driver = DeliveryBatchRow, DriverRow
     same = and_(driver.integration_id == batch.integration_id, driver.peer_id == _shown("driver"))
     by_name = exists().where(same, _holds(driver.name, text)).correlate(DeliveryBatchRow)

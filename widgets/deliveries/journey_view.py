@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -335,15 +335,10 @@ class JourneyView(QWidget):
             self._start(act(road.batch.details.batch.id, kind), f"paper {kind}")
 
     async def _make_evidence(self) -> None:
-        if self.journey is None:
-            return
-        picture = self.map.picture() if self.road is not None else None
-        found = await self.acts.evidence(self.record_id, self.journey.thread.title, picture)
-        if found:
-            QGuiApplication.clipboard().setText(found)
-            self._context.notify(
-                "info", tr("Its hash is in the clipboard: note it elsewhere, it vouches for the pack.")
-            )
+        if self.road is not None and not self.road.is_read:
+            await self.refresh()
+        if self.journey is not None:
+            await self.acts.evidence(self.record_id, self.journey.thread.title, self.road)
 
     async def _decline(self) -> None:
         road = self.road

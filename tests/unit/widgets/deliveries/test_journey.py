@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import subprocess
 import sys
 import zipfile
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QLabel, QLineEdit, QPushButton
 from sqlalchemy import insert, select
@@ -30,6 +32,7 @@ from tests.helpers.journey import NOW_MS, STOLEN_L, Travelled
 from tests.helpers.qt import Console, open_dialog, until
 from widgets.deliveries.gaps_view import GapsView
 from widgets.deliveries.journey_map import fuel_mark
+from widgets.deliveries.journey_picture import SIZE
 from widgets.deliveries.journey_steps import StepRow, in_time
 from widgets.deliveries.journey_view import JourneyView
 from widgets.deliveries.papers import MANIFEST, NOTES, ROUTE_SHEET, page_of, read_papers
@@ -229,6 +232,8 @@ async def test_the_pack_holds_the_map_and_its_script_finds_one_spoiled_byte(
     console: Console, view: JourneyView, travelled: Travelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await opened(view, travelled.shipment_id)
+    console.context.theme.set_mode("dark")
+    view.map.map.zoom(40.0)
     file = tmp_path / "pack.zip"
 
     async def chosen(*_arguments: Any) -> Path:
@@ -236,10 +241,21 @@ async def test_the_pack_holds_the_map_and_its_script_finds_one_spoiled_byte(
 
     monkeypatch.setattr("widgets.ask.save_file", chosen)
     QTest.mouseClick(view.evidence, LEFT)
-    await until(lambda: any("hash is in the clipboard" in text for _, text in console.notes))
+    await until(lambda: open_dialog() is not None)
+    dialog = open_dialog()
+    assert dialog is not None
     with zipfile.ZipFile(file) as pack:
-        assert pack.read("pictures/map.png").startswith(b"\x89PNG")
+        told = hashlib.sha256(pack.read("MANIFEST.json")).hexdigest()
+        assert json.loads(pack.read("MANIFEST.json"))["map_picture"] == "pictures/map.png"
+        assert '<img src="pictures/map.png"' in pack.read("thread.html").decode()
+        picture = QImage.fromData(pack.read("pictures/map.png"))
         script = Path(pack.extract("verify_evidence.py", tmp_path))
+    assert told in [label.text() for label in dialog.findChildren(QLabel)]
+    QTest.mouseClick(buttons(dialog)["Copy"], LEFT)
+    assert QGuiApplication.clipboard().text() == told
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    assert picture.size() == SIZE
+    assert picture.pixelColor(2, 2).lightness() > 128
 
     def verify() -> subprocess.CompletedProcess[str]:
         command = [
@@ -271,7 +287,7 @@ async def test_a_pack_that_cannot_be_written_is_told(
     monkeypatch.setattr("widgets.ask.save_file", chosen)
     QTest.mouseClick(view.evidence, LEFT)
     await until(lambda: any("could not be written" in text for _, text in console.notes))
-    assert not any("is saved" in text for _, text in console.notes)
+    assert open_dialog() is None
 
 
 async def test_papers_tell_what_travels_and_take_text_for_text(
