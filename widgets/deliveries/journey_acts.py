@@ -18,7 +18,7 @@ from app.errors import OperatorError
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.deliveries.journey_picture import picture_of, png_of, why_none
+from widgets.deliveries.journey_picture import picture_of, why_none
 from widgets.deliveries.journey_read import Road
 from widgets.deliveries.papers import TITLES, Papers, page_of, read_papers
 from widgets.document import print_document, write_document
@@ -73,13 +73,13 @@ class JourneyActs(QObject):
         )
         if file is None:
             return
-        image = None if road is None else picture_of(road)
+        picture = None if road is None else await picture_of(road)
         make = partial(
             evidence_pack,
             record_id=record_id,
             now_ms=self._context.services.clock.now_ms(),
             made_by=platform.console_user(),
-            pictures={} if image is None else {MAP: await asyncio.to_thread(png_of, image)},
+            pictures={} if picture is None else {MAP: picture},
             no_map=why_none(road),
         )
         try:

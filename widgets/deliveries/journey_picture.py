@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from PySide6.QtCore import QBuffer, QIODevice, QSize, Qt
 from PySide6.QtGui import QImage
 
@@ -9,7 +11,7 @@ from resources import resource_path
 from resources.i18n import tr
 from widgets.deliveries.journey_map import StopsItem, bounds_of, fuel_marks, stop_marks
 from widgets.deliveries.journey_read import Road
-from widgets.map.base_data import load_base_data
+from widgets.map.base_data import BaseData, load_base_data
 from widgets.map.events import EventsItem
 from widgets.map.map_view import MapView
 from widgets.map.palette import LIGHT
@@ -18,13 +20,19 @@ from widgets.map.track_item import TrackItem
 SIZE = QSize(1200, 800)
 
 
-def picture_of(road: Road) -> QImage | None:
-    """Draws on the UI thread; None where no place of the way is known. Make the file with :func:`png_of`."""
+async def picture_of(road: Road) -> bytes | None:
+    """PNG; None where no place of the way is known. Only the drawing itself is done on the UI thread."""
+    data = await asyncio.to_thread(load_base_data, resource_path("mapdata"))
+    image = _draw(road, data)
+    return None if image is None else await asyncio.to_thread(_png_of, image)
+
+
+def _draw(road: Road, data: BaseData) -> QImage | None:
     stops, fuel = stop_marks(road.batch.details.stops), fuel_marks(road)
     bounds = bounds_of(road, stops, fuel)
     if bounds is None:
         return None
-    view = MapView(load_base_data(resource_path("mapdata")), LIGHT)
+    view = MapView(data, LIGHT)
     view.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
     try:
         track, stops_item, events = TrackItem(LIGHT), StopsItem(LIGHT), EventsItem(LIGHT)
@@ -44,8 +52,7 @@ def picture_of(road: Road) -> QImage | None:
     return image if image.size() == SIZE else image.scaled(SIZE, mode=Qt.TransformationMode.SmoothTransformation)
 
 
-def png_of(image: QImage) -> bytes:
-    """Works in any thread."""
+def _png_of(image: QImage) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     image.save(buffer, "PNG")

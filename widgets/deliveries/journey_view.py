@@ -209,6 +209,7 @@ class JourneyView(QWidget):
         self.roads.activated.connect(self._on_road_chosen)
         self.steps.lead_wanted.connect(self.lead)
         self.chart.cursor_moved.connect(self.map.show_moment)
+        self.chart.chosen.connect(self._on_mark_chosen)
         self.evidence.clicked.connect(lambda: self._start(self._make_evidence(), "evidence"))
         self.decline.clicked.connect(lambda: self._start(self._decline(), "decline"))
         self.join.clicked.connect(lambda: self._start(self._join(), "join"))
@@ -333,6 +334,12 @@ class JourneyView(QWidget):
         road = self.road
         if road is not None:
             self._start(act(road.batch.details.batch.id, kind), f"paper {kind}")
+
+    def _on_mark_chosen(self, event_id: str) -> None:
+        """Its step; the chart also shows what was shortly before and after the batch, which has none."""
+        self.chart.choose_mark(event_id)
+        if not self.steps.bring("fuel", event_id):
+            self._context.notify("info", tr("This was before or after the batch, so it is no step of the journey."))
 
     async def _make_evidence(self) -> None:
         if self.road is not None and not self.road.is_read:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QDialog, QLabel, QLineEdit, QPushButton
 from sqlalchemy import insert, select
 
 from app.clock import from_ms
+from app.deliveries.gaps import Gap
 from app.deliveries.join_acts import decline as decline_join
 from app.deliveries.join_acts import undo as undo_join
 from app.store.tables import Act, DeliveryBatchRow, ShipmentBatch, TwinGap
@@ -314,6 +315,22 @@ async def test_papers_tell_what_travels_and_take_text_for_text(
     assert file.read_bytes().startswith(b"%PDF")
 
 
+async def test_a_mark_of_the_chart_brings_its_step_into_view(
+    console: Console, view: JourneyView, travelled: Travelled
+) -> None:
+    await opened(view, travelled.shipment_id)
+    view.resize(1064, 360)
+    view.activateWindow()
+    row = row_of(view, "fuel")
+    view.steps.verticalScrollBar().setValue(view.steps.verticalScrollBar().maximum())
+    await until(lambda: row.visibleRegion().isEmpty())
+    view.chart.chosen.emit(row.step.record_id)
+    await until(lambda: not row.visibleRegion().isEmpty())
+    assert not console.notes
+    view.chart.chosen.emit("another")
+    assert "before or after the batch" in console.notes[-1][1]
+
+
 async def test_gaps_open_their_journey(console: Console, travelled: Travelled) -> None:
     view = GapsView(console.context)
     view.show()
@@ -324,6 +341,16 @@ async def test_gaps_open_their_journey(console: Console, travelled: Travelled) -
     view.table.view.setCurrentIndex(view.table.model.index(0, 0))
     QTest.keyClick(view.table.view, Qt.Key.Key_Return)
     assert wanted == [travelled.shipment_id]
+    QTest.keyClicks(view.search, "quantities differ")
+    await until(lambda: [gap.kind for gap in view.table.model.rows] == ["quantities"])
+    assert view.count.text() == "1 of 2 gaps"
+    view.search.clear()
+    await until(lambda: len(view.table.model.rows) == 2)
+    view.show_rows([Gap("never_shipped", "Paper 9", "Nobody knows it.", "Ask.", None)])
+    view.table.view.setCurrentIndex(view.table.model.index(0, 0))
+    QTest.keyClick(view.table.view, Qt.Key.Key_Return)
+    assert wanted == [travelled.shipment_id]
+    assert "Paper 9 has no journey" in console.notes[-1][1]
     view.kinds.setCurrentIndex(view.kinds.findData("no_batch"))
     await view.refresh()
     assert view.table.model.rows == []
