@@ -61,6 +61,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
         "assign_batch": "deliveries.assign",
         "check_departure": "deliveries.departure",
         "ask_reason": "deliveries.reason",
+        "choose_batch": "deliveries.choose_batch",
     }
     modules = {**{name: name for name in own_module}, **elsewhere}
     return {name: partial(opened, f"dialogs.{module}:{name}") for name, module in modules.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from resources.i18n import tr
@@ -59,9 +60,12 @@ async def confirm(
     return await run(dialog)
 
 
-async def tell(parent: QWidget, theme: Theme, title: str, text: str, detail: str = "") -> None:
-    """Show something that must be read; the text can be copied."""
-    await run(_Question(parent, theme, title, text, tr("Close"), detail=detail, is_notice=True))
+async def tell(parent: QWidget, theme: Theme, title: str, text: str, detail: str = "", *, copy: bool = False) -> None:
+    """Show something that must be read; the text can be copied. ``copy`` adds a button that takes the detail along."""
+    dialog = _Question(parent, theme, title, text, tr("Close"), detail=detail, is_notice=True)
+    if copy:
+        dialog.offer_copy(theme, detail)
+    await run(dialog)
 
 
 async def text(
@@ -134,7 +138,7 @@ class _Question(QDialog):
         self.column.addWidget(exact_height(text_label(sentence, wrap=True, selectable=True)))
         if detail:
             self.column.addWidget(exact_height(text_label(detail, "muted", wrap=True, selectable=True)))
-        buttons = QHBoxLayout()
+        self.buttons = buttons = QHBoxLayout()
         buttons.setSpacing(10)
         buttons.addStretch(1)
         make = destructive_button if destructive else primary_button
@@ -150,6 +154,18 @@ class _Question(QDialog):
         # Enter must not destroy: the safe button has the focus where something can be lost.
         (self.cancel if destructive and not is_notice else self.act).setDefault(True)
         (self.cancel if destructive and not is_notice else self.act).setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def offer_copy(self, theme: Theme, what: str) -> None:
+        """A button beside the others that puts ``what`` into the clipboard, and says that it did."""
+        self.copy = outline_button(theme, tr("Copy"), "copy")
+        self.copy.setAutoDefault(False)
+
+        def take() -> None:
+            QGuiApplication.clipboard().setText(what)
+            self.copy.setText(tr("Copied"))
+
+        self.copy.clicked.connect(take)
+        self.buttons.insertWidget(1, self.copy)
 
     def labels(self) -> list[str]:
         """Everything it says, for tests and screen readers."""

@@ -1,4 +1,4 @@
-"""The readable page of an evidence pack: one HTML file without scripts, styles from elsewhere, or links."""
+"""The readable page of an evidence pack: one HTML file without scripts, links, or anything from elsewhere."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ body { font: 14px/1.5 sans-serif; margin: 2em auto; max-width: 60em; color: #171
 table { border-collapse: collapse; width: 100%; margin: 0.5em 0 1.5em; }
 th, td { border: 1px solid #d4d4d4; padding: 0.4em 0.6em; text-align: left; vertical-align: top; }
 th { background: #f5f5f5; } .gap { background: #fdecec; } .warning { background: #fdf6e3; } .open { color: #737373; }
+img { max-width: 100%; border: 1px solid #d4d4d4; }
 """
 
 
-def page_of(thread: Thread, now_ms: int, made_by: str) -> str:
-    """Everything from outside is escaped: it is text, never markup."""
+def page_of(thread: Thread, now_ms: int, made_by: str, *, map_file: str = "", no_map: str = "") -> str:
+    """``map_file`` lies in the pack beside the page; without it the page says ``no_map`` instead.
+
+    Everything from outside is escaped: it is text, never markup.
+    """
     parts = [
         "<!doctype html>",
         f'<html lang="en"><head><meta charset="utf-8"><title>{escape(thread.title)}</title>',
         f"<style>{_STYLE}</style></head><body>",
         f"<h1>{escape(thread.title)}</h1>",
         f"<p>Made {escape(moment_words(now_ms))} by {escape(made_by)}. Times are UTC.</p>",
+        _map(map_file, no_map),
         _steps_table(thread.steps),
         _lines_table(thread),
     ]
@@ -38,6 +43,12 @@ def page_of(thread: Thread, now_ms: int, made_by: str) -> str:
         "lists all files with their SHA-256.</p></body></html>"
     )
     return "\n".join(parts)
+
+
+def _map(file: str, no_map: str) -> str:
+    if not file:
+        return f'<p class="open">{escape(no_map)}</p>' if no_map else ""
+    return f'<p><img src="{escape(file)}" alt="Map of the way, its stops by number, and where fuel went"></p>'
 
 
 def _steps_table(steps: Sequence[Step]) -> str:

@@ -35,6 +35,8 @@ from app.versions import VERSION
 MOST_POSITIONS = 200_000
 """Of one batch and source: a fix a second for two days."""
 AROUND_MS = HOUR_MS
+MAP = "map"
+NO_MAP = "No map: the pack was made by the command, without a window that draws one."
 _PAGE = 5_000
 _POSITIONS = (
     "source", "device", "fixed_at", "received_at", "lat", "lon", "speed_km_h", "course_deg", "located", "marks",
@@ -57,23 +59,30 @@ class Pack:
 
 
 def evidence_pack(
-    connection: Connection, record_id: str, now_ms: int, *, made_by: str, pictures: Mapping[str, bytes] | None = None
+    connection: Connection,
+    record_id: str,
+    now_ms: int,
+    *,
+    made_by: str,
+    pictures: Mapping[str, bytes] | None = None,
+    no_map: str = NO_MAP,
 ) -> Pack:
-    """The pack of a shipment or a batch. ``pictures`` are PNG files by name (the map, as the caller drew it).
+    """The pack of a shipment or a batch. ``pictures`` are PNG files by name (``map``, as the caller drew it).
 
-    Raises NotFound.
+    MANIFEST.json says in ``map_picture`` which file is the map, or, with ``no_map``, why there is none; thread.html
+    shows the one or the other. Raises NotFound.
     """
     thread = thread_of(connection, record_id, now_ms)
-    files = _files(connection, thread, now_ms, made_by)
-    for name, picture in (pictures or {}).items():
-        files[f"pictures/{_file_name(name)}.png"] = picture
-    return _zipped(files, thread.title, now_ms, made_by)
+    named = {name: f"pictures/{_file_name(name)}.png" for name in pictures or {}}
+    files = _files(connection, thread, now_ms)
+    files |= {named[name]: picture for name, picture in (pictures or {}).items()}
+    files["thread.html"] = page_of(thread, now_ms, made_by, map_file=named.get(MAP, ""), no_map=no_map).encode()
+    return _zipped(files, thread.title, now_ms, made_by, map_picture=named.get(MAP, no_map))
 
 
-def _files(connection: Connection, thread: Thread, now_ms: int, made_by: str) -> dict[str, bytes]:
+def _files(connection: Connection, thread: Thread, now_ms: int) -> dict[str, bytes]:
     files: dict[str, bytes] = {
         "thread.json": _json(thread.as_json()),
-        "thread.html": page_of(thread, now_ms, made_by).encode(),
         "verify_evidence.py": Path(verify_evidence.__file__).read_bytes(),
     }
     for number, one in enumerate(thread.batches, 1):
@@ -87,13 +96,14 @@ def _files(connection: Connection, thread: Thread, now_ms: int, made_by: str) ->
     return files
 
 
-def _zipped(files: Mapping[str, bytes], title: str, now_ms: int, made_by: str) -> Pack:
+def _zipped(files: Mapping[str, bytes], title: str, now_ms: int, made_by: str, *, map_picture: str) -> Pack:
     manifest = {
         "form": FORM,
         "title": title,
         "made_at": iso_ms(now_ms),
         "made_by": made_by,
         "program": f"biko-console {VERSION}",
+        "map_picture": map_picture,
         "files": {
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             for name, data in sorted(files.items())

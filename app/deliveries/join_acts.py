@@ -31,6 +31,29 @@ class Decided:
     how: str
 
 
+@dataclass(frozen=True, slots=True)
+class LastDecision:
+    """The newest act on the joins of a shipment. ``how`` is what it made of the join, "" for none of its own."""
+
+    act_id: int
+    subject: str
+    how: str
+    who: str
+    at: datetime
+
+
+def last_decision(connection: Connection, shipment_id: str) -> LastDecision | None:
+    """What :func:`undo` would take back, whoever did it and whenever; None where nobody ever decided."""
+    query = (
+        select(Act.id, Act.subject, Act.who, Act.at, Act.after)
+        .where(Act.what.in_(_KINDS), Act.after["shipment"].as_string() == shipment_id)
+        .order_by(Act.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else LastDecision(row.id, row.subject, str(row.after["how"]), row.who, row.at)
+
+
 def join(
     connection: Connection, shipment_id: str, batch_id: str, reason: str = "", *, now: datetime, who: str | None = None
 ) -> Decided:

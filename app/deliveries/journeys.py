@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from app.clock import to_ms
 from app.deliveries.rows import integration_names, names_by_place, of_integrations, shown_in
+from app.deliveries.vehicles import plate_key
 from app.identity.kinds import in_chunks
-from app.store.tables import DeliveryBatchRow, FacilityRow, ShipmentBatch, ShipmentRow
+from app.store.tables import (
+    DeliveryBatchRow,
+    DriverRow,
+    FacilityRow,
+    FleetVehicleRow,
+    RequisitionRow,
+    ShipmentBatch,
+    ShipmentRow,
+)
 from app.supply.filters import Place
 
 MOST = 200
@@ -38,7 +47,9 @@ class JourneyListing:
 
 
 def list_journeys(connection: Connection, text: str = "", limit: int = MOST) -> list[JourneyListing]:
-    """Shipments by number, transport reference or receiver, and batches by name; the newest of both first."""
+    """Shipments by number, transport reference or receiver, batches by name, and both by the number of an order, a
+    plate (compared as :func:`app.deliveries.vehicles.plate_key` does) or a driver's name; the newest of both first.
+    """
     found = [*_shipments(connection, text.strip(), limit), *_batches(connection, text.strip(), limit)]
     return sorted(found, key=lambda one: (-(one.at_ms or 0), one.id))[:limit]
 
@@ -46,6 +57,55 @@ def list_journeys(connection: Connection, text: str = "", limit: int = MOST) -> 
 def _like(text: str) -> str:
     escaped = text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+def _holds(column: Any, text: str) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = func.lower(column).like(_like(text), escape="\\")
+    return found
+
+
+def _joined() -> ColumnElement[bool]:
+    """The shipment of a row travels in the batch of a row."""
+    join = ShipmentBatch
+    return and_(join.shipment_id == ShipmentRow.id, join.batch_id == DeliveryBatchRow.id, join.how != "declined")
+
+
+def _ordered_as(text: str) -> ColumnElement[bool]:
+    """Shipments for an order with such a number."""
+    order, shipment = RequisitionRow, ShipmentRow
+    same = and_(order.integration_id == shipment.integration_id, order.peer_id == shipment.requisition)
+    return exists().where(same, _holds(order.number, text)).correlate(ShipmentRow)
+
+
+def on_the_road(connection: Connection, text: str) -> ColumnElement[bool]:
+    """Batches whose vehicle's plate or driver's name holds ``text``, with what waits to be sent."""
+    batch, driver = DeliveryBatchRow, DriverRow
+    same = and_(driver.integration_id == batch.integration_id, driver.peer_id == _shown("driver"))
+    by_name = exists().where(same, _holds(driver.name, text)).correlate(DeliveryBatchRow)
+    ways = [by_name]
+    for integration_id, peer_ids in _vehicles_called(connection, text).items():
+        ways += [
+            and_(batch.integration_id == integration_id, _shown("vehicle").in_(some)) for some in in_chunks(peer_ids)
+        ]
+    return or_(*ways)
+
+
+def _shown(field: str) -> ColumnElement[str]:
+    batch = DeliveryBatchRow
+    return func.coalesce(batch.pending[field].as_string(), getattr(batch, field))
+
+
+def _vehicles_called(connection: Connection, text: str) -> dict[str, list[str]]:
+    """Peers' ids of vehicles by integration; a platform has a few thousand at most."""
+    key, vehicle = plate_key(text), FleetVehicleRow
+    found: dict[str, list[str]] = {}
+    if not key:
+        return found
+    query = select(vehicle.integration_id, vehicle.peer_id, vehicle.plate).where(vehicle.gone_at.is_(None))
+    for row in connection.execute(query):
+        if key in plate_key(row.plate):
+            found.setdefault(row.integration_id, []).append(row.peer_id)
+    return found
 
 
 def _shipments(connection: Connection, text: str, limit: int) -> list[JourneyListing]:
@@ -56,8 +116,9 @@ def _shipments(connection: Connection, text: str, limit: int) -> list[JourneyLis
         .where(shipment.side == "outbound", shipment.gone_at.is_(None), of_integrations(shipment, None))
     )
     if text:
-        columns = (shipment.number, shipment.transport_reference, place.name)
-        query = query.where(or_(*(func.lower(column).like(_like(text), escape="\\") for column in columns)))
+        travels = exists().where(_joined(), on_the_road(connection, text))
+        called = (_holds(column, text) for column in (shipment.number, shipment.transport_reference, place.name))
+        query = query.where(or_(*called, _ordered_as(text), travels))
     newest = shipment.created_ms.desc().nulls_last()
     rows = list(connection.execute(query.order_by(newest, shipment.id).limit(limit)))
     batches = _batches_of(connection, [row.id for row in rows])
@@ -72,10 +133,11 @@ def _shipments(connection: Connection, text: str, limit: int) -> list[JourneyLis
 
 
 def _batches(connection: Connection, text: str, limit: int) -> list[JourneyListing]:
-    batch, join = DeliveryBatchRow, ShipmentBatch
+    batch, join, shipment = DeliveryBatchRow, ShipmentBatch, ShipmentRow
     query = select(batch.__table__).where(batch.gone_at.is_(None), of_integrations(batch, None))
     if text:
-        query = query.where(func.lower(batch.name).like(_like(text), escape="\\"))
+        carries = exists().where(_joined(), shipment.gone_at.is_(None), _ordered_as(text))
+        query = query.where(or_(_holds(batch.name, text), on_the_road(connection, text), carries))
     newest = batch.scheduled_on.desc().nulls_last()
     rows = list(connection.execute(query.order_by(newest, batch.id).limit(limit)))
     counts: dict[str, int] = {}

@@ -12,7 +12,7 @@ from app.deliveries.gaps import KINDS, Gap, custody_gaps
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
-from widgets.primitives import offer, text_label
+from widgets.primitives import SearchField, offer, text_label
 from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 
@@ -41,6 +41,8 @@ class GapsView(QWidget):
         self.count = text_label("", "muted")
         bar = QHBoxLayout()
         bar.setSpacing(10)
+        self.search = SearchField(context.theme, tr("Shipment, batch, place…"))
+        bar.addWidget(self.search)
         bar.addWidget(self.kinds)
         bar.addWidget(self.count)
         bar.addStretch(1)
@@ -50,7 +52,9 @@ class GapsView(QWidget):
         column.addLayout(bar)
         column.addWidget(in_card(self.table), 1)
         self.kinds.activated.connect(lambda _at: self.filtered.emit())
-        self.table.activated.connect(lambda gap: self.journey_wanted.emit(gap.shipment_id or gap.batch_id))
+        self.search.searched.connect(model.set_filter)
+        model.counted.connect(self._on_counted)
+        self.table.activated.connect(self._open)
 
     def read(self, connection: Connection) -> list[Gap]:
         """Runs off the UI thread."""
@@ -59,8 +63,21 @@ class GapsView(QWidget):
 
     def show_rows(self, gaps: Sequence[Gap]) -> None:
         self.table.model.apply(gaps)
-        said = trn("{count} gap, the oldest first", "{count} gaps, the oldest first", len(gaps))
-        self.count.setText(said if gaps else "")
+
+    def _on_counted(self, shown: int, total: int) -> None:
+        said = trn("{count} gap, the oldest first", "{count} gaps, the oldest first", shown)
+        if shown < total:
+            said = tr("{shown} of {total} gaps", shown=shown, total=total)
+        self.count.setText(said if total else "")
+
+    def _open(self, gap: Gap) -> None:
+        record_id = gap.shipment_id or gap.batch_id
+        if record_id:
+            self.journey_wanted.emit(record_id)
+        else:
+            said = tr("{subject} has no journey: neither its shipment nor its batch is known here.",
+                      subject=gap.subject)  # fmt: skip
+            self._context.notify("info", said)
 
     async def refresh(self) -> None:
         self.show_rows(await self._context.bridge.read(self.read))

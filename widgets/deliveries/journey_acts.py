@@ -13,11 +13,13 @@ from PySide6.QtWidgets import QWidget
 
 from app import platform
 from app.deliveries import join_acts
-from app.deliveries.evidence_pack import Pack, evidence_pack
+from app.deliveries.evidence_pack import MAP, Pack, evidence_pack
 from app.errors import OperatorError
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
+from widgets.deliveries.journey_picture import picture_of, why_none
+from widgets.deliveries.journey_read import Road
 from widgets.deliveries.papers import TITLES, Papers, page_of, read_papers
 from widgets.document import print_document, write_document
 
@@ -29,15 +31,16 @@ class JourneyActs(QObject):
         super().__init__(view)
         self._context = context
         self._view = view
-        self._last_act: int | None = None
-
-    @property
-    def can_undo(self) -> bool:
-        return self._last_act is not None
 
     # Joins
 
-    async def join(self, shipment_id: str, batch_id: str, reason: str = "") -> bool:
+    async def join(self, shipment_id: str, what: str, taken: tuple[str, ...]) -> bool:
+        """Ask which batch the shipment travels in beside those that it is in already, and save it."""
+        title = tr("Which batch does {what} travel in?", what=what)
+        chosen = await self._context.doors.dialogs["choose_batch"](self._context, self._view, title, taken)
+        if chosen is None:
+            return False
+        batch_id, reason = chosen
         return await self._decide(partial(join_acts.join, shipment_id=shipment_id, batch_id=batch_id, reason=reason))
 
     async def decline(self, shipment_id: str, batch_id: str, what: str) -> bool:
@@ -53,47 +56,48 @@ class JourneyActs(QObject):
             return False
         return await self._decide(partial(join_acts.decline, shipment_id=shipment_id, batch_id=batch_id, reason=reason))
 
-    async def undo(self) -> bool:
-        """Take the last decision back."""
-        if self._last_act is None:
-            return False
-        done = await self._decide(partial(join_acts.undo, act_id=self._last_act))
-        self._last_act = None
-        return done
+    async def undo(self, last: join_acts.LastDecision) -> bool:
+        """Take the newest decision on the shipment back, whoever made it; a refusal is told."""
+        return await self._decide(partial(join_acts.undo, act_id=last.act_id))
 
     async def _decide(self, act: Callable[..., join_acts.Decided]) -> bool:
-        decided = await self._context.write(partial(act, now=self._context.now()))
-        if decided is None:
-            return False
-        self._last_act = decided.act_id
-        return True
+        return await self._context.write(partial(act, now=self._context.now())) is not None
 
     # Files
 
-    async def evidence(self, record_id: str, title: str, picture: bytes | None) -> str:
-        """Make the pack and save it; returns the hash of its list, "" where nothing was saved."""
+    async def evidence(self, record_id: str, title: str, road: Road | None) -> None:
+        """Make the pack with the map of ``road``, save it, and show the hash of its list."""
         name = "".join(char if char.isascii() and char.isalnum() else "-" for char in title).strip("-").lower()
         file = await ask.save_file(
             self._view, tr("Save the evidence pack"), f"evidence-{name[:60]}.zip", ("Evidence pack (*.zip)",)
         )
         if file is None:
-            return ""
+            return
+        picture = None if road is None else await picture_of(road)
         make = partial(
             evidence_pack,
             record_id=record_id,
             now_ms=self._context.services.clock.now_ms(),
             made_by=platform.console_user(),
-            pictures={"map": picture} if picture else {},
+            pictures={} if picture is None else {MAP: picture},
+            no_map=why_none(road),
         )
         try:
             pack: Pack = await self._context.bridge.read(make)
         except OperatorError as err:
             self._context.notify("error", err.why)
-            return ""
-        if not await self._save(partial(write_whole, file, pack.data), file):
-            return ""
-        self._context.notify("ok", tr("The evidence pack is saved as {name}.", name=file.name))
-        return pack.manifest_hash
+            return
+        if await self._save(partial(write_whole, file, pack.data), file):
+            await self._tell_hash(pack, file)
+
+    async def _tell_hash(self, pack: Pack, file: Path) -> None:
+        said = tr(
+            "It is in {file}. Note this hash apart from the file: it finds a pack that was rewritten whole.",
+            file=file.name,
+        )
+        await ask.tell(
+            self._view, self._context.theme, tr("The evidence pack is saved"), said, pack.manifest_hash, copy=True
+        )
 
     async def save_paper(self, batch_id: str, kind: str) -> None:
         """One of the papers of a batch as PDF."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QBuffer, QIODevice, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QVBoxLayout, QWidget
 
@@ -106,7 +106,7 @@ class StopsItem(QGraphicsItem):
 
 
 class JourneyMap(QWidget):
-    """The map of one road; :meth:`picture` is what an evidence pack takes of it."""
+    """The map of one road."""
 
     def __init__(self, context: ConsoleContext) -> None:
         super().__init__()
@@ -131,15 +131,17 @@ class JourneyMap(QWidget):
 
     def show_road(self, road: Road | None) -> None:
         """Draw it; a view that the operator chose is kept while it is the same batch."""
-        is_same = road is not None and self.road is not None and _batch_id(road) == _batch_id(self.road)
+        shown = self.road
+        is_same = road is not None and shown is not None and _batch_id(road) == _batch_id(shown)
+        is_same = is_same and (shown is None or shown.is_read)
         self.road = road
         self.track.set_track(None if road is None else road.track)
         stops = [] if road is None else stop_marks(road.batch.details.stops)
-        fuel = [] if road is None else [mark for one in road.batch.fuel if (mark := fuel_mark(one.event, one.is_loss))]
+        fuel = [] if road is None else fuel_marks(road)
         self.stops.set_stops(stops)
         self.fuel.set_events(fuel)
         if not is_same:
-            self._bounds = _bounds_of(road, stops, fuel)
+            self._bounds = bounds_of(road, stops, fuel)
             self.fit()
 
     def show_moment(self, at_s: float) -> None:
@@ -152,13 +154,6 @@ class JourneyMap(QWidget):
             self.map.fit_home()
         else:
             self.map.fit(self._bounds)
-
-    def picture(self) -> bytes:
-        """The map as it is seen, as PNG."""
-        buffer = QBuffer()
-        buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        self.map.grab().save(buffer, "PNG")
-        return bytes(buffer.data().data())
 
     def _describe(self, _vehicle: int | None, px: float, py: float) -> str:
         if (event := self.fuel.hit(px, py)) is not None:
@@ -201,7 +196,13 @@ def fuel_mark(event: StoredEvent, is_loss: bool) -> EventMark | None:
     return EventMark(0, event.tank, event.kind, text, event.start_ms, event.lat, event.lon, is_alarm=is_loss)
 
 
-def _bounds_of(road: Road | None, stops: Sequence[StopMark], fuel: Sequence[EventMark]) -> Bounds | None:
+def fuel_marks(road: Road) -> list[EventMark]:
+    """The fuel events of a road whose place is known."""
+    return [mark for one in road.batch.fuel if (mark := fuel_mark(one.event, one.is_loss))]
+
+
+def bounds_of(road: Road | None, stops: Sequence[StopMark], fuel: Sequence[EventMark]) -> Bounds | None:
+    """What of the world holds a whole way with its marks; None where no place of it is known."""
     marks: list[StopMark | EventMark] = [*stops, *fuel]
     lat, lon = [mark.lat for mark in marks], [mark.lon for mark in marks]
     if road is not None and road.track is not None:

@@ -73,6 +73,15 @@ class StepsView(QScrollArea):
             self._column.addWidget(row)
         self.verticalScrollBar().setValue(at)
 
+    def bring(self, kind: str, record_id: str) -> bool:
+        """Scroll to the step of a record and give its link the focus; False where there is none."""
+        for row in self.rows:
+            if row.step.kind == kind and row.step.record_id == record_id:
+                self.ensureWidgetVisible(row)
+                row.lead.setFocus(Qt.FocusReason.OtherFocusReason)
+                return True
+        return False
+
 
 class StepRow(QWidget):
     """One step: its time, its place on the line, its words, and the way to its source."""

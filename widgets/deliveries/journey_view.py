@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -18,9 +18,10 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from sqlalchemy import Connection
 
+from app.clock import to_ms
 from app.deliveries.errors import NotFound
+from app.deliveries.join_acts import LastDecision
 from app.deliveries.journeys import JourneyListing, list_journeys
 from app.deliveries.steps import Step
 from resources.i18n import tr, trn
@@ -32,6 +33,7 @@ from widgets.deliveries.journey_map import JourneyMap
 from widgets.deliveries.journey_read import Journey, Road, read_journey
 from widgets.deliveries.journey_steps import StepsView
 from widgets.deliveries.papers import TITLES
+from widgets.formats import Formats
 from widgets.fuel.chart_card import mark_of
 from widgets.primitives import (
     Card,
@@ -44,6 +46,7 @@ from widgets.primitives import (
     outline_button,
     text_label,
 )
+from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
 from widgets.theme import Level
 
@@ -62,7 +65,7 @@ class JourneyView(QWidget):
         self.acts = JourneyActs(context, self)
         self.record_id = ""
         self.journey: Journey | None = None
-        self.search = SearchField(context.theme, tr("Shipment, batch, receiver…"))
+        self.search = SearchField(context.theme, tr("Shipment, order, batch, place, plate, driver…"))
         self.table = self._make_table()
         self.stack = QStackedWidget()
         self.stack.addWidget(self._lay_out_choice())
@@ -144,12 +147,10 @@ class JourneyView(QWidget):
         self.joined = text_label("", "muted", selectable=True)
         self.decline = link_button(theme, tr("Not in this batch…"), small=True)
         self.undo = link_button(theme, tr("Undo"), "rotate-ccw", small=True)
-        self.batches = QComboBox()
-        self.batches.setAccessibleName(tr("Batch to join with"))
-        self.join = outline_button(theme, tr("Join"), "plus", small=True)
+        self.join = outline_button(theme, tr("Join with a batch…"), "plus", small=True)
         row = QHBoxLayout()
         row.setSpacing(8)
-        for part in (self.joined, self.decline, self.batches, self.join, self.undo):
+        for part in (self.joined, self.decline, self.join, self.undo):
             row.addWidget(part, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addStretch(1)
         return row
@@ -205,9 +206,10 @@ class JourneyView(QWidget):
         self.search.searched.connect(lambda _text: self._start(self.refresh(), "search"))
         self.table.activated.connect(lambda row: self.open_record(row.id))
         self.back.clicked.connect(self.show_all)
-        self.roads.activated.connect(lambda _at: self._show_road())
+        self.roads.activated.connect(self._on_road_chosen)
         self.steps.lead_wanted.connect(self.lead)
         self.chart.cursor_moved.connect(self.map.show_moment)
+        self.chart.chosen.connect(self._on_mark_chosen)
         self.evidence.clicked.connect(lambda: self._start(self._make_evidence(), "evidence"))
         self.decline.clicked.connect(lambda: self._start(self._decline(), "decline"))
         self.join.clicked.connect(lambda: self._start(self._join(), "join"))
@@ -220,6 +222,8 @@ class JourneyView(QWidget):
 
     def open_record(self, record_id: str) -> None:
         """Show the journey of a shipment or of a batch, by the id of its row."""
+        if record_id != self.record_id:
+            self.roads.clear()
         self.record_id = record_id
         self._start(self.refresh(), "open")
 
@@ -243,22 +247,17 @@ class JourneyView(QWidget):
     async def _read_journey(self) -> None:
         wanted, now_ms = self.record_id, self._context.services.clock.now_ms()
 
-        def read(connection: Connection) -> tuple[Journey, list[JourneyListing]]:
-            journey = read_journey(connection, wanted, now_ms)
-            is_lonely = journey.thread.shipment is not None and not journey.roads
-            batches = [one for one in list_journeys(connection) if one.kind == "batch"] if is_lonely else []
-            return journey, batches
-
+        drawn = str(self.roads.currentData() or "")
+        read = partial(read_journey, record_id=wanted, now_ms=now_ms, drawn=drawn)
         try:
-            journey, batches = await self._context.bridge.read(read)
+            journey: Journey = await self._context.bridge.read(read)
         except NotFound as err:
             self._context.notify("warn", err.why)
             self.show_all()
             return
-        if wanted != self.record_id:
-            return
+        if wanted != self.record_id or drawn != str(self.roads.currentData() or ""):
+            return  # something else was chosen meanwhile, and is being read
         self.journey = journey
-        offer(self.batches, [(one.id, one.number) for one in batches])
         self._show_journey(journey)
 
     def _show_journey(self, journey: Journey) -> None:
@@ -282,10 +281,10 @@ class JourneyView(QWidget):
         self.joined.setText(tr("Why this batch: {reason}", reason=reason) if reason else "")
         self.joined.setVisible(bool(reason))
         self.decline.setVisible(is_shipment and road is not None)
-        can_join = is_shipment and road is None and self.batches.count() > 0
-        self.batches.setVisible(can_join)
-        self.join.setVisible(can_join)
-        self.undo.setVisible(self.acts.can_undo)
+        self.join.setText(tr("Join with a batch…") if road is None else tr("Add to another batch…"))
+        self.join.setVisible(is_shipment)
+        self.undo.setVisible(journey.last is not None)
+        self.undo.setToolTip("" if journey.last is None else plain_tip(_undone(journey.last, self._context.formats)))
 
     @property
     def road(self) -> Road | None:
@@ -310,6 +309,13 @@ class JourneyView(QWidget):
         self.chart.set_marks([mark_of(event) for event in chart.events])
         self._chart_stack.setCurrentWidget(self.chart)
 
+    def _on_road_chosen(self, _at: int) -> None:
+        """Stops at once; the way and the fuel once they are read."""
+        if self.journey is not None:
+            self._show_join(self.journey)
+            self._show_road()
+            self._start(self.refresh(), "another batch")
+
     # Acting
 
     def lead(self, step: Step) -> None:
@@ -329,16 +335,17 @@ class JourneyView(QWidget):
         if road is not None:
             self._start(act(road.batch.details.batch.id, kind), f"paper {kind}")
 
+    def _on_mark_chosen(self, event_id: str) -> None:
+        """Its step; the chart also shows what was shortly before and after the batch, which has none."""
+        self.chart.choose_mark(event_id)
+        if not self.steps.bring("fuel", event_id):
+            self._context.notify("info", tr("This was before or after the batch, so it is no step of the journey."))
+
     async def _make_evidence(self) -> None:
-        if self.journey is None:
-            return
-        picture = self.map.picture() if self.road is not None else None
-        found = await self.acts.evidence(self.record_id, self.journey.thread.title, picture)
-        if found:
-            QGuiApplication.clipboard().setText(found)
-            self._context.notify(
-                "info", tr("Its hash is in the clipboard: note it elsewhere, it vouches for the pack.")
-            )
+        if self.road is not None and not self.road.is_read:
+            await self.refresh()
+        if self.journey is not None:
+            await self.acts.evidence(self.record_id, self.journey.thread.title, self.road)
 
     async def _decline(self) -> None:
         road = self.road
@@ -349,12 +356,17 @@ class JourneyView(QWidget):
             await self.refresh()
 
     async def _join(self) -> None:
-        batch_id = self.batches.currentData()
-        if batch_id and await self.acts.join(self.record_id, str(batch_id)):
+        journey = self.journey
+        if journey is None:
+            return
+        taken = tuple(road.batch.details.batch.id for road in journey.roads)
+        if await self.acts.join(journey.record_id, journey.thread.title, taken):
             await self.refresh()
 
     async def _undo(self) -> None:
-        if await self.acts.undo():
+        """What was refused was changed by somebody else: it is shown as it is now, and can still be taken back."""
+        if self.journey is not None and self.journey.last is not None:
+            await self.acts.undo(self.journey.last)
             await self.refresh()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -384,10 +396,19 @@ def state_of(journey: Journey) -> tuple[Level, str]:
     return "ok", tr("complete")
 
 
+def _undone(last: LastDecision, formats: Formats) -> str:
+    """What the undo takes back, and whose decision it was."""
+    what = {"manual": tr("joined"), "declined": tr("declined")}.get(last.how, tr("taken back"))
+    return tr("Takes back: {subject}, {what} by {who}, {time}", subject=last.subject, what=what, who=last.who,
+              time=formats.clock(to_ms(last.at)))  # fmt: skip
+
+
 def _why_no_chart(road: Road | None) -> str:
     if road is None:
         return tr("It is in no batch, so no vehicle is known.")
     batch = road.batch.details.batch
+    if not road.is_read:
+        return tr("They are being read.")
     if not batch.vehicle_id:
         return tr("No vehicle here has the plate {plate}.", plate=batch.plate or "–")
     if batch.started_ms is None:

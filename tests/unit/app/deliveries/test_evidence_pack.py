@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.deliveries.evidence_pack import Pack, evidence_pack
+from app.deliveries.evidence_pack import NO_MAP, Pack, evidence_pack
 from app.store.store import Store
 from app.store.tables import DeliveryBatchRow, ShipmentRow
 from tests.helpers.dispatch import CLINIC, MINUTE_MS, Depot, a_paper, an_event
@@ -85,6 +85,27 @@ def test_what_it_holds(pack: Pack) -> None:
         assert "<b>=cmd" not in html
         assert "&lt;b&gt;" in html
         assert found.read("pictures/map.png") == b"\x89PNG"
+        assert json.loads(found.read("MANIFEST.json"))["map_picture"] == "pictures/map.png"
+        assert '<img src="pictures/map.png"' in html
+
+
+def test_without_a_map_it_says_why(sqlite_store: Store, tmp_path: Path) -> None:
+    depot = Depot(sqlite_store)
+    depot.usual()
+    made = depot.ask(evidence_pack, depot.id_of(DeliveryBatchRow, "batch-1"), NOW_MS, made_by="depot")
+    with zipfile.ZipFile(io.BytesIO(made.data)) as found:
+        manifest, html = json.loads(found.read("MANIFEST.json")), found.read("thread.html").decode()
+    assert manifest["map_picture"] == NO_MAP
+    assert f'<p class="open">{NO_MAP}</p>' in html
+    assert "<img" not in html
+    assert verify(tmp_path, made.data, "--manifest-hash", made.manifest_hash)[0] == 0
+
+
+def test_a_pack_from_before_maps_were_named_still_holds(pack: Pack, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(pack.data)) as found:
+        manifest = json.loads(found.read("MANIFEST.json"))
+    del manifest["map_picture"]
+    assert verify(tmp_path, changed(pack, {"MANIFEST.json": json.dumps(manifest).encode()}))[0] == 0
 
 
 def test_it_holds_by_its_own_script(pack: Pack, tmp_path: Path) -> None:

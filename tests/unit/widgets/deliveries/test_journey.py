@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import subprocess
 import sys
 import zipfile
@@ -14,17 +16,24 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialog, QLabel, QLineEdit, QPushButton
 from sqlalchemy import insert, select
 
 from app.clock import from_ms
-from app.store.tables import Act, ShipmentBatch, TwinGap
+from app.deliveries.gaps import Gap
+from app.deliveries.join_acts import decline as decline_join
+from app.deliveries.join_acts import undo as undo_join
+from app.store.tables import Act, DeliveryBatchRow, ShipmentBatch, TwinGap
+from dialogs.deliveries.choose_batch import ChooseBatchDialog
+from dialogs.doors import dialogs
+from tests.helpers.dispatch import a_batch
 from tests.helpers.journey import NOW_MS, STOLEN_L, Travelled
 from tests.helpers.qt import Console, open_dialog, until
 from widgets.deliveries.gaps_view import GapsView
 from widgets.deliveries.journey_map import fuel_mark
+from widgets.deliveries.journey_picture import SIZE
 from widgets.deliveries.journey_steps import StepRow, in_time
 from widgets.deliveries.journey_view import JourneyView
 from widgets.deliveries.papers import MANIFEST, NOTES, ROUTE_SHEET, page_of, read_papers
@@ -50,6 +59,7 @@ async def travelled(console: Console) -> Travelled:
 
 @pytest_asyncio.fixture
 async def view(console: Console, travelled: Travelled) -> AsyncIterator[JourneyView]:
+    object.__setattr__(console.context.doors, "dialogs", dialogs())
     made = JourneyView(console.context)
     made.resize(1064, 720)
     made.show()
@@ -137,33 +147,94 @@ async def test_a_join_is_declined_with_a_reason_taken_back_and_made_by_hand(
     assert dialog is not None
     QTest.keyClicks(line_of(dialog), "Left on the dock")
     QTest.mouseClick(buttons(dialog)["Decline the join"], LEFT)
-    await until(lambda: view.road is None and not view.join.isHidden())
+    await until(lambda: view.road is None)
     assert row_of(view, "batch").step.is_gap
     with travelled.depot.store.read() as connection:
         assert connection.execute(select(ShipmentBatch.how, ShipmentBatch.reason)).one() == (
             "declined",
             "Left on the dock",
         )
+    assert "declined by" in view.undo.toolTip()
+    view.show_all()
+    await until(lambda: view.stack.currentIndex() == 0)
+    await opened(view, travelled.shipment_id)  # as another operator would, or this one tomorrow
     QTest.mouseClick(view.undo, LEFT)
     await until(lambda: view.road is not None)
-    QTest.mouseClick(view.decline, LEFT)
-    await until(lambda: open_dialog() is not None)
-    dialog = open_dialog()
-    assert dialog is not None
-    QTest.keyClick(line_of(dialog), Qt.Key.Key_Return)
-    await until(lambda: view.road is None and not view.join.isHidden())
-    QTest.mouseClick(view.join, LEFT)
+    QTest.mouseClick(view.undo, LEFT)
+    await until(lambda: view.road is None)
+    dialog = await choosing(view)
+    QTest.keyClicks(dialog.search, "nothing like it")
+    await until(lambda: not dialog.table.model.rows)
+    dialog.search.clear()
+    await until(lambda: [row.id for row in dialog.table.model.rows] == [travelled.batch_id])
+    assert not dialog.join.isEnabled()
+    dialog.table.select_key(travelled.batch_id)
+    QTest.mouseClick(dialog.join, LEFT)
     await until(lambda: view.road is not None)
     assert view.joined.text() == "Why this batch: Joined by hand."
     with travelled.depot.store.read() as connection:
         acts = connection.execute(select(Act.what).where(Act.what.like("shipment_batch.%")).order_by(Act.id)).scalars()
-        assert list(acts) == [f"shipment_batch.{what}" for what in ("decline", "undo", "decline", "join")]
+        assert list(acts) == [f"shipment_batch.{what}" for what in ("decline", "undo", "undo", "join")]
+
+
+async def choosing(view: JourneyView) -> ChooseBatchDialog:
+    """Press the button and wait for the choice of batches."""
+    QTest.mouseClick(view.join, LEFT)
+    await until(lambda: isinstance(open_dialog(), ChooseBatchDialog))
+    dialog = open_dialog()
+    assert isinstance(dialog, ChooseBatchDialog)
+    return dialog
+
+
+async def test_a_shipment_is_added_to_another_batch_and_only_what_is_drawn_is_read(
+    view: JourneyView, travelled: Travelled
+) -> None:
+    await asyncio.to_thread(travelled.depot.arrive, a_batch("batch-2", stage="planned", started_ms=None))
+    other_id = travelled.depot.id_of(DeliveryBatchRow, "batch-2")
+    await opened(view, travelled.shipment_id)
+    assert view.join.text() == "Add to another batch…"
+    dialog = await choosing(view)
+    assert [row.id for row in dialog.table.model.rows] == [other_id]  # it is in the other one already
+    dialog.table.select_key(other_id)
+    QTest.keyClicks(dialog.why, "Split on two lorries")
+    QTest.mouseClick(dialog.join, LEFT)
+    await until(lambda: view.roads.count() == 2)
+    assert view.journey is not None
+    assert [road.is_read for road in view.journey.roads] == [True, False]
+    view.roads.setCurrentIndex(1)
+    view.roads.activated.emit(1)
+    await until(lambda: view.journey is not None and view.journey.roads[1].is_read)
+    assert [road.is_read for road in view.journey.roads] == [False, True]
+    assert view.joined.text() == "Why this batch: Split on two lorries"
+
+
+async def test_an_undo_that_somebody_was_quicker_with_is_told_and_the_button_stays(
+    console: Console, view: JourneyView, travelled: Travelled
+) -> None:
+    def decline() -> None:
+        depot, now = travelled.depot, from_ms(NOW_MS)
+        depot.write(lambda connection: decline_join(connection, travelled.shipment_id, travelled.batch_id, now=now))
+
+    await asyncio.to_thread(decline)
+    await opened(view, travelled.shipment_id)
+    assert view.journey is not None
+    last = view.journey.last
+    assert last is not None
+    await asyncio.to_thread(
+        travelled.depot.write, lambda connection: undo_join(connection, last.act_id, now=from_ms(NOW_MS))
+    )
+    QTest.mouseClick(view.undo, LEFT)
+    await until(lambda: any("was changed since" in text for _, text in console.notes))
+    await until(lambda: view.road is not None)
+    assert not view.undo.isHidden()
 
 
 async def test_the_pack_holds_the_map_and_its_script_finds_one_spoiled_byte(
     console: Console, view: JourneyView, travelled: Travelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await opened(view, travelled.shipment_id)
+    console.context.theme.set_mode("dark")
+    view.map.map.zoom(40.0)
     file = tmp_path / "pack.zip"
 
     async def chosen(*_arguments: Any) -> Path:
@@ -171,10 +242,21 @@ async def test_the_pack_holds_the_map_and_its_script_finds_one_spoiled_byte(
 
     monkeypatch.setattr("widgets.ask.save_file", chosen)
     QTest.mouseClick(view.evidence, LEFT)
-    await until(lambda: any("hash is in the clipboard" in text for _, text in console.notes))
+    await until(lambda: open_dialog() is not None)
+    dialog = open_dialog()
+    assert dialog is not None
     with zipfile.ZipFile(file) as pack:
-        assert pack.read("pictures/map.png").startswith(b"\x89PNG")
+        told = hashlib.sha256(pack.read("MANIFEST.json")).hexdigest()
+        assert json.loads(pack.read("MANIFEST.json"))["map_picture"] == "pictures/map.png"
+        assert '<img src="pictures/map.png"' in pack.read("thread.html").decode()
+        picture = QImage.fromData(pack.read("pictures/map.png"))
         script = Path(pack.extract("verify_evidence.py", tmp_path))
+    assert told in [label.text() for label in dialog.findChildren(QLabel)]
+    QTest.mouseClick(buttons(dialog)["Copy"], LEFT)
+    assert QGuiApplication.clipboard().text() == told
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    assert picture.size() == SIZE
+    assert picture.pixelColor(2, 2).lightness() > 128
 
     def verify() -> subprocess.CompletedProcess[str]:
         command = [
@@ -206,7 +288,7 @@ async def test_a_pack_that_cannot_be_written_is_told(
     monkeypatch.setattr("widgets.ask.save_file", chosen)
     QTest.mouseClick(view.evidence, LEFT)
     await until(lambda: any("could not be written" in text for _, text in console.notes))
-    assert not any("is saved" in text for _, text in console.notes)
+    assert open_dialog() is None
 
 
 async def test_papers_tell_what_travels_and_take_text_for_text(
@@ -233,6 +315,22 @@ async def test_papers_tell_what_travels_and_take_text_for_text(
     assert file.read_bytes().startswith(b"%PDF")
 
 
+async def test_a_mark_of_the_chart_brings_its_step_into_view(
+    console: Console, view: JourneyView, travelled: Travelled
+) -> None:
+    await opened(view, travelled.shipment_id)
+    view.resize(1064, 360)
+    view.activateWindow()
+    row = row_of(view, "fuel")
+    view.steps.verticalScrollBar().setValue(view.steps.verticalScrollBar().maximum())
+    await until(lambda: row.visibleRegion().isEmpty())
+    view.chart.chosen.emit(row.step.record_id)
+    await until(lambda: not row.visibleRegion().isEmpty())
+    assert not console.notes
+    view.chart.chosen.emit("another")
+    assert "before or after the batch" in console.notes[-1][1]
+
+
 async def test_gaps_open_their_journey(console: Console, travelled: Travelled) -> None:
     view = GapsView(console.context)
     view.show()
@@ -243,6 +341,16 @@ async def test_gaps_open_their_journey(console: Console, travelled: Travelled) -
     view.table.view.setCurrentIndex(view.table.model.index(0, 0))
     QTest.keyClick(view.table.view, Qt.Key.Key_Return)
     assert wanted == [travelled.shipment_id]
+    QTest.keyClicks(view.search, "quantities differ")
+    await until(lambda: [gap.kind for gap in view.table.model.rows] == ["quantities"])
+    assert view.count.text() == "1 of 2 gaps"
+    view.search.clear()
+    await until(lambda: len(view.table.model.rows) == 2)
+    view.show_rows([Gap("never_shipped", "Paper 9", "Nobody knows it.", "Ask.", None)])
+    view.table.view.setCurrentIndex(view.table.model.index(0, 0))
+    QTest.keyClick(view.table.view, Qt.Key.Key_Return)
+    assert wanted == [travelled.shipment_id]
+    assert "Paper 9 has no journey" in console.notes[-1][1]
     view.kinds.setCurrentIndex(view.kinds.findData("no_batch"))
     await view.refresh()
     assert view.table.model.rows == []
