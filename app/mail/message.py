@@ -13,7 +13,9 @@ from app.mail.settings import MailSettings
 from app.mail.templates import Filled
 
 
-def build_message(settings: MailSettings, recipient: str, filled: Filled, message_id: str, now: datetime) -> EmailMessage:
+def build_message(
+    settings: MailSettings, recipient: str, filled: Filled, message_id: str, now: datetime
+) -> EmailMessage:
     """The message. ``message_id`` is the same at every try, so that a repeat is known as one. Raises MailError."""
     message = EmailMessage(policy=SMTP)
     message["From"] = _address(settings.sender_name, mail_address(settings.sender, "sender"))

@@ -40,9 +40,13 @@ class MailSettings(Settings):
     enabled: bool = setting(
         "Send mail", "switch", default=False, help="Off: nothing is sent, and what waits stays in the queue."
     )
-    host: str = setting("Mail server", "host", help="Its name as it stands in its certificate.", example="smtp.example.org")
+    host: str = setting(
+        "Mail server", "host", help="Its name as it stands in its certificate.", example="smtp.example.org"
+    )
     port: int = setting("Port", "port", default=587, ge=1, le=65535, help="587 for STARTTLS, 465 for TLS.")
-    security: str = setting("Encryption", "choice", default="starttls", choices=SECURITY, pattern="^(starttls|tls|none)$")
+    security: str = setting(
+        "Encryption", "choice", default="starttls", choices=SECURITY, pattern="^(starttls|tls|none)$"
+    )
     username: str = setting("User name", "text", default="", max_length=320, help="Empty: no sign-in.")
     password: SecretStr | None = setting("Password", "secret", default=None, help="Kept in the key store.")
     sender: str = setting(
@@ -123,7 +127,12 @@ def stored_password(vault: Vault) -> str:
 
 
 def save_mail_settings(
-    store: Store, vault: Vault, values: Mapping[str, Any], secrets: Mapping[str, str] | None = None, *, who: str | None = None
+    store: Store,
+    vault: Vault,
+    values: Mapping[str, Any],
+    secrets: Mapping[str, str] | None = None,
+    *,
+    who: str | None = None,
 ) -> SavedMail:
     """Change what is named in ``values``; the rest stays. An empty password stays as stored. Blocks.
 

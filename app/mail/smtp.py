@@ -222,7 +222,9 @@ class MailLine:
                 field="security",
             ) from err
         except smtplib.SMTPResponseException as err:
-            raise NotReady(f"{capital(settings.peer)} refuses encryption: {_said(err.smtp_code, err.smtp_error)}") from err
+            raise NotReady(
+                f"{capital(settings.peer)} refuses encryption: {_said(err.smtp_code, err.smtp_error)}"
+            ) from err
         except (OSError, smtplib.SMTPException) as err:
             raise self._broke(err) from err
         return made if isinstance(made, ssl.SSLSocket) else self._live().sock  # type: ignore[return-value]

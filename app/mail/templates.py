@@ -90,7 +90,12 @@ def save_template(
     set_fact(connection, _fact(name), {"subject": good.subject, "body": good.body})
     sides = ({"subject": one.subject, "text": one.body} for one in (before, good))
     record_act(
-        connection, what="mail.template", subject=f"Mail template “{name}”", before=next(sides), after=next(sides), who=who
+        connection,
+        what="mail.template",
+        subject=f"Mail template “{name}”",
+        before=next(sides),
+        after=next(sides),
+        who=who,
     )
     return good
 
@@ -115,7 +120,9 @@ def checked_template(template: Template) -> Template:
             known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             raise MailError(f"There is no placeholder {{{strange}}}. There are: {known}.", field)
     if "link" in placeholders_of(subject):
-        raise MailError("The link must not stand in the subject: mail servers write subjects into their logs.", "subject")
+        raise MailError(
+            "The link must not stand in the subject: mail servers write subjects into their logs.", "subject"
+        )
     if "link" not in placeholders_of(body):
         raise MailError("The text needs {link}: without it the invited person has nothing to open.", "body")
     return Template(subject, body)
