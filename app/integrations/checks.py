@@ -109,7 +109,7 @@ async def check_model(
     except TimeoutError:
         if not limit.expired():  # a defect of the adapter, which should have said NotReady
             raise
-        return _failed(
+        return failed_report(
             steps, NotReady(f"The check did not end within {time_limit_s:.0f} s. Look at the line, then try again.")
         )
     except AdapterError as err:

@@ -28,6 +28,7 @@ from app.engine.ports import Ports, read, rings_within
 from app.errors import OperatorError
 from app.integrations.changes import Desk
 from app.integrations.rows import UnknownIntegration
+from app.mail.addresses import mail_address
 from app.mail.errors import MailError
 from app.mail.message import build_message
 from app.mail.sending import (
@@ -41,8 +42,8 @@ from app.mail.sending import (
     write_unsent,
 )
 from app.mail.settings import SavedMail, get_mail_settings, stored_password
-from app.mail.smtp import Delivery, MailLine, Outcome
-from app.mail.templates import Template, fill, get_template
+from app.mail.smtp import Delivery, MailLine, Outcome, as_sent
+from app.mail.templates import Template, day_and_time, fill, get_template
 from app.mail.trouble import Trouble, clear_trouble, get_trouble, note_trouble
 from app.security.redaction import register_secret
 from app.security.vault import VaultError
@@ -55,6 +56,7 @@ FIRST_DELAY_S = 60.0
 LONGEST_DELAY_S = 3_600.0
 BLOCKED_S = 3_600.0
 """A sign-in that was refused is not tried again sooner by itself: providers lock accounts."""
+AFTER_FAULT_S = 60.0
 ENDING_S = 3.0
 """How long the end of an engine waits for the answer of a mail that is under way."""
 
@@ -78,6 +80,7 @@ class MailCourier:
         self._sends = data_dir is None or not is_demo(data_dir)
         self._ask_link = ask_link or self._link_of
         self._wake = asyncio.Event()
+        self._unwritten: list[Callable[[Any], None]] = []
 
     async def close_left_over(self) -> None:
         """At the start, before anything is taken up. Raises StoreError."""
@@ -94,16 +97,19 @@ class MailCourier:
         """Send whatever is due, until cancelled. A demo sends no mail."""
         while self._sends:
             self._wake.clear()
-            wait_s = LOOK_S
             try:
                 wait_s = await self.look()
             except StoreError as err:
                 _log.warning("the queue of mails cannot be read now, looking again: %s", err)
-                wait_s = 60.0
+                wait_s = AFTER_FAULT_S
+            except Exception:  # noqa: BLE001 - a defect met by one mail must not end the sending of all
+                _log.exception("sending mail failed; going on in %.0f s", AFTER_FAULT_S)
+                wait_s = AFTER_FAULT_S
             await rings_within(self._wake, max(wait_s, 0.2), self._ports.clock)
 
     async def look(self) -> float:
         """Send what is due now; returns after how many seconds to look again. Raises StoreError."""
+        await self._write_unwritten()
         now = self._now()
         await self._write(partial(cancel_uninvited, now=now))
         work, wait_s = await read(self._ports.store, partial(self._find, now=now))
@@ -167,7 +173,8 @@ class MailCourier:
         settings = work.saved.settings
         try:
             filled = fill(work.template, await self._values(work, due))
-            message = build_message(settings, due.recipient, filled, due.message_id, self._now())
+            content = as_sent(build_message(settings, due.recipient, filled, due.message_id, self._now()))
+            sender = mail_address(settings.sender)
         except (AdapterError, OperatorError) as err:
             await self._note_unsent(due, err)
             return True
@@ -180,7 +187,7 @@ class MailCourier:
             await self._note_delivery(due, Delivery(Outcome.LATER, err.why))
             return False
         loop = asyncio.get_running_loop()
-        sending = loop.run_in_executor(None, line.send, message, settings.sender, due.recipient)
+        sending = loop.run_in_executor(None, line.send, content, sender, due.recipient)
         try:
             delivery = await asyncio.shield(sending)
         except asyncio.CancelledError:
@@ -207,9 +214,8 @@ class MailCourier:
             register_secret(part)  # a mail server that quotes it must not get it into our log
         if urlsplit(link).scheme not in ("https", "http") or any(char.isspace() for char in link):
             raise MailError("The platform's link is no web address. Correct the driver app's address in its settings.")
-        expires = f"{from_ms(found.expires_ms).astimezone():%-d %B %Y, %H:%M %Z}" if found.expires_ms else ""
-        depot = work.saved.settings.depot_name
-        return {**due.values, "link": link, "expires": expires or "it is used", "depot": depot}
+        expires = day_and_time(found.expires_ms) if found.expires_ms else "it is used"
+        return {**due.values, "link": link, "expires": expires, "depot": work.saved.settings.depot_name}
 
     async def _link_of(self, due: DueMail) -> BaseModel:
         from app.deliveries.platforms import run_action
@@ -234,7 +240,14 @@ class MailCourier:
         await self._write(job)
 
     async def _note_delivery(self, due: DueMail, delivery: Delivery) -> None:
-        await self._write(self._delivery_job(due, delivery))
+        """Raises StoreError; what could not be written is written before anything else is sent."""
+        self._unwritten.append(self._delivery_job(due, delivery))
+        await self._write_unwritten()
+
+    async def _write_unwritten(self) -> None:
+        while self._unwritten:
+            await self._write(self._unwritten[0])
+            del self._unwritten[0]
 
     def _delivery_job(self, due: DueMail, delivery: Delivery) -> Callable[[Any], None]:
         now, next_try = self._now(), self._next_try(due)

@@ -64,7 +64,7 @@ class MailRow:
 
 @dataclass(frozen=True, slots=True)
 class MailOverview:
-    """``is_set``: a server was entered. ``trouble`` is why nothing goes out, "" for nothing; ``since`` belongs to it."""
+    """``is_set``: a server was entered. ``trouble``: why nothing goes out, "" for nothing; ``since`` belongs to it."""
 
     is_set: bool
     is_on: bool

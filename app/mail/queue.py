@@ -90,7 +90,7 @@ def mail_invitation(
 
 
 def retry_mail(connection: Connection, mail_id: str, *, who: str | None = None) -> None:
-    """Send it as soon as the line allows; also ends the rest after a refused sign-in. Raises MailError, MailNotFound."""
+    """Send it as soon as the line allows; a refused sign-in is tried anew as well. Raises MailError, MailNotFound."""
     version = raise_topic(connection, "mail")
     row = _standing(connection, mail_id)
     # Whoever tries a doubtful one again has accepted a repeat; one more lost answer and it is their turn again.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SecretStr, model_validator
 from sqlalchemy import Connection
@@ -44,9 +44,7 @@ class MailSettings(Settings):
         "Mail server", "host", help="Its name as it stands in its certificate.", example="smtp.example.org"
     )
     port: int = setting("Port", "port", default=587, ge=1, le=65535, help="587 for STARTTLS, 465 for TLS.")
-    security: str = setting(
-        "Encryption", "choice", default="starttls", choices=SECURITY, pattern="^(starttls|tls|none)$"
-    )
+    security: Literal["starttls", "tls", "none"] = setting("Encryption", "choice", default="starttls", choices=SECURITY)
     username: str = setting("User name", "text", default="", max_length=320, help="Empty: no sign-in.")
     password: SecretStr | None = setting("Password", "secret", default=None, help="Kept in the key store.")
     sender: str = setting(

@@ -7,6 +7,7 @@ encrypted as the settings want it, and no password before that.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 import smtplib
@@ -93,8 +94,8 @@ class MailLine:
     ) -> None:
         self._close()
 
-    def send(self, message: EmailMessage, sender: str, recipient: str) -> Delivery:
-        """Hand over one mail for one recipient."""
+    def send(self, content: bytes, sender: str, recipient: str) -> Delivery:
+        """Hand over one mail for one recipient; ``content`` is :func:`as_sent` of it."""
         smtp = self._live()
         try:
             for said in (smtp.mail(sender), smtp.rcpt(recipient), smtp.docmd("DATA")):
@@ -102,7 +103,7 @@ class MailLine:
                 if not (200 <= code < 300 or code == 354):
                     return self._turned_down(code, words)
             # The final dot is the last of these bytes: while they could not all be handed over, nothing was accepted.
-            smtp.send(_as_sent(message))
+            smtp.send(content)
         except (OSError, smtplib.SMTPException) as err:
             return Delivery(Outcome.LATER, self._broke(err).why, is_cut=True)
         try:
@@ -299,10 +300,7 @@ class MailLine:
 
     def _turned_down(self, code: int, words: bytes) -> Delivery:
         said = _said(code, words)
-        if code >= 500:
-            outcome = Outcome.REFUSED
-        else:  # 4xx, and what no server should answer there
-            outcome = Outcome.LATER
+        outcome = Outcome.REFUSED if code >= 500 else Outcome.LATER  # 4xx, and what no server should answer there
         is_cut = code == 421  # RFC 5321, 3.8: the server closes
         if not is_cut:
             try:
@@ -323,27 +321,22 @@ class MailLine:
     def _cut(self) -> None:
         sock = self._smtp.sock if self._smtp is not None else None
         if sock is not None:
-            try:
+            with contextlib.suppress(OSError):  # closed already
                 sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # closed already
 
     def _close(self) -> None:
         self._limit.cancel()
         smtp, self._smtp = self._smtp, None
         if smtp is None:
             return
-        try:
+        with contextlib.suppress(OSError, smtplib.SMTPException):  # what was to be said is said
             if smtp.sock is not None:
                 smtp.sock.settimeout(2.0)
                 smtp.quit()
-        except (OSError, smtplib.SMTPException):
-            pass  # what was to be said is said
-        finally:
-            smtp.close()
+        smtp.close()
 
 
-def _as_sent(message: EmailMessage) -> bytes:
+def as_sent(message: EmailMessage) -> bytes:
     """As DATA carries it: lines end with CRLF, leading dots doubled, a dot alone at the end (RFC 5321, 4.5.2)."""
     content = message.as_bytes(policy=SMTP_POLICY)
     if not content.endswith(b"\r\n"):

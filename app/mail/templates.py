@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from app.clock import from_ms
 from app.mail.errors import MailError
 from app.security.audit import record_act
 from app.store.changes import raise_topic
@@ -147,6 +148,15 @@ def fill(template: Template, values: Mapping[str, str]) -> Filled:
 def preview(template: Template, depot: str = "") -> Filled:
     """What a mail would look like, with examples. Raises MailError like :func:`checked_template`."""
     return fill(checked_template(template), {**EXAMPLES, **({"depot": depot} if depot else {})})
+
+
+def day_and_time(ms: int) -> str:
+    """``2 December 2026, 14:30 WAT`` in this computer's zone; "an unknown day" for what no calendar holds."""
+    try:
+        moment = from_ms(ms).astimezone()
+    except (OverflowError, OSError, ValueError):
+        return "an unknown day"
+    return f"{moment.day} {moment:%B %Y, %H:%M %Z}"
 
 
 def _fact(name: str) -> str:
