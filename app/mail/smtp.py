@@ -168,7 +168,7 @@ class MailLine:
                 if code >= 500:
                     code, words = smtp.helo()
         except (OSError, smtplib.SMTPException) as err:
-            if isinstance(err, TimeoutError) and self._settings.security != "tls":
+            if _timed_out(err) and self._settings.security != "tls":
                 raise NotReady(
                     f"{capital(self._settings.peer)} accepts the connection and says nothing. If the port is one for "
                     "TLS from the start (465), choose that encryption.",
@@ -310,6 +310,8 @@ class MailLine:
         return Delivery(outcome, said, is_cut)
 
     def _broke(self, err: Exception) -> AdapterError:
+        if _timed_out(err):
+            return NotReady(silent(self._settings.peer))
         if isinstance(err, smtplib.SMTPServerDisconnected | ssl.SSLError):
             return NotReady(f"{capital(self._settings.peer)} broke off the connection. It is tried again by itself.")
         if isinstance(err, smtplib.SMTPResponseException):
@@ -334,6 +336,11 @@ class MailLine:
                 smtp.sock.settimeout(2.0)
                 smtp.quit()
         smtp.close()
+
+
+def _timed_out(err: Exception) -> bool:
+    """Whether nothing came in time; the library tells that as a connection that was closed."""
+    return isinstance(err, TimeoutError) or isinstance(err.__context__, TimeoutError)
 
 
 def as_sent(message: EmailMessage) -> bytes:

@@ -121,9 +121,7 @@ def checked_template(template: Template) -> Template:
             known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             raise MailError(f"There is no placeholder {{{strange}}}. There are: {known}.", field)
     if "link" in placeholders_of(subject):
-        raise MailError(
-            "The link must not stand in the subject: mail servers write subjects into their logs.", "subject"
-        )
+        raise MailError("The link cannot stand in the subject: mail servers write subjects into their logs.", "subject")
     if "link" not in placeholders_of(body):
         raise MailError("The text needs {link}: without it the invited person has nothing to open.", "body")
     return Template(subject, body)
