@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from app.clock import from_ms
 from app.fleet.times import iso
+from app.mail.errors import MailNotFound
 from app.mail.settings import get_mail_settings
 from app.mail.trouble import get_trouble
 from app.mail.words import STANDING, MailState
@@ -112,19 +113,33 @@ def mail_overview(connection: Connection) -> MailOverview:
 
 def list_mails(connection: Connection, *, states: Sequence[MailState] = (), limit: int = MOST) -> list[MailRow]:
     """The newest first."""
+    query = _query().order_by(MailMessage.seq.desc()).limit(limit)
+    if states:
+        query = query.where(MailMessage.state.in_(states))
+    line_next = _line_next(connection)
+    return [_row(row, line_next) for row in connection.execute(query)]
+
+
+def mail_row(connection: Connection, mail_id: str) -> MailRow:
+    """One mail. Raises MailNotFound."""
+    row = connection.execute(_query().where(MailMessage.id == mail_id)).one_or_none()
+    if row is None:
+        raise MailNotFound(f"There is no mail {mail_id} in the queue. Read the list again.")
+    return _row(row, _line_next(connection))
+
+
+def _query() -> Any:
     mail, item = MailMessage, OutboxItem
-    query = (
+    return (
         select(mail.__table__, Integration.name.label("source"), item.state.label("item_state"))
         .outerjoin(Integration, Integration.id == mail.integration_id)
         .outerjoin(item, item.id == mail.outbox_id)
-        .order_by(mail.seq.desc())
-        .limit(limit)
     )
-    if states:
-        query = query.where(mail.state.in_(states))
+
+
+def _line_next(connection: Connection) -> datetime | None:
     trouble = get_trouble(connection)
-    line_next = from_ms(trouble.next_try_ms) if trouble is not None and trouble.next_try_ms else None
-    return [_row(row, line_next) for row in connection.execute(query)]
+    return from_ms(trouble.next_try_ms) if trouble is not None and trouble.next_try_ms else None
 
 
 def _row(row: Any, line_next: datetime | None) -> MailRow:

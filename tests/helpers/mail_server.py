@@ -67,7 +67,7 @@ class Postman:
         return answer
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        while self.stall:
+        while self.stall:  # noqa: ASYNC110 - set by the thread of the test
             await asyncio.sleep(0.02)
         if self._cuts(server, "data"):
             return "421 gone"

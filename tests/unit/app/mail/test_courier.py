@@ -369,6 +369,7 @@ async def test_a_demo_and_a_copied_store_send_nothing(office: Office, tmp_path: 
     assert office.taken == []
 
 
+ROOT = Path(__file__).parents[4]
 CHILD = """
 import asyncio, sys
 from pathlib import Path
@@ -406,7 +407,8 @@ async def test_a_kill_between_acceptance_and_commit_repeats_once_with_the_same_n
         office.ask(invitation_id=office.pending())
         office.save()
         arguments = [str(office.folder), str(server.port), server.certificate.fingerprint]
-        children.append(subprocess.Popen([sys.executable, "-c", CHILD, *arguments], cwd=Path.cwd()))
+        command = [sys.executable, "-c", CHILD, *arguments]
+        children.append(await asyncio.to_thread(subprocess.Popen, command, cwd=ROOT))
         assert await asyncio.to_thread(children[0].wait, 30) == -signal.SIGKILL
         assert (office.row.state, len(postman.taken)) == (MailState.SENDING, 1)
         children.clear()
