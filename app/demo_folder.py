@@ -21,6 +21,11 @@ WHOLE = "demo.whole"
 _LOCKS = frozenset({MARK, "console.lock", "engine.lock"})
 
 
+def is_demo(folder: Path) -> bool:
+    """Whether a data folder is a demo's: nothing that was made up may reach somebody outside."""
+    return (folder / MARK).exists()
+
+
 class DemoRefused(OperatorError):
     """The demo cannot run there."""
 

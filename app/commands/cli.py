@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "reports": "app.commands.reports:reports",
     "mod4": "app.commands.mod4:mod4",
     "deliveries": "app.commands.deliveries:deliveries",
+    "mail": "app.commands.mail:mail",
 }
 
 _WITHOUT_OPERATOR = (None, "gateway", "demo", "decode")

@@ -29,6 +29,7 @@ _STAGES = ("planned", "assigned", "in_progress", "completed", "cancelled")
 Do = Callable[..., "Saved"]
 
 _yes_option = click.option("--yes", is_flag=True, help="Do not ask where the act does more than it says.")
+_mail_option = click.option("--mail", "by_mail", is_flag=True, help="Mail the link once the platform has it.")
 _platform_option = click.option("--integration", default="", metavar="ID|NAME", help="Which, where there are several.")
 
 
@@ -40,9 +41,10 @@ def mod4() -> None:
 @mod4.command()
 @click.argument("address")
 @_platform_option
+@_mail_option
 @json_option
 @click.pass_obj
-def link(session: Session, address: str, integration: str, as_json: bool) -> None:
+def link(session: Session, address: str, integration: str, by_mail: bool, as_json: bool) -> None:
     """Link a driver by e-mail: an invitation that waits in the outbox until the platform has it."""
     from app.clock import utc_now
     from app.deliveries.acts import invite
@@ -51,7 +53,8 @@ def link(session: Session, address: str, integration: str, as_json: bool) -> Non
 
     def job(connection: Connection) -> Mapping[str, Any]:
         platform = _platform(connection, session, integration)
-        return _facts(connection, invite(connection, catalogue, platform, address, now=utc_now()))
+        saved = invite(connection, catalogue, platform, address, now=utc_now())
+        return _facts(connection, _mailed(connection, saved) if by_mail else saved)
 
     facts = session.write(job)
     print_facts({"invitation": facts["outbox"]["id"], "email": address.strip().lower(), **facts}, as_json=as_json)
@@ -228,13 +231,34 @@ def invitations_list(session: Session, as_json: bool) -> None:
 
 @invitations.command(name="resend")
 @click.argument("invitation_id", metavar="ID")
+@_mail_option
 @json_option
 @click.pass_obj
-def invitations_resend(session: Session, invitation_id: str, as_json: bool) -> None:
+def invitations_resend(session: Session, invitation_id: str, by_mail: bool, as_json: bool) -> None:
     """Invite again where it expired or was revoked."""
     from app.deliveries.acts import resend_invitation
 
-    _do(session, "invitation", "pending", invitation_id, resend_invitation, True, as_json)
+    def act(connection: Connection, catalogue: Any, record_id: str, *, now: Any) -> Saved:
+        saved = resend_invitation(connection, catalogue, record_id, now=now)
+        return _mailed(connection, saved) if by_mail else saved
+
+    _do(session, "invitation", "pending", invitation_id, act, True, as_json)
+
+
+@invitations.command(name="mail")
+@click.argument("invitation_id", metavar="ID")
+@json_option
+@click.pass_obj
+def invitations_mail(session: Session, invitation_id: str, as_json: bool) -> None:
+    """Mail the link of a pending invitation, by the mail server of “mail settings”."""
+    from app.clock import utc_now
+    from app.mail.listing import mail_row
+    from app.mail.queue import mail_invitation
+
+    def job(connection: Connection) -> Mapping[str, Any]:
+        return mail_row(connection, mail_invitation(connection, invitation_id=invitation_id, now=utc_now())).as_row()
+
+    print_facts(session.write(job), as_json=as_json)
 
 
 @invitations.command(name="revoke")
@@ -334,6 +358,17 @@ def _do(session: Session, record: str, stage: str, record_id: str, act: Do, yes:
     if facts["hint"]:
         click.echo(facts["hint"], err=True)
     print_facts({**row, **facts}, as_json=as_json)
+
+
+def _mailed(connection: Connection, saved: Saved) -> Saved:
+    """The same, with a mail in the same transaction. Raises MailError: then nothing is saved."""
+    from dataclasses import replace
+
+    from app.clock import utc_now
+    from app.mail.queue import mail_invitation
+
+    mail_invitation(connection, outbox_id=saved.outbox_id, now=utc_now())
+    return replace(saved, hint="It waits in the outbox. The link is mailed once the platform has it.")
 
 
 def _facts(connection: Connection, saved: Saved) -> Mapping[str, Any]:

@@ -39,6 +39,7 @@ from app.integrations.checks import check_settings
 from app.integrations.rows import Configured
 from app.integrations.settings import stored_secrets
 from app.kit import make_kit as make_real_kit
+from app.mail.courier import MailCourier
 from app.problems import clear_problems
 from app.reports.runner import ReportRuns
 from app.reports.schedule import ReportSchedule
@@ -84,6 +85,7 @@ class Engine:
         self._followers = Followers(store, clock, tasks, load, rng)
         self._reports = ReportRuns(self._ports)
         self._schedule = ReportSchedule(self._ports, self._reports)
+        self._courier = MailCourier(self._ports, data_dir)
         self._loop = asyncio.get_running_loop()
         self._coordinators: dict[str, Coordinator] = {}
         self._moved: set[str] = set()
@@ -99,12 +101,14 @@ class Engine:
         now_ms = self._clock.now_ms()
         await asyncio.wrap_future(self._store.write(partial(close_left_over, now_ms=now_ms)))
         await self._reports.close_left_over()
+        await self._courier.close_left_over()
         watcher = ChangeWatcher(self._store, self._on_change)
         await asyncio.to_thread(watcher.start)
         try:
             self._on_topics(frozenset({"integrations", "commands"}))
             self._followers.start()
             self._ports.tasks.start(self._schedule.watch(), name="schedule of reports", owner=self)
+            self._ports.tasks.start(self._courier.watch(), name="mail", owner=self)
             while not self._stopping.is_set():
                 await self._wake.wait()
                 self._wake.clear()
@@ -151,6 +155,7 @@ class Engine:
 
     def _on_topics(self, topics: frozenset[str]) -> None:
         self._followers.moved(topics)
+        self._courier.moved(topics)
         if topics & {"outbox", "inbox"}:
             for coordinator in self._coordinators.values():
                 coordinator.queues_moved(topics)

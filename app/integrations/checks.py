@@ -109,11 +109,11 @@ async def check_model(
     except TimeoutError:
         if not limit.expired():  # a defect of the adapter, which should have said NotReady
             raise
-        return _failed(
+        return failed_report(
             steps, NotReady(f"The check did not end within {time_limit_s:.0f} s. Look at the line, then try again.")
         )
     except AdapterError as err:
-        return _failed(steps, err)
+        return failed_report(steps, err)
     return CheckReport(tuple(steps), identity)
 
 
@@ -169,7 +169,8 @@ def _held_by_our_engine(
     return CheckReport((step,), identity)
 
 
-def _failed(steps: list[CheckStep], error: AdapterError) -> CheckReport:
+def failed_report(steps: list[CheckStep], error: AdapterError) -> CheckReport:
+    """The report of a check that ended with ``error`` after these steps: the layer that failed is the last one."""
     if not steps or steps[-1].ok:
         steps = [*steps, CheckStep(_failed_layer(steps, error), ok=False, detail=error.why)]
     return CheckReport(tuple(steps), None, error)

@@ -39,7 +39,13 @@ def validate(
 
     Raises SettingsRefused with every fault, Unsupported for an integration that is not installed.
     """
-    model = catalogue.manifest(key).settings
+    return validate_model(catalogue.manifest(key).settings, values, secrets)
+
+
+def validate_model(
+    model: type[Settings], values: Mapping[str, Any], secrets: Mapping[str, str] | None = None
+) -> Settings:
+    """Like :func:`validate`, for settings that are of no integration. Raises SettingsRefused with every fault."""
     secret_fields = secret_names(model)
     misplaced = [name for name in values if name in secret_fields]
     if misplaced:

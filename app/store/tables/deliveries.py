@@ -84,23 +84,38 @@ class TwinGap(Base):
 
 
 class MailMessage(Base):
-    """A mail for the operator's own mail server. ``state``: ``waiting``, ``sent``, ``refused``, ``cancelled``.
+    """A mail for the operator's own mail server. ``state``:
+
+    - ``waiting``: not sent yet, or to be tried again at ``next_try``
+    - ``sending``: with the mail server now; an engine that finds one at its start counts a doubt
+    - ``sent``: the mail server took it
+    - ``refused``: it will not be taken as it is; an operator may try again
+    - ``doubtful``: its answer was lost twice, so it may have been sent twice; an operator decides
+    - ``cancelled``: an operator gave it up
 
     ``values`` fill the template; links with tokens are asked for when it is sent and never kept.
     """
 
     __tablename__ = "mail_messages"
 
-    id = column(String(36), primary_key=True)
+    seq = column(Key, primary_key=True, autoincrement=True)
+    id = column(String(36), unique=True)
     integration_id = column(String(36), index=True)
+    outbox_id = column(String(36), default="", index=True)  # the change that makes the invitation, "" for one there is
+    invitation = column(String(200), default="")  # the platform's id, "" while it is not known
     recipient = column(String(320))
     template = column(String(40))
     values = column(JSON)
-    state = column(String(12), index=True)
+    message_id = column(String(400))  # the header's, the same at every try
+    state = column(String(12))
     tries = column(Integer, default=0)
+    doubts = column(Integer, default=0)  # tries of which nobody knows what became
     last_answer = column(Text, default="")
+    last_try = optional(UtcDateTime)
     next_try = optional(UtcDateTime)
     created_at = column(UtcDateTime)
     created_by = column(String(200))
     ended_at = optional(UtcDateTime)
     changed_version = column(Key, index=True, default=0)
+
+    __table_args__ = (Index("ix_mail_messages_state_seq", "state", "seq"),)
