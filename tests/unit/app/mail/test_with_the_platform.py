@@ -1,4 +1,4 @@
-"""The whole way: an engine, a real platform on PostgreSQL, a real mail server; the link in the mail is the platform's."""
+"""The whole way: an engine, a real platform, a real mail server; the link in the mail is the platform's."""
 
 from __future__ import annotations
 
