@@ -109,7 +109,7 @@ class JourneyActs(QObject):
         )
         if file is not None:
             page = page_of(papers, kind, self._context.formats)
-            if await self._save(partial(write_document, TITLES[kind], page, file), file):
+            if await self._save(partial(write_document, TITLES[kind], page, file, foot=papers.foot(kind)), file):
                 self._context.notify("ok", tr("{title} saved as {name}.", title=TITLES[kind], name=file.name))
 
     async def print_paper(self, batch_id: str, kind: str) -> None:
@@ -120,7 +120,11 @@ class JourneyActs(QObject):
         printer.setDocName(TITLES[kind])
         if await ask.run(QPrintDialog(printer, self._view)):
             page = page_of(papers, kind, self._context.formats)
-            await asyncio.to_thread(print_document, page, printer)
+            try:
+                await asyncio.to_thread(print_document, page, printer, foot=papers.foot(kind))
+            except OSError as err:
+                said = tr("It was not printed: {why}. Look at the printer, then try again.", why=str(err))
+                self._context.notify("error", said)
 
     async def _papers(self, batch_id: str) -> Papers | None:
         read = partial(read_papers, batch_id=batch_id, now_ms=self._context.services.clock.now_ms())

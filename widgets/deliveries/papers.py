@@ -19,6 +19,7 @@ from widgets.formats import Formats
 MANIFEST, ROUTE_SHEET, NOTES = "manifest", "route-sheet", "delivery-notes"
 TITLES = {MANIFEST: tr("Manifest"), ROUTE_SHEET: tr("Route sheet"), NOTES: tr("Delivery notes")}
 _LINE = "_" * 30
+_WHOLE = " style='white-space:nowrap'"
 _SMALL = "font-size:8pt;color:#555555"
 
 
@@ -31,6 +32,10 @@ class Papers:
     proofs: Sequence[ProofListing]
     arrivals_ms: dict[str, int]
     made_ms: int
+
+    def foot(self, kind: str) -> str:
+        """What stands at the foot of every page."""
+        return " · ".join((TITLES[kind], self.details.batch.name))
 
     def file_name(self, kind: str) -> str:
         name = "".join(char if char.isascii() and char.isalnum() else "-" for char in self.details.batch.name)
@@ -67,8 +72,8 @@ def _head(papers: Papers, title: str, formats: Formats) -> list[str]:
         (tr("Stops"), str(len(papers.details.stops))),
     )  # fmt: skip
     cells = "".join(
-        f"<td width='16%'><span style='{_SMALL}'>{escape(word)}</span><br/><b>{escape(value)}</b></td>"
-        for word, value in facts
+        f"<td width='16%'{kept}><span style='{_SMALL}'>{escape(word)}</span><br/><b>{escape(value)}</b></td>"
+        for word, value, kept in ((*fact, _WHOLE if fact[0] == tr("Day") else "") for fact in facts)
     )
     made = tr("Made {time}", time=formats.time(papers.made_ms))
     return [
@@ -89,7 +94,7 @@ def _manifest(papers: Papers, formats: Formats) -> Iterable[str]:
     ]  # fmt: skip
     heads = (tr("Stop"), tr("Shipment"), tr("Item"), tr("Code"), tr("Lot"), tr("Expires"), tr("Units"), "")
     if rows:
-        yield _table(heads, rows, right=(6,))
+        yield _table(heads, rows, right=(6,), whole=(5, 6))
         total = ", ".join(
             (
                 trn("{count} shipment", "{count} shipments", len(papers.parcels)),
@@ -133,7 +138,7 @@ def _route_sheet(papers: Papers, formats: Formats) -> Iterable[str]:
         "", tr("Place"), tr("Coordinates"), tr("Expected"), tr("Shipments"), tr("Notes"), tr("Arrived"),
         tr("Signature"),
     )  # fmt: skip
-    yield _table(heads, rows, tall=True, widths=(4, 22, 15, 15, 11, 9, 10, 14))
+    yield _table(heads, rows, tall=True, widths=(4, 20, 13, 13, 16, 10, 10, 14), whole=(3,))
     yield _signatures(tr("Dispatcher"), tr("Driver"))
 
 
@@ -163,7 +168,7 @@ def _notes(papers: Papers, formats: Formats) -> Iterable[str]:
             tr("Shipment"), tr("Item"), tr("Lot"), tr("Expires"), tr("Units"), "", tr("Received"), tr("Rejected, why"),
         )  # fmt: skip
         if rows:
-            yield _table(heads, rows, right=(4,))
+            yield _table(heads, rows, right=(4,), whole=(3, 4))
         else:
             yield f"<p>{escape(tr('No shipment is known to be for this stop.'))}</p>"
         yield from _proof(proofs.get(stop.facility), formats)
@@ -199,13 +204,18 @@ def _table(
     right: Sequence[int] = (),
     tall: bool = False,
     widths: Sequence[int] = (),
+    whole: Sequence[int] = (),
 ) -> str:
-    """The headings are repeated on every page that it reaches; ``widths`` are shares of the page, in per cent."""
+    """The headings are repeated on every page that it reaches; ``widths`` are shares of the page, in per cent.
+
+    ``whole`` are the columns that never wrap: a date in two lines is read wrongly.
+    """
 
     def cell(text: str, at: int, tag: str) -> str:
         width = f" width='{widths[at]}%'" if widths else ""
         room = "<br/>&nbsp;" if tall and tag == "td" else ""
-        return f"<{tag}{width} align='{'right' if at in right else 'left'}'>{escape(text)}{room}</{tag}>"
+        kept = _WHOLE if at in whole and tag == "td" else ""
+        return f"<{tag}{width}{kept} align='{'right' if at in right else 'left'}'>{escape(text)}{room}</{tag}>"
 
     def cells(row: Sequence[str], tag: str) -> str:
         return "".join(cell(text, at, tag) for at, text in enumerate(row))
