@@ -82,7 +82,7 @@ def on_the_road(connection: Connection, text: str) -> ColumnElement[bool]:
     batch, driver = DeliveryBatchRow, DriverRow
     same = and_(driver.integration_id == batch.integration_id, driver.peer_id == _shown("driver"))
     by_name = exists().where(same, _holds(driver.name, text)).correlate(DeliveryBatchRow)
-    ways = [by_name]
+    ways: list[ColumnElement[bool]] = [by_name]
     for integration_id, peer_ids in _vehicles_called(connection, text).items():
         ways += [
             and_(batch.integration_id == integration_id, _shown("vehicle").in_(some)) for some in in_chunks(peer_ids)
