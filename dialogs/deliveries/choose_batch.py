@@ -48,9 +48,7 @@ class ChooseBatchDialog(QDialog):
         model = RowsModel[BatchListing](_columns(), key=lambda row: row.id)
         self.table = DataTable[BatchListing](theme, model, tr("Batches"))
         model.setParent(self.table)
-        self.table.set_empty(
-            "route", tr("No batch found"), tr("No other batch is known, or none fits the search.")
-        )
+        self.table.set_empty("route", tr("No batch found"), tr("No other batch is known, or none fits the search."))
         self.why = QLineEdit()
         self.why.setMaxLength(MOST_CHARS)
         self.why.setPlaceholderText(tr("May stay empty"))
