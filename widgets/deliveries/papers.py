@@ -138,7 +138,7 @@ def _route_sheet(papers: Papers, formats: Formats) -> Iterable[str]:
         "", tr("Place"), tr("Coordinates"), tr("Expected"), tr("Shipments"), tr("Notes"), tr("Arrived"),
         tr("Signature"),
     )  # fmt: skip
-    yield _table(heads, rows, tall=True, widths=(4, 20, 13, 13, 16, 10, 10, 14), whole=(3,))
+    yield _table(heads, rows, tall=True, widths=(4, 16, 15, 20, 14, 8, 9, 14), whole=(3,))
     yield _signatures(tr("Dispatcher"), tr("Driver"))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -313,6 +315,24 @@ async def test_papers_tell_what_travels_and_take_text_for_text(
     file = tmp_path / "manifest.pdf"
     await asyncio.to_thread(write_document, "Manifest", page, file)
     assert file.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
+async def test_a_paper_as_pdf_holds_its_words(console: Console, travelled: Travelled, tmp_path: Path) -> None:
+    papers = await asyncio.to_thread(travelled.depot.ask, read_papers, travelled.batch_id, NOW_MS)
+    said = {}
+    for kind in (MANIFEST, ROUTE_SHEET, NOTES):
+        file = tmp_path / f"{kind}.pdf"
+        page = page_of(papers, kind, console.context.formats)
+        await asyncio.to_thread(write_document, "Paper", page, file, foot=papers.foot(kind))
+        read = ["pdftotext", "-layout", str(file), "-"]
+        done = await asyncio.to_thread(subprocess.run, read, capture_output=True, text=True, timeout=60, check=True)
+        said[kind] = str(done.stdout)
+    assert re.search(r"2027.03.31", said[MANIFEST])  # in one line; the font draws its hyphen as a glyph of its own
+    assert "page 1 of 1" in said[MANIFEST]
+    assert "Route sheet · Batch batch-1" in said[ROUTE_SHEET]
+    assert "Delivery note: Clinic 2" in said[NOTES]
+    assert "page 2 of 2" in said[NOTES]
 
 
 async def test_a_mark_of_the_chart_brings_its_step_into_view(
