@@ -13,7 +13,6 @@ from app.store.tables import Device, Vehicle
 from resources.i18n import tr
 from widgets.command_palette import Command
 from widgets.context import ConsoleContext
-from widgets.deliveries.palette import delivery_entries
 from widgets.supply.palette import supply_entries
 
 MOST = 12
@@ -21,6 +20,8 @@ MOST = 12
 
 async def store_entries(context: ConsoleContext, typed: str) -> Sequence[Command]:
     """The fleet's before the supply systems' and the driver platforms'."""
+    from widgets.deliveries.palette import delivery_entries  # reckons arrivals, which a start has no use for
+
     of_supply, of_deliveries = await supply_entries(context, typed), await delivery_entries(context, typed)
     return [*await fleet_entries(context, typed), *of_supply, *of_deliveries]
 

@@ -188,13 +188,13 @@ async def test_the_peer_says_how_it_is_reached_and_leaves_nothing_behind(tempora
         simulate({"apps": 2, "pace": 5.0, "tick_s": 0.1, "http": True}, stands)
     )
     await asyncio.wait([running, asyncio.get_running_loop().create_task(ready.wait())], return_when="FIRST_COMPLETED")
-    own = {"host", "port", "database", "user", "password", "workspace"}
+    own = {"host", "port", "database", "username", "password", "tls", "workspace", "acting_user", "app_url"}
     assert set(said) == own | {"url", "anon_key", "email", "account_password"}
     async with httpx.AsyncClient(base_url=said["url"], headers={"apikey": said["anon_key"]}) as client:
         body = {"email": said["email"], "password": said["account_password"]}
         assert (await client.post("/auth/v1/token", json=body)).status_code == 200
-    assert said["user"] == "biko_console"
-    address = {"host": said["host"], "port": said["port"], "dbname": said["database"], "user": said["user"]}
+    assert said["username"] == "biko_console"
+    address = {"host": said["host"], "port": said["port"], "dbname": said["database"], "user": said["username"]}
     with psycopg.connect(**address, password=said["password"], autocommit=True) as connection:
         started = "SELECT 5 <= (SELECT count(*) FROM delivery_batches WHERE status = 'in-progress')"
         await asyncio.to_thread(wait_for, lambda: connection.execute(started).fetchone() == (True,))
