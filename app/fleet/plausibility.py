@@ -182,12 +182,21 @@ class FixHistory:
         if fix[0] < self._complete_from:
             return self._is_jump_in_gap(fix, look_up)
         index = bisect_right(fixes, fix[0], key=_time_of)
+        if self._is_kept(index, fix):
+            return False  # believed before, if only because others agreed: its neighbours may be the wrong ones
         before = fixes[index - 1] if index else None
         after = fixes[index] if index < len(fixes) else None
         if not _fits(before, fix, after) and not self._is_confirmed(fix):
             return True
-        if before != fix:
-            self._remember(index, fix)
+        self._remember(index, fix)
+        return False
+
+    def _is_kept(self, index: int, fix: Fix) -> bool:
+        """Whether this very fix is among those of its time, which end before ``index``."""
+        while index and self._fixes[index - 1][0] == fix[0]:
+            index -= 1
+            if self._fixes[index] == fix:
+                return True
         return False
 
     def _remember(self, index: int, fix: Fix) -> None:
@@ -205,7 +214,7 @@ class FixHistory:
         if before is None or after is None or not before[0] <= fix[0] < after[0]:
             before, after = look_up(self._device_key, fix[0])
             after = after or self._fixes[0]
-        if not _fits(before, fix, after) and not self._is_confirmed(fix):
+        if before != fix and not _fits(before, fix, after) and not self._is_confirmed(fix):
             self._gap = (before, after)
             return True
         self._gap = (fix, after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.fleet.geo import distance_m
@@ -141,6 +141,13 @@ def test_the_order_of_arrival_of_a_real_drive_does_not_matter(order: list[int]) 
     assert not any(history.is_jump(drive[n], no_store) for n in order)
 
 
+@example(
+    stored=[],
+    arriving=[
+        (T0_MS, 0.0, 1.0), (T0_MS + 34_610_655, 0.0, 22.0), (T0_MS, 0.0, 0.0), (T0_MS + 1, 0.0, 0.0),
+        (T0_MS + 2, 0.0, 0.0),
+    ],
+)  # fmt: skip
 @given(st.lists(fixes, max_size=40), st.lists(fixes, min_size=1, max_size=40))
 def test_a_fix_that_was_believed_is_believed_when_it_comes_again(stored: list[Fix], arriving: list[Fix]) -> None:
     stored.sort()
