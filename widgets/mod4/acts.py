@@ -21,6 +21,7 @@ from app.deliveries.linked import LinkedListing
 from app.deliveries.offers import offers_of
 from app.deliveries.platforms import run_action
 from app.errors import OperatorError
+from app.mail.queue import mail_invitation
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -56,6 +57,12 @@ class SetupActs(QObject):
         if made is not None:
             lend_to_clipboard(made.link)
             self._context.notify("ok", tr("The link of {email} is in the clipboard for a minute.", email=row.email))
+
+    async def mail(self, row: InvitationListing) -> None:
+        """The link by mail: it waits in the queue of mails until the mail server has taken it."""
+        job = partial(mail_invitation, invitation_id=row.id, now=self._context.now())
+        if await self._context.write(job) is not None:
+            self._context.notify("ok", tr("The mail to {email} waits to be sent.", email=row.email))
 
     async def resend(self, row: InvitationListing) -> bool:
         return await self._do(partial(acts.resend_invitation, invitation_id=row.id))

@@ -42,7 +42,7 @@ def badge_of(state: str, pending: object) -> tuple[Level, str]:
     return _LEVELS.get(state, "neutral"), word_of(state)
 
 
-def invitations_card(context: ConsoleContext, no_line: Reason) -> RecordCard[InvitationListing]:
+def invitations_card(context: ConsoleContext, no_line: Reason, no_mail: Reason) -> RecordCard[InvitationListing]:
     formats = context.formats
 
     def link(row: InvitationListing) -> str:
@@ -51,6 +51,11 @@ def invitations_card(context: ConsoleContext, no_line: Reason) -> RecordCard[Inv
         if row.state != "pending" or row.pending:
             return tr("Only a pending invitation has a link that opens something.")
         return no_line()
+
+    def mail(row: InvitationListing) -> str:
+        if row.is_here or row.state != "pending" or row.pending:
+            return tr("Only a pending invitation that the platform has can be mailed.")
+        return no_mail()
 
     def resend(row: InvitationListing) -> str:
         return "" if row.state in ("expired", "revoked") and not row.pending else tr("It is still good, or waits.")
@@ -82,6 +87,7 @@ def invitations_card(context: ConsoleContext, no_line: Reason) -> RecordCard[Inv
         lambda row: row.id or row.outbox_id,
         [
             Deed("copy_link", tr("Copy Link"), "copy", link),
+            Deed("mail", tr("Mail"), "mail", mail),
             Deed("resend", tr("Resend"), "rotate-ccw", resend),
             Deed("revoke_invitation", tr("Revoke"), "ban", revoke),
         ],

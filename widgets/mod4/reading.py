@@ -16,6 +16,7 @@ from app.deliveries.platforms import Platform, list_platforms
 from app.deliveries.statistics import SetupStatistics, setup_statistics
 from app.engine.phases import Phase
 from app.integrations import IntegrationRow, list_integrations
+from app.mail.queue import mail_hindrance
 from app.store.tables import IntegrationState
 from app.sync.streams import list_streams
 from resources.i18n import tr
@@ -47,7 +48,7 @@ class Setup:
     """Everything on the tab of one platform; ``row`` is its integration as the engine sees it.
 
     ``troubles`` are sentences on what cannot be read, by stream's word; ``remark`` says what else is off and why;
-    ``offers`` what the platform makes on request.
+    ``offers`` what the platform makes on request; ``no_mail`` why no mail can be sent.
     """
 
     platforms: Sequence[Platform]
@@ -60,6 +61,7 @@ class Setup:
     offers: Offers
     troubles: Mapping[str, str]
     remark: str
+    no_mail: str
     read_ms: int
 
     @property
@@ -94,6 +96,7 @@ def read_setup(connection: Connection, catalogue: Catalogue, wanted: Wanted, now
             if one.integration_id == chosen.id and one.trouble and one.stream in SETUP_STREAMS
         },
         remark=_remark(connection, chosen.id),
+        no_mail=mail_hindrance(connection),
         read_ms=now_ms,
     )
 

@@ -54,7 +54,7 @@ class Mod4Tab(QWidget):
         self.code_button = outline_button(theme, tr("Generate OTP"), "key-round")
         self.configure = outline_button(theme, tr("Settings and test…"), "settings", small=True)
         self.trouble = Banner(theme, "warn", "", self.configure)
-        self.invitations = invitations_card(context, self._no_line)
+        self.invitations = invitations_card(context, self._no_line, self._no_mail)
         self.linked = linked_card(context, self._no_line)
         self.codes = codes_card(context, self._no_line)
         self.requests = requests_card(context)
@@ -129,6 +129,9 @@ class Mod4Tab(QWidget):
 
     def _no_line(self) -> str:
         return "" if self.setup is None else self.setup.no_line
+
+    def _no_mail(self) -> str:
+        return "" if self.setup is None else self.setup.no_mail
 
     def wanted(self) -> Wanted:
         def text(card: AnyCard) -> str:
