@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -94,6 +95,9 @@ class Postman:
         given = (data.login.decode(), data.password.decode())
         self.signed_in.append((mechanism, given[0]))
         return AuthResult(success=given == (USER, PASSWORD), handled=False)
+
+
+logging.getLogger("mail.log").propagate = False  # the server's own log: it tells of every line that is cut
 
 
 @dataclass
