@@ -40,7 +40,7 @@ def dialogs() -> Mapping[str, Callable[..., Awaitable[Any]]]:
     own_module = (
         "adopt_tracker", "tracker_settings", "map_layers", "integration_settings", "diagnostics", "alarm_rules",
         "fuel_tanks", "fuel_mappings", "fuel_parameters", "fuel_class_parameters", "fuel_receipt", "fuel_report",
-        "report_programmes", "report_received", "report_requests", "report_profile",
+        "report_programmes", "report_received", "report_requests", "report_profile", "mail_server", "mail_template",
     )  # fmt: skip
     elsewhere = {
         "import_settings": "settings_transfer",

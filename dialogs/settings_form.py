@@ -50,10 +50,13 @@ class SettingsForm:
         config: Mapping[str, Any],
         stored: frozenset[str],
         only_secrets: bool = False,
+        is_named: bool = True,
     ) -> None:
+        """``is_named``: it is for one of several, which have names."""
         self._config = dict(config)
         self._on_change = on_change
         self.only_secrets = only_secrets
+        self._is_named = is_named and not only_secrets
         self.name = make_row(_NAME_SPEC, tools)
         self.name.editor.set_value(name)
         wanted = [spec for spec in specs if spec.is_secret or not only_secrets]
@@ -111,7 +114,7 @@ class SettingsForm:
 
     def row(self, field: str) -> FieldRow | None:
         """The row of a field where it can be seen on one of the tabs."""
-        if field == NAME and not self.only_secrets:
+        if field == NAME and self._is_named:
             return self.name
         return self._shown().get(field)
 
@@ -175,7 +178,7 @@ class SettingsForm:
             )
             column.setContentsMargins(0, 4, 0, 4)
         column.setSpacing(16)
-        if tab == CONNECTION and not self.only_secrets:
+        if tab == CONNECTION and self._is_named:
             column.addWidget(self.name)
         rows = [row for row in self.rows.values() if self.tab_of(row) == tab]
         for row in rows:

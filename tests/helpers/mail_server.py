@@ -45,7 +45,7 @@ class Postman:
     def mails(self) -> list[EmailMessage]:
         found = [email.message_from_bytes(content, policy=email.policy.default) for _from, _to, content in self.taken]
         assert all(isinstance(one, EmailMessage) for one in found)
-        return found  # type: ignore[return-value]
+        return found
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, mail_options: list[str]

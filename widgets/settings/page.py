@@ -24,6 +24,7 @@ from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.page import Page, PageHeader
 from widgets.primitives import labelled, outline_button, primary_button, text_label
+from widgets.settings.mail import MailCard, read_mail
 from widgets.settings.operator import OperatorCard
 from widgets.settings.rows import SettingRow, card_of, choice, days, switch, time_of_day
 
@@ -44,7 +45,7 @@ class SettingsPage(Page):
     key = "settings"
     title = "Settings"
     icon = "settings"
-    topics = frozenset({"facts", "engine"})
+    topics = frozenset({"facts", "engine", "mail", "outbox"})
 
     def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)
@@ -56,6 +57,8 @@ class SettingsPage(Page):
         column.addWidget(self._appearance())
         column.addWidget(self._time_and_units())
         column.addWidget(self._alarms())
+        self.mail = MailCard(context, self, self._do)
+        column.addWidget(self.mail.card)
         column.addWidget(self._engine())
         column.addWidget(self._keeping())
         column.addWidget(self._places())
@@ -64,6 +67,7 @@ class SettingsPage(Page):
 
     async def refresh(self, topics: frozenset[str]) -> None:  # noqa: ARG002 - everything here is read at once
         facts = await self._read_facts()
+        self.mail.show(await self.context.bridge.read(read_mail))
         if self._entered() == self._kept:  # never over what somebody is just entering
             self._show_keeping(facts.retention)
         self._kept = facts.retention

@@ -394,7 +394,8 @@ async def test_a_kill_between_acceptance_and_commit_repeats_once_with_the_same_n
     sqlite_store: Store, tmp_path: Path
 ) -> None:
     """kill -9 of the sending process while the server has the mail and its answer is on the way."""
-    postman, children = Postman(), []
+    postman = Postman()
+    children: list[subprocess.Popen[bytes]] = []
 
     def kill() -> None:
         if children:

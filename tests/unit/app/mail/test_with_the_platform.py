@@ -1,4 +1,4 @@
-"""The whole way: an engine, a real platform on PostgreSQL, a real mail server; the link in the mail is the platform's."""
+"""The whole way: an engine, a real platform and a real mail server; the link in the mail is the platform's own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_from_an_invitation_to_the_mail(
     sqlite_store: Store, repaired: Platform, server: MailServer, tmp_path: Path
 ) -> None:
     store, vault, known = sqlite_store, MemoryVault(), catalogue()
-    entered = {**repaired.settings(), "changes": True, "poll_interval_s": 5}
+    entered = {**repaired.settings(), "changes": True, "poll_interval_s": 10}
     secrets = {"password": str(entered.pop("password"))}
     desk = Desk(store, known, vault)
     integration_id = await asyncio.to_thread(add, desk, "mod4", "Mod4", entered, secrets)
