@@ -17,7 +17,7 @@ from app.mail.words import MailState
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.data_table import DataTable
+from widgets.data_table import ROW_HEIGHT, DataTable
 from widgets.primitives import Banner, line, outline_button, text_label
 from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
@@ -83,8 +83,9 @@ class MailCard:
         self.server.explanation.setText(self._server_words(overview))
         self.template.explanation.setText(tr("Subject: {subject}", subject=facts.subject))
         self.trouble.words.setText(self._trouble_words(overview))
-        self.trouble.setVisible(bool(overview.trouble) and overview.is_on)
+        self._told.setVisible(bool(overview.trouble) and overview.is_on)
         self.table.model.apply(facts.rows)
+        self.table.setFixedHeight(min(TABLE_HEIGHT, ROW_HEIGHT * (len(facts.rows) + 1) + 4))
         self._queue.setVisible(bool(facts.rows))
         waiting = overview.counts[MailState.WAITING] + overview.counts[MailState.SENDING]
         words = [trn("{count} mail waits", "{count} mails wait", waiting)] if waiting else [tr("Nothing waits")]
@@ -157,8 +158,12 @@ class MailCard:
 
     def _lay_out(self) -> None:
         body = self.card.body
-        body.addWidget(self.trouble)
-        self.trouble.hide()
+        self._told = QWidget()
+        told = _column(self._told)
+        told.setContentsMargins(0, 4, 0, 12)
+        told.addWidget(self.trouble)
+        body.addWidget(self._told)
+        self._told.hide()
         self._queue.hide()
         queue_layout = _column(self._queue)
         queue_layout.addWidget(line())
@@ -172,7 +177,6 @@ class MailCard:
         head.addWidget(self.cancel)
         queue_layout.addLayout(head)
         queue_layout.addSpacing(8)
-        self.table.setFixedHeight(TABLE_HEIGHT)
         queue_layout.addWidget(self.table)
         body.addWidget(self._queue)
 
@@ -184,7 +188,6 @@ class MailTable(DataTable[MailRow]):
         model = RowsModel[MailRow](_columns(context), key=lambda row: row.id)
         super().__init__(context.theme, model, tr("Mails"), multiple=True)
         model.setParent(self)
-        self.remember_in(context.ui_state, "mail_queue")
 
 
 def _column(host: QWidget) -> QVBoxLayout:
