@@ -156,7 +156,7 @@ async def test_the_queue_shows_what_waits_and_takes_decisions(page: SettingsPage
     await asyncio.to_thread(fill_queue, console)
     card = page.mail
     await until(lambda: len(card.table.model.rows) == 3)
-    assert card.count.text() == "1 mail waits · 1 needs a decision"
+    await until(lambda: card.count.text() == "1 mail waits · 1 needs a decision")
     await until(lambda: "nothing listens" in card.trouble.words.text())
     assert not card.retry.isEnabled()
     doubtful = next(row for row in card.table.model.rows if row.state is MailState.DOUBTFUL)
