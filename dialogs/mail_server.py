@@ -138,12 +138,11 @@ class MailServerDialog(QDialog):
             self._show_error(report.error)
 
     def _show_error(self, error: AdapterError) -> None:
+        """The steps say what failed; the entry that can mend it says it too."""
         row = self.form.row(error.field) if error.field else None
         if row is not None:
             row.show_error(error.why)
             self.form.focus_first_error()
-        else:
-            self._show_problem(error.why)
         self._proposal = error.proposal
         self.pin.setVisible(bool(self._proposal))
 

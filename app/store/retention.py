@@ -25,6 +25,7 @@ from app.store.tables import (
     FuelReadingRow,
     InboxMessage,
     IntegrationLog,
+    MailMessage,
     OutboxItem,
     PositionRow,
     Problem,
@@ -58,9 +59,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Days that are kept. ``logs`` also covers rejected records, finished commands, cleared problems and requests of
-    report runs; ``positions`` device events, readings of fuel and engine, alarms that are over, and the history of
-    stock. Events and daily totals of fuel, and reports, are kept for good."""
+    """Days that are kept. ``logs`` also covers rejected records, finished commands, cleared problems, mails that were
+    sent or cancelled, and requests of report runs; ``positions`` device events, readings of fuel and engine, alarms
+    that are over, and the history of stock. Events and daily totals of fuel, and reports, are kept for good."""
 
     raw_days: int = 30
     logs_days: int = 90
@@ -152,6 +153,7 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
     problem, position, event = Problem, PositionRow, DeviceEventRow
     fuel, engine, alarm = FuelReadingRow, EngineReadingRow, Alarm
     item, conflict, pushed = OutboxItem, ConflictRow, InboxMessage
+    mail = MailMessage
     message, told, span, look = ReportMessage, ReportRunRow, StockSpan, StockLook
     return (
         _Rule(raw, raw.id, lambda ms: raw.received_at_ms < ms, keep.raw_days),
@@ -173,6 +175,13 @@ def _rules(keep: Retention) -> tuple[_Rule, ...]:
             lambda ms: (conflict.state == "resolved") & (conflict.resolved_at < from_ms(ms)),
             keep.logs_days,
             "conflicts",
+        ),
+        _Rule(
+            mail,
+            mail.seq,
+            lambda ms: mail.state.in_(("sent", "cancelled")) & (mail.ended_at < from_ms(ms)),
+            keep.logs_days,
+            "mail",
         ),
         # A message that comes again is known for a week at least.
         _Rule(

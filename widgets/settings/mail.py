@@ -17,7 +17,7 @@ from app.mail.words import MailState
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
-from widgets.data_table import DataTable
+from widgets.data_table import ROW_HEIGHT, DataTable
 from widgets.primitives import Banner, line, outline_button, text_label
 from widgets.primitives.tips import plain_tip
 from widgets.rows_model import Column, RowsModel
@@ -77,21 +77,15 @@ class MailCard:
         self.table.selected.connect(lambda _rows: self._show_acts())
         self._show_acts()
 
-    async def _open(self, dialog: str) -> None:
-        await self._context.doors.dialogs[dialog](self._context, self._parent)
-
-    def close_card(self) -> None:
-        """Nothing is remembered of a table that goes."""
-        self._context.ui_state.unregister("mail_queue")
-
     def show(self, facts: MailFacts) -> None:
         """What holds now."""
         overview = facts.overview
         self.server.explanation.setText(self._server_words(overview))
         self.template.explanation.setText(tr("Subject: {subject}", subject=facts.subject))
         self.trouble.words.setText(self._trouble_words(overview))
-        self.trouble.setVisible(bool(overview.trouble) and overview.is_on)
+        self._told.setVisible(bool(overview.trouble) and overview.is_on)
         self.table.model.apply(facts.rows)
+        self.table.setFixedHeight(min(TABLE_HEIGHT, ROW_HEIGHT * (len(facts.rows) + 1) + 4))
         self._queue.setVisible(bool(facts.rows))
         waiting = overview.counts[MailState.WAITING] + overview.counts[MailState.SENDING]
         words = [trn("{count} mail waits", "{count} mails wait", waiting)] if waiting else [tr("Nothing waits")]
@@ -100,6 +94,13 @@ class MailCard:
             words.append(trn("{count} needs a decision", "{count} need a decision", stuck))
         self.count.setText(" · ".join(words))
         self._show_acts()
+
+    async def _open(self, dialog: str) -> None:
+        await self._context.doors.dialogs[dialog](self._context, self._parent)
+
+    def close_card(self) -> None:
+        """Nothing is remembered of a table that goes."""
+        self._context.ui_state.unregister("mail_queue")
 
     def _server_words(self, overview: MailOverview) -> str:
         if not overview.is_set:
@@ -161,8 +162,12 @@ class MailCard:
 
     def _lay_out(self) -> None:
         body = self.card.body
-        body.addWidget(self.trouble)
-        self.trouble.hide()
+        self._told = QWidget()
+        told = _column(self._told)
+        told.setContentsMargins(0, 4, 0, 12)
+        told.addWidget(self.trouble)
+        body.addWidget(self._told)
+        self._told.hide()
         self._queue.hide()
         queue_layout = _column(self._queue)
         queue_layout.addWidget(line())
@@ -176,7 +181,6 @@ class MailCard:
         head.addWidget(self.cancel)
         queue_layout.addLayout(head)
         queue_layout.addSpacing(8)
-        self.table.setFixedHeight(TABLE_HEIGHT)
         queue_layout.addWidget(self.table)
         body.addWidget(self._queue)
 
@@ -188,7 +192,6 @@ class MailTable(DataTable[MailRow]):
         model = RowsModel[MailRow](_columns(context), key=lambda row: row.id)
         super().__init__(context.theme, model, tr("Mails"), multiple=True)
         model.setParent(self)
-        self.remember_in(context.ui_state, "mail_queue")
 
 
 def _column(host: QWidget) -> QVBoxLayout:
