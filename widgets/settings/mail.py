@@ -98,10 +98,6 @@ class MailCard:
     async def _open(self, dialog: str) -> None:
         await self._context.doors.dialogs[dialog](self._context, self._parent)
 
-    def close_card(self) -> None:
-        """Nothing is remembered of a table that goes."""
-        self._context.ui_state.unregister("mail_queue")
-
     def _server_words(self, overview: MailOverview) -> str:
         if not overview.is_set:
             return tr("None is set up: links of invitations are copied and passed on by hand.")

@@ -65,10 +65,6 @@ class SettingsPage(Page):
         column.addStretch(1)
         context.preferences.changed.connect(self._show_preferences)
 
-    def close_page(self) -> None:
-        self.mail.close_card()
-        super().close_page()
-
     async def refresh(self, topics: frozenset[str]) -> None:  # noqa: ARG002 - everything here is read at once
         facts = await self._read_facts()
         self.mail.show(await self.context.bridge.read(read_mail))
