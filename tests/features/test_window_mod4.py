@@ -133,6 +133,7 @@ async def test_a_driver_is_linked_coded_approved_suspended_and_revoked_by_clicki
         clipboard = QGuiApplication.clipboard()
         await until(lambda: clipboard.text().startswith("https://drivers.example.org/invite/"), WAIT_S)
 
+        await until(lambda: any(row.stage == "active" and row.email for row in tab.linked.table.model.rows), WAIT_S)
         row = next(row for row in tab.linked.table.model.rows if row.stage == "active" and row.email)
         tab.linked.table.select_key(row.id)
         click(tab.linked.buttons["code_for_user"])
@@ -162,10 +163,12 @@ async def end_a_session(tab: Mod4Tab, platform: Platform) -> None:
     """A sign-in that is open ends at the platform, at once."""
     chosen = tab.linked.row
     assert chosen is not None
+    await until(lambda: any(row.signs.is_signed_in for row in tab.linked.table.model.rows), WAIT_S)
     user = next(row for row in tab.linked.table.model.rows if row.signs.is_signed_in)
     tab.linked.table.select_key(user.id)
     click(tab.linked.buttons["phones"])
     dialog = await asked(PhonesDialog)
+    await until(lambda: any(row.is_open for row in dialog.sessions.model.rows), WAIT_S)
     session = next(row for row in dialog.sessions.model.rows if row.is_open)
     dialog.sessions.select_key(session.id)
     click(dialog.end)
@@ -188,6 +191,7 @@ def invitations(tab: Mod4Tab) -> list[Any]:
 
 async def approve(tab: Mod4Tab, platform: Platform) -> None:
     """Approving leads straight to the code; it is not made here."""
+    await until(lambda: any(row.stage == "pending" for row in tab.requests.table.model.rows), WAIT_S)
     request = next(row for row in tab.requests.table.model.rows if row.stage == "pending")
     tab.requests.table.select_key(request.id)
     click(tab.requests.buttons["approve"])
