@@ -21,6 +21,7 @@ from app.integrations.changes import add
 from app.store.columns import Base
 from dialogs.mod4.link_by_email import LinkByEmailDialog
 from dialogs.mod4.one_time_code import OneTimeCodeDialog
+from dialogs.mod4.phones import PhonesDialog
 from main import Console
 from tests.helpers.mod4_platform import (  # noqa: F401 - fixtures
     as_committed,
@@ -150,11 +151,37 @@ async def test_a_driver_is_linked_coded_approved_suspended_and_revoked_by_clicki
         assert code.code.text() == ""
         await never_kept(console, told)
 
+        await end_a_session(tab, repaired)
         await set_link(tab, repaired, "suspend", "suspended")
         await set_link(tab, repaired, "activate", "active")
         await set_link(tab, repaired, "revoke_link", "revoked")
         await approve(tab, repaired)
         clipboard.clear()
+
+
+async def end_a_session(tab: Mod4Tab, platform: Platform) -> None:
+    """A sign-in that is open ends at the platform, at once."""
+    chosen = tab.linked.row
+    assert chosen is not None
+    await until(lambda: any(row.signs.is_signed_in for row in tab.linked.table.model.rows), WAIT_S)
+    user = next(row for row in tab.linked.table.model.rows if row.signs.is_signed_in)
+    tab.linked.table.select_key(user.id)
+    click(tab.linked.buttons["phones"])
+    dialog = await asked(PhonesDialog)
+    session = next(row for row in dialog.sessions.model.rows if row.is_open)
+    dialog.sessions.select_key(session.id)
+    click(dialog.end)
+    question = await asked(_Question)
+    click(question.act)
+    query = "SELECT status::text FROM driver_sessions WHERE id = %s::uuid"
+    for _ in range(200):
+        if (await rows(platform, query, session.peer_id))[0][0] != "ACTIVE":
+            break
+        await asyncio.sleep(0.1)
+    assert (await rows(platform, query, session.peer_id))[0][0] == "INVALIDATED"
+    click(dialog.finish)
+    await until(lambda: open_dialog() is None)
+    tab.linked.table.select_key(chosen.id)
 
 
 def invitations(tab: Mod4Tab) -> list[Any]:

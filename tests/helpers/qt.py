@@ -228,7 +228,10 @@ def shown(qtbot: QtBot, widget: QWidget) -> QWidget:
 
 
 def open_dialog() -> QDialog | None:
-    """The dialog in front, if one is open."""
+    """The dialog in front, if one is open: of several, the one that blocks the others."""
+    modal = QApplication.activeModalWidget()
+    if isinstance(modal, QDialog) and modal.isVisible():
+        return modal
     for widget in QApplication.topLevelWidgets():
         if isinstance(widget, QDialog) and widget.isVisible():
             return widget
