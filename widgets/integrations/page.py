@@ -18,7 +18,7 @@ from widgets.data_table import DataTable
 from widgets.integrations.acts import Acts
 from widgets.integrations.available import AvailableTab
 from widgets.integrations.current import CurrentTab
-from widgets.integrations.reading import Overview, read_overview
+from widgets.integrations.reading import Overview, read_overview, setup_badge
 from widgets.integrations.words import icon_of, phase_pill
 from widgets.page import Page, PageHeader, scroll_area
 from widgets.primitives import CardGrid, IconButton, SegmentedTabs, StatCard, primary_button
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from widgets.mod4.tab import Mod4Tab
 
 AVAILABLE, CURRENT, SETUP = "available", "active", "mod4"
-SETUP_TOPICS = frozenset({"drivers", "outbox", "streams"})
+SETUP_TOPICS = frozenset({"drivers", "outbox", "streams", "mail", "integrations"})
+"""What moves the lists of Mod4 Setup, and the number on its tab. Positions do not."""
 DETAIL_TOPICS = frozenset({"integrations", "integration_states", "logs"})
 REREAD_MS = 20_000
 """Trackers fall silent by time alone, without a row that changes."""
@@ -82,19 +83,18 @@ class IntegrationsPage(Page):
             now_ms = self.context.services.clock.now_ms()
             self.overview = await self.context.bridge.read(partial(read_overview, now_ms=now_ms))
             self._show_overview()
+        if topics & SETUP_TOPICS:
             await self._show_badge(self._catalogue)
-        if self._setup is not None and self.tabs.value == SETUP and topics - {"logs"}:
-            await self._setup.refresh()
+        if self._setup is not None and self.tabs.value == SETUP and topics & (SETUP_TOPICS | {"integration_states"}):
+            await self._setup.refresh(with_lists=bool(topics & SETUP_TOPICS))
         if self.is_detail_shown and topics & DETAIL_TOPICS:
             await self._refresh_detail(topics)
         self._act_on_wish()
 
     async def _show_badge(self, catalogue: Catalogue) -> None:
         """How many things wait for somebody in Mod4 Setup, on its tab."""
-        from widgets.mod4.reading import badge_of
-
         now_ms = self.context.services.clock.now_ms()
-        waits = await self.context.bridge.read(partial(badge_of, catalogue=catalogue, now_ms=now_ms))
+        waits = await self.context.bridge.read(partial(setup_badge, catalogue=catalogue, now_ms=now_ms))
         label = tr("Mod4 Setup")
         self.tabs.set_label(SETUP, f"{label}  {waits:,}" if waits else label)
 
@@ -132,8 +132,7 @@ class IntegrationsPage(Page):
     def show_item(self, **arguments: Any) -> None:
         """``configure``, ``sign_in`` or ``details`` with an integration's id, ``add`` with a type's key, or ``tab``."""
         self._wanted = {name: str(value) for name, value in arguments.items() if value}
-        if self.overview is not None:
-            self._act_on_wish()
+        self._act_on_wish()
 
     def close_page(self) -> None:
         self._reread.stop()
@@ -241,6 +240,8 @@ class IntegrationsPage(Page):
             self.tabs.choose(CURRENT)
 
     def _act_on_wish(self) -> None:
+        if self.overview is None:
+            return  # nothing is known yet: the wish stands until something is
         wishes, self._wanted = self._wanted, {}
         for name, value in wishes.items():
             if name == "add":

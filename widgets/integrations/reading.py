@@ -10,6 +10,8 @@ from sqlalchemy import Connection, func, select
 
 from adapters.base import Manifest
 from app.catalogue import Catalogue, Entry
+from app.deliveries.platforms import list_platforms
+from app.deliveries.statistics import setup_statistics
 from app.engine.phases import Phase
 from app.fleet.statistics import FleetStatistics, fleet_statistics
 from app.integrations import Analytics, IntegrationRow, analytics, integration_row, list_integrations
@@ -45,6 +47,13 @@ class Overview:
 
 def read_overview(connection: Connection, now_ms: int) -> Overview:
     return Overview(tuple(list_integrations(connection)), fleet_statistics(connection, now_ms))
+
+
+def setup_badge(connection: Connection, catalogue: Catalogue, now_ms: int) -> int | None:
+    """How many things wait for somebody at all platforms; None without a platform."""
+    if not list_platforms(connection, catalogue):
+        return None
+    return setup_statistics(connection, now_ms).badge
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """Everything on the tab of one platform; ``row`` is its integration as the engine sees it.
+class Head:
+    """How it stands with one platform; ``row`` is its integration as the engine sees it.
 
     ``troubles`` are sentences on what cannot be read, by stream's word; ``remark`` says what else is off and why;
     ``offers`` what the platform makes on request; ``no_mail`` why no mail can be sent.
@@ -53,11 +53,6 @@ class Setup:
 
     platforms: Sequence[Platform]
     row: IntegrationRow
-    statistics: SetupStatistics
-    invitations: Sequence[InvitationListing]
-    linked: Sequence[LinkedListing]
-    codes: Sequence[CodeListing]
-    requests: Sequence[RequestListing]
     offers: Offers
     troubles: Mapping[str, str]
     remark: str
@@ -74,21 +69,43 @@ class Setup:
         return self.row.reason or "The platform is not connected."
 
 
-def read_setup(connection: Connection, catalogue: Catalogue, wanted: Wanted, now_ms: int) -> Setup | None:
-    """None where no driver platform is set up."""
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The people of a platform, as the searches want them."""
+
+    statistics: SetupStatistics
+    invitations: Sequence[InvitationListing]
+    linked: Sequence[LinkedListing]
+    codes: Sequence[CodeListing]
+    requests: Sequence[RequestListing]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the tab shows; ``lists`` None where only the state was asked for."""
+
+    head: Head
+    lists: Lists | None
+
+
+def read_setup(
+    connection: Connection, catalogue: Catalogue, wanted: Wanted, now_ms: int, *, with_lists: bool = True
+) -> Setup | None:
+    """None where no driver platform is set up. The state of a line moves often, thousands of people seldom."""
     platforms = list_platforms(connection, catalogue)
     if not platforms:
         return None
     chosen = next((one for one in platforms if one.id == wanted.platform), platforms[0])
-    row = next(row for row in list_integrations(connection) if row.id == chosen.id)
-    return Setup(
+    head = _read_head(connection, catalogue, platforms, chosen, now_ms)
+    return Setup(head, _read_lists(connection, chosen.id, wanted, now_ms) if with_lists else None)
+
+
+def _read_head(
+    connection: Connection, catalogue: Catalogue, platforms: Sequence[Platform], chosen: Platform, now_ms: int
+) -> Head:
+    return Head(
         platforms=platforms,
-        row=row,
-        statistics=setup_statistics(connection, now_ms, chosen.id),
-        invitations=list_invitations(connection, now_ms, chosen.id, text=wanted.invitations.strip()),
-        linked=list_linked(connection, now_ms, chosen.id, text=wanted.linked.strip()),
-        codes=list_codes(connection, now_ms, chosen.id, only_pending=False),
-        requests=list_requests(connection, chosen.id, text=wanted.requests.strip()),
+        row=next(row for row in list_integrations(connection) if row.id == chosen.id),
         offers=new_offers(connection, catalogue, chosen.id),
         troubles={
             SETUP_STREAMS[one.stream]: one.trouble
@@ -101,15 +118,18 @@ def read_setup(connection: Connection, catalogue: Catalogue, wanted: Wanted, now
     )
 
 
+def _read_lists(connection: Connection, platform: str, wanted: Wanted, now_ms: int) -> Lists:
+    return Lists(
+        statistics=setup_statistics(connection, now_ms, platform),
+        invitations=list_invitations(connection, now_ms, platform, text=wanted.invitations.strip()),
+        linked=list_linked(connection, now_ms, platform, text=wanted.linked.strip()),
+        codes=list_codes(connection, now_ms, platform, only_pending=False),
+        requests=list_requests(connection, platform, text=wanted.requests.strip()),
+    )
+
+
 def _remark(connection: Connection, integration_id: str) -> str:
     """What the platform was found not to do, at the last connection."""
     row = IntegrationState
     detail = connection.execute(select(row.detail).where(row.integration_id == integration_id)).scalar_one_or_none()
     return str((detail or {}).get("remark") or "")
-
-
-def badge_of(connection: Connection, catalogue: Catalogue, now_ms: int) -> int | None:
-    """How many things wait for somebody at all platforms; None without a platform."""
-    if not list_platforms(connection, catalogue):
-        return None
-    return setup_statistics(connection, now_ms).badge

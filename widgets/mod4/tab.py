@@ -15,7 +15,7 @@ from widgets.context import ConsoleContext
 from widgets.integrations.words import phase_pill
 from widgets.mod4.acts import SetupActs
 from widgets.mod4.lists import AnyCard, codes_card, invitations_card, linked_card, requests_card
-from widgets.mod4.reading import Setup, Wanted, read_setup
+from widgets.mod4.reading import Head, Lists, Wanted, read_setup
 from widgets.primitives import (
     Banner,
     CardGrid,
@@ -43,7 +43,7 @@ class Mod4Tab(QWidget):
         super().__init__()
         self._context = context
         theme = context.theme
-        self.setup: Setup | None = None
+        self.head: Head | None = None
         self._platform = ""
         self.acts = SetupActs(context, self)
         self.platforms = QComboBox()
@@ -125,13 +125,13 @@ class Mod4Tab(QWidget):
 
     @property
     def _chosen(self) -> str:
-        return "" if self.setup is None else self.setup.row.id
+        return "" if self.head is None else self.head.row.id
 
     def _no_line(self) -> str:
-        return "" if self.setup is None else self.setup.no_line
+        return "" if self.head is None else self.head.no_line
 
     def _no_mail(self) -> str:
-        return "" if self.setup is None else self.setup.no_mail
+        return "" if self.head is None else self.head.no_mail
 
     def wanted(self) -> Wanted:
         def text(card: AnyCard) -> str:
@@ -144,62 +144,68 @@ class Mod4Tab(QWidget):
         if self.isVisible():
             self._start(self.refresh(), "read")
 
-    async def refresh(self) -> None:
-        await self._context.quietly(self._read)
+    async def refresh(self, *, with_lists: bool = True) -> None:
+        """Without the lists only how it stands with the line."""
+        await self._context.quietly(partial(self._read, with_lists=with_lists))
 
-    async def _read(self) -> None:
+    async def _read(self, *, with_lists: bool) -> None:
         catalogue = await self.acts.catalogue()
         wanted, now_ms = self.wanted(), self._context.services.clock.now_ms()
-        setup = await self._context.bridge.read(partial(read_setup, catalogue=catalogue, wanted=wanted, now_ms=now_ms))
-        if wanted == self.wanted():
-            self._show(setup)
-
-    def _show(self, setup: Setup | None) -> None:
-        self.setup = setup
+        read = partial(read_setup, catalogue=catalogue, wanted=wanted, now_ms=now_ms, with_lists=with_lists)
+        setup = await self._context.bridge.read(read)
+        if wanted != self.wanted():
+            return  # another question was asked meanwhile, and its answer comes
+        self.head = None if setup is None else setup.head
         self._stack.setCurrentIndex(0 if setup is None else 1)
         self._again.start()
         if setup is None:
             return
-        offer(self.platforms, [(one.id, one.name) for one in setup.platforms], setup.row.id)
-        self.platforms.setVisible(len(setup.platforms) > 1)
-        self._show_state(setup)
-        self._show_figures(setup)
-        waits = setup.statistics.pending_requests
-        pending = sum(row.state == "pending" for row in setup.invitations)
-        self.invitations.show_rows(setup.invitations, tr("{count} pending", count=pending) if pending else "")
-        self.linked.show_rows(setup.linked)
-        self.codes.show_rows(setup.codes)
-        self.codes.setVisible(bool(setup.codes))
-        self.requests.show_rows(setup.requests, tr("{count} pending", count=waits) if waits else "")
+        self._show_state(setup.head)
+        if setup.lists is not None:
+            self._show_lists(setup.lists)
 
-    def _show_state(self, setup: Setup) -> None:
-        level, word = phase_pill(setup.row.phase)
-        self.state.set_state(level, word, setup.row.reason)
-        read = self._context.formats.ago(setup.row.last_sync, now=from_ms(setup.read_ms))
-        self.age.setText(tr("{name}, read {ago}", name=setup.row.name, ago=read))
-        refused = setup.offers.find("invite")
-        why_no_link = setup.offers.reason or ("" if refused is None else refused.hindrance)
+    def _show_lists(self, lists: Lists) -> None:
+        self._show_figures(lists)
+        waits = lists.statistics.pending_requests
+        pending = sum(row.state == "pending" for row in lists.invitations)
+        self.invitations.show_rows(lists.invitations, tr("{count} pending", count=pending) if pending else "")
+        self.linked.show_rows(lists.linked)
+        self.codes.show_rows(lists.codes)
+        self.codes.setVisible(bool(lists.codes))
+        self.requests.show_rows(lists.requests, tr("{count} pending", count=waits) if waits else "")
+
+    def _show_state(self, head: Head) -> None:
+        offer(self.platforms, [(one.id, one.name) for one in head.platforms], head.row.id)
+        self.platforms.setVisible(len(head.platforms) > 1)
+        level, word = phase_pill(head.row.phase)
+        self.state.set_state(level, word, head.row.reason)
+        read = self._context.formats.ago(head.row.last_sync, now=from_ms(head.read_ms))
+        self.age.setText(tr("{name}, read {ago}", name=head.row.name, ago=read))
+        refused = head.offers.find("invite")
+        why_no_link = head.offers.reason or ("" if refused is None else refused.hindrance)
         self.link_button.setEnabled(not why_no_link)
         self.link_button.setToolTip(plain_tip(why_no_link))
-        self.code_button.setEnabled(not setup.no_line)
+        self.code_button.setEnabled(not head.no_line)
         self.code_button.setToolTip(
-            plain_tip(tr("A code needs the line. {why}", why=setup.no_line) if setup.no_line else "")
+            plain_tip(tr("A code needs the line. {why}", why=head.no_line) if head.no_line else "")
         )
-        said = [f"{name}: {why}" for name, why in setup.troubles.items()]
-        if setup.no_line:
+        said = [f"{name}: {why}" for name, why in head.troubles.items()]
+        if head.no_line:
             said.insert(
-                0, tr("No line to the platform: {why} Changes wait here, codes cannot be made.", why=setup.no_line)
+                0, tr("No line to the platform: {why} Changes wait here, codes cannot be made.", why=head.no_line)
             )
         if why_no_link:
             said.append(why_no_link)
-        if setup.remark:
+        if head.remark:
             mend = tr("Test in the settings names what mends each of them.")
-            said.append(f"{setup.remark} {mend}")
+            said.append(f"{head.remark} {mend}")
         self.trouble.words.setText("\n".join(said))
         self.trouble.setVisible(bool(said))
+        for card in self.cards:
+            card.show_deeds()
 
-    def _show_figures(self, setup: Setup) -> None:
-        found = setup.statistics
+    def _show_figures(self, lists: Lists) -> None:
+        found = lists.statistics
         waiting = trn("{count} change waits here", "{count} changes wait here", found.waiting)
         self.figures["connected"].set_value(
             f"{found.connected:,}",
