@@ -29,6 +29,7 @@ from app.integrations import (
 )
 from app.off_loop import run_off_loop
 from dialogs.check_steps import CheckSteps
+from dialogs.pinning import agreed_to_pin
 from dialogs.settings_fields import FormTools
 from dialogs.settings_form import CONNECTION, NAME, SYNC, SettingsForm
 from dialogs.settings_subject import Subject, read_subject, save_words, title_of
@@ -215,20 +216,8 @@ class IntegrationSettingsDialog(QDialog):
         self.pin.setVisible(bool(self._proposal) and self.form.row("fingerprint") is not None)
 
     async def _pin_proposal(self) -> None:
-        """Only what was shown is pinned, and only after somebody says that it was compared."""
-        agreed = await ask.confirm(
-            self,
-            self._context.theme,
-            tr("Pin this certificate?"),
-            tr(
-                "From then on only a server that shows this certificate is trusted. Ask its administrator for the "
-                "SHA-256 fingerprint over another way, and pin it only if every pair is the same."
-            ),
-            act=tr("It is the same: pin it"),
-            detail=self._proposal,
-        )
         row = self.form.row("fingerprint")
-        if agreed and row is not None:
+        if await agreed_to_pin(self, self._context.theme, self._proposal) and row is not None:
             row.editor.set_value(self._proposal)
             self._start_test(then_save=False)
 

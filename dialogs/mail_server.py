@@ -18,6 +18,7 @@ from app.integrations import CheckReport, SettingsRefused
 from app.mail.check import send_test_mail
 from app.mail.settings import MailSettings, get_mail_settings, save_mail_settings, stored_password
 from dialogs.check_steps import CheckSteps
+from dialogs.pinning import agreed_to_pin
 from dialogs.settings_fields import FormTools
 from dialogs.settings_form import CONNECTION, SYNC, SettingsForm
 from resources.i18n import tr
@@ -147,20 +148,8 @@ class MailServerDialog(QDialog):
         self.pin.setVisible(bool(self._proposal))
 
     async def _pin_proposal(self) -> None:
-        """Only what was shown is pinned, and only after somebody says that it was compared."""
-        agreed = await ask.confirm(
-            self,
-            self._context.theme,
-            tr("Pin this certificate?"),
-            tr(
-                "From then on only a mail server that shows this certificate is trusted. Ask its administrator for the "
-                "SHA-256 fingerprint over another way, and pin it only if every pair is the same."
-            ),
-            act=tr("It is the same: pin it"),
-            detail=self._proposal,
-        )
         row = self.form.row("fingerprint")
-        if agreed and row is not None:
+        if await agreed_to_pin(self, self._context.theme, self._proposal) and row is not None:
             row.editor.set_value(self._proposal)
             self._start_test()
 

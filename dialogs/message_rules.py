@@ -28,6 +28,7 @@ from adapters.rulebooks import RuleFault
 from app.errors import OperatorError
 from app.sync.inbox import InboxHead, InboxState, inbox_heads, message_body
 from app.sync.message_rules import RulesInForce, Trial, rules_in_force, save_rules, try_rules
+from dialogs.text_files import keep_text, open_text
 from resources.i18n import tr, trn
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -307,26 +308,18 @@ class RulesDialog(QDialog):
         self.accept()
 
     async def _load(self) -> None:
-        file = await ask.open_file(self, tr("Open rules"), ("Rules (*.json)",))
-        if file is None:
-            return
-        try:
-            text = await asyncio.to_thread(file.read_text, encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as err:
-            why = getattr(err, "strerror", None) or tr("it is no text")
-            self._show_problem(tr("{file} cannot be read: {why}.", file=file.name, why=why))
-            return
-        self.problem.hide()
-        self.editor.setPlainText(text[:1_000_000])
+        text, why = await open_text(self, tr("Open rules"), "Rules (*.json)")
+        if why:
+            self._show_problem(why)
+        if text is not None:
+            self.problem.hide()
+            self.editor.setPlainText(text)
 
     async def _save_as(self) -> None:
-        file = await ask.save_file(self, tr("Keep the rules as a file"), "rules.json", ("Rules (*.json)",))
-        if file is None:
-            return
-        try:
-            await asyncio.to_thread(file.write_text, self.editor.toPlainText(), encoding="utf-8")
-        except OSError as err:
-            self._show_problem(tr("{file} cannot be written: {why}.", file=file.name, why=err.strerror or ""))
+        title, text = tr("Keep the rules as a file"), self.editor.toPlainText()
+        why = await keep_text(self, title, "rules.json", "Rules (*.json)", text)
+        if why:
+            self._show_problem(why)
 
     def _show_problem(self, why: str) -> None:
         self.problem.words.setText(why)

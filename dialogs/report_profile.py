@@ -13,6 +13,7 @@ from adapters.errors import AdapterError
 from adapters.reporting import ExactRequest
 from app.errors import OperatorError
 from app.reports.profiles import ProfileInForce, profile_in_force, save_profile, try_profile
+from dialogs.text_files import keep_text, open_text
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -181,34 +182,26 @@ class ProfileDialog(QDialog):
         try:
             await asyncio.to_thread(work)
         except (OperatorError, AdapterError) as err:
-            self.problem.words.setText(err.why)
-            self.problem.show()
+            self._say(err.why)
             self.save.setEnabled(True)
             return
         self._context.notify("ok", tr("The profile is saved. Make a dry run and approve it before anything is sent."))
         self.accept()
 
     async def _load(self) -> None:
-        file = await ask.open_file(self, tr("Open a profile"), ("Profile (*.json)",))
-        if file is None:
-            return
-        try:
-            text = await asyncio.to_thread(file.read_text, encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as err:
-            why = getattr(err, "strerror", None) or tr("it is no text")
-            self.problem.words.setText(tr("{file} cannot be read: {why}.", file=file.name, why=why))
-            self.problem.show()
-            return
-        self.editor.setPlainText(text[:1_000_000])
+        text, why = await open_text(self, tr("Open a profile"), "Profile (*.json)")
+        self._say(why)
+        if text is not None:
+            self.editor.setPlainText(text)
 
     async def _save_as(self) -> None:
-        file = await ask.save_file(self, tr("Keep the profile as a file"), "profile.json", ("Profile (*.json)",))
-        if file is None:
-            return
-        try:
-            await asyncio.to_thread(file.write_text, self.editor.toPlainText(), encoding="utf-8")
-        except OSError as err:
-            self.problem.words.setText(tr("{file} cannot be written: {why}.", file=file.name, why=err.strerror or ""))
+        title, text = tr("Keep the profile as a file"), self.editor.toPlainText()
+        self._say(await keep_text(self, title, "profile.json", "Profile (*.json)", text))
+
+    def _say(self, why: str) -> None:
+        """What stands against it; "" changes nothing."""
+        if why:
+            self.problem.words.setText(why)
             self.problem.show()
 
 
