@@ -1,5 +1,4 @@
 """Stories of starting the console: twice, on a damaged store, with locked secrets, after a restore; how it looks."""
-# ruff: noqa: F811 - fixtures are found by their names
 
 from __future__ import annotations
 
@@ -21,22 +20,10 @@ from app.security.vault import open_vault
 from dialogs.unlock import UnlockDialog
 from main import Console
 from tests.helpers.depot import Depot, free_port
-from tests.helpers.qt import (  # noqa: F401 - fixtures
-    ExpectedLogs,
-    _no_tasks_left,
-    _theme,
-    expected_logs,
-    nothing_left,
-    nothing_logged,
-    open_dialog,
-    qapp,
-    theme,
-    until,
-)
-from tests.helpers.window import (  # noqa: F401 - fixtures
+from tests.helpers.qt import ExpectedLogs, until
+from tests.helpers.window import (
     START_S,
     WindowProcess,
-    _closed_vault,
     asked,
     console_on,
     engine_words,

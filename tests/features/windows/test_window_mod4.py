@@ -3,7 +3,6 @@
 The whole console with its engine stands over a real platform's PostgreSQL, as its scripts leave it and repaired.
 """
 
-# ruff: noqa: F811 - fixtures are found by their names
 from __future__ import annotations
 
 import asyncio
@@ -23,25 +22,8 @@ from dialogs.mod4.link_by_email import LinkByEmailDialog
 from dialogs.mod4.one_time_code import OneTimeCodeDialog
 from dialogs.mod4.phones import PhonesDialog
 from main import Console
-from tests.helpers.mod4_platform import (  # noqa: F401 - fixtures
-    as_committed,
-    make_mod4,
-    mod4_first_days,
-    mod4_server,
-    repaired,
-)
-from tests.helpers.qt import (  # noqa: F401 - fixtures
-    _no_tasks_left,
-    _theme,
-    expected_logs,
-    nothing_left,
-    nothing_logged,
-    open_dialog,
-    qapp,
-    theme,
-    until,
-)
-from tests.helpers.window import _closed_vault, asked, console_on  # noqa: F401 - fixture
+from tests.helpers.qt import open_dialog, until
+from tests.helpers.window import asked, console_on
 from widgets.ask import _Question
 from widgets.integrations.page import SETUP, IntegrationsPage
 from widgets.mod4.tab import Mod4Tab

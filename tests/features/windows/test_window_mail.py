@@ -1,6 +1,5 @@
 """A story of mail in the window: a server is entered and tried, and an invitation goes out by it with its link."""
 
-# ruff: noqa: F811 - fixtures are found by their names
 from __future__ import annotations
 
 import asyncio
@@ -14,26 +13,10 @@ from adapters.mod4.simulator import Platform
 from dialogs.mail_server import MailServerDialog
 from dialogs.mod4.link_by_email import LinkByEmailDialog
 from main import Console
-from tests.features.test_window_mod4 import NEW, WAIT_S, click, rows, tab_over
+from tests.features.windows.test_window_mod4 import NEW, WAIT_S, click, rows, tab_over
 from tests.helpers.mail_server import PASSWORD, USER, MailServer, serve_mail
-from tests.helpers.mod4_platform import (  # noqa: F401 - fixtures
-    make_mod4,
-    mod4_first_days,
-    mod4_server,
-    repaired,
-)
-from tests.helpers.qt import (  # noqa: F401 - fixtures
-    _no_tasks_left,
-    _theme,
-    expected_logs,
-    nothing_left,
-    nothing_logged,
-    open_dialog,
-    qapp,
-    theme,
-    until,
-)
-from tests.helpers.window import _closed_vault, asked, console_on  # noqa: F401 - fixture
+from tests.helpers.qt import open_dialog, until
+from tests.helpers.window import asked, console_on
 from widgets.ask import _Question
 from widgets.settings.page import SettingsPage
 

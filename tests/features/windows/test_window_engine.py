@@ -1,6 +1,5 @@
 """Stories of the window and its engine: started, killed, kept, adopted, held by a service, inside the window."""
 
-# ruff: noqa: F811 - fixtures are found by their names
 from __future__ import annotations
 
 import asyncio
@@ -20,21 +19,9 @@ from app.store.tables import PositionRow
 from dialogs.refusal import RefusalDialog
 from main import Console
 from tests.helpers.depot import Depot, Gateway, free_port
-from tests.helpers.qt import (  # noqa: F401 - fixtures
-    ExpectedLogs,
-    _no_tasks_left,
-    _theme,
-    expected_logs,
-    nothing_left,
-    nothing_logged,
-    open_dialog,
-    qapp,
-    theme,
-    until,
-)
+from tests.helpers.qt import ExpectedLogs, until
 from tests.helpers.window import (
     WindowProcess,
-    _closed_vault,  # noqa: F401 - fixture
     asked,
     console_on,
     engine_words,

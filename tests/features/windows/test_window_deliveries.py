@@ -3,7 +3,6 @@
 The whole console with its engine stands over a real platform's PostgreSQL, as its scripts leave it and repaired.
 """
 
-# ruff: noqa: F811 - fixtures are found by their names
 from __future__ import annotations
 
 import asyncio
@@ -22,25 +21,8 @@ from app.store.tables import Act, OutboxItem
 from dialogs.deliveries.assign import AssignDialog
 from dialogs.deliveries.departure import DepartureDialog
 from main import Console
-from tests.helpers.mod4_platform import (  # noqa: F401 - fixtures
-    as_committed,
-    make_mod4,
-    mod4_first_days,
-    mod4_server,
-    repaired,
-)
-from tests.helpers.qt import (  # noqa: F401 - fixtures
-    _no_tasks_left,
-    _theme,
-    expected_logs,
-    nothing_left,
-    nothing_logged,
-    open_dialog,
-    qapp,
-    theme,
-    until,
-)
-from tests.helpers.window import _closed_vault, asked, console_on, stored  # noqa: F401 - fixture
+from tests.helpers.qt import open_dialog, until
+from tests.helpers.window import asked, console_on, stored
 from widgets.ask import _Question
 from widgets.deliveries.page import DeliveriesPage
 
