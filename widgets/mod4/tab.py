@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.clock import from_ms
+from app.engine.phases import Phase
 from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.integrations.words import phase_pill
@@ -194,6 +195,8 @@ class Mod4Tab(QWidget):
             said.insert(
                 0, tr("No line to the platform: {why} Changes wait here, codes cannot be made.", why=head.no_line)
             )
+        elif head.row.phase == Phase.STALE and head.row.reason:
+            said.insert(0, head.row.reason)
         if why_no_link:
             said.append(why_no_link)
         if head.remark:

@@ -6,6 +6,8 @@ The whole console with its engine stands over a real platform's PostgreSQL, as i
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,14 @@ from PySide6.QtWidgets import QAbstractButton, QDialog, QLineEdit
 from sqlalchemy import select
 
 from adapters.mod4.simulator import Platform
+from app.engine.facts import read_facts
 from app.integrations.changes import add
 from app.store.columns import Base
 from dialogs.mod4.link_by_email import LinkByEmailDialog
 from dialogs.mod4.one_time_code import OneTimeCodeDialog
 from dialogs.mod4.phones import PhonesDialog
 from main import Console
-from tests.helpers.qt import open_dialog, until
+from tests.helpers.qt import ExpectedLogs, open_dialog, until
 from tests.helpers.window import asked, console_on
 from widgets.ask import _Question
 from widgets.integrations.page import SETUP, IntegrationsPage
@@ -231,3 +234,27 @@ async def test_what_the_platform_cannot_do_is_said_and_nothing_succeeds_falsely(
         active = next(row for row in tab.linked.table.model.rows if row.stage == "active")
         tab.linked.table.select_key(active.id)
         await set_link(tab, as_committed, "suspend", "suspended")
+
+
+async def test_a_lost_line_and_a_killed_engine_are_told_and_nothing_is_claimed(
+    tmp_path: Path, repaired: Platform, expected_logs: ExpectedLogs
+) -> None:
+    expected_logs.allow("the engine ended unasked")
+    async with console_on(tmp_path, page="integrations") as console:
+        tab = await tab_over(console, repaired)
+        await asyncio.to_thread(repaired.faults.refuse_connections)
+        await asyncio.to_thread(repaired.faults.drop_sessions)
+        await until(lambda: not tab.code_button.isEnabled(), WAIT_S)
+        assert "A code needs the line" in tab.code_button.toolTip()
+        assert "Changes wait here" in tab.trouble.words.text()
+        await link_by_email(tab)
+        (here,) = [row for row in tab.invitations.table.model.rows if row.email == NEW]
+        assert here.is_here
+        assert here.expires_ms is None
+        facts = read_facts(console.context.paths.engine_json)
+        assert facts is not None
+        await asyncio.to_thread(repaired.faults.heal)
+        os.kill(facts.pid, signal.SIGKILL)  # the window starts another one, which sends what waits, once
+        await until(lambda: any(row.email == NEW and row.state == "pending" for row in invitations(tab)), WAIT_S)
+        assert await rows(repaired, "SELECT count(*) FROM user_invitations WHERE email = %s", NEW) == [(1,)]
+        await until(lambda: tab.code_button.isEnabled() and "Changes wait here" not in tab.trouble.words.text(), WAIT_S)
