@@ -25,7 +25,7 @@ from widgets.mod4.lists import badge_of
 from widgets.primitives import outline_button, primary_button, text_label
 from widgets.rows_model import Column, RowsModel
 
-SIZE_PX = (760, 560)
+SIZE_PX = (880, 560)
 
 
 async def driver_phones(context: ConsoleContext, parent: QWidget, user: LinkedListing) -> None:
@@ -128,7 +128,7 @@ def _phone_columns(context: ConsoleContext) -> list[Column[PhoneListing]]:
         Column("name", tr("Phone"), lambda row: row.name or row.device, width=200),
         Column("state", tr("State"), lambda row: badge_of(row.stage, row.pending)[1],
                badge=lambda row: badge_of(row.stage, row.pending), width=170),
-        Column("platform", tr("System"), lambda row: row.platform, width=90),
+        Column("platform", tr("System"), lambda row: row.platform, width=80),
         Column("seen", tr("Last seen"), lambda row: formats.clock(row.seen_ms), lambda row: -(row.seen_ms or 0),
                width=130, note=formats.zone_name),
         Column("since", tr("Registered"), lambda row: formats.clock(row.registered_ms), width=130),
@@ -143,6 +143,6 @@ def _session_columns(context: ConsoleContext) -> list[Column[SessionListing]]:
         Column("state", tr("State"), lambda row: tr("open") if row.is_open else tr("ended"), width=80),
         Column("active", tr("Last sign of life"), lambda row: formats.clock(row.active_ms), width=140),
         Column("ended", tr("Ended"), lambda row: formats.clock(row.ended_ms) if row.ended_ms else "", width=130),
-        Column("why", tr("Why"), lambda row: row.end_reason, width=140),
+        Column("why", tr("Why"), lambda row: row.end_reason.replace("_", " "), width=130),
         Column("device", tr("Phone"), lambda row: row.device, width=120),
     ]  # fmt: skip

@@ -98,7 +98,7 @@ def _columns(context: ConsoleContext) -> list[Column[Gap]]:
 
     return [
         Column("kind", tr("Gap"), lambda gap: KINDS[gap.kind], badge=lambda gap: ("error", KINDS[gap.kind]), width=180),
-        Column("subject", tr("What"), lambda gap: gap.subject, tooltip=lambda gap: plain_tip(gap.subject), width=220),
+        Column("subject", tr("What"), lambda gap: gap.subject, tooltip=lambda gap: plain_tip(gap.subject), width=300),
         Column("age", tr("For"), age, lambda gap: gap.since_ms, width=90, align="right"),
         Column("detail", tr("What is known"), lambda gap: gap.detail, tooltip=lambda gap: plain_tip(gap.detail),
                width=320),

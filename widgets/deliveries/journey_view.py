@@ -51,6 +51,7 @@ from widgets.rows_model import Column, RowsModel
 from widgets.theme import Level
 
 _LEADS_OF_BATCH = ("batch", "check", "proof")
+SEARCH_WIDTH = 340  # so wide is what it says it finds
 _SUPPLY_TABS = {"order": "requisitions", "shipment": "shipments", "receipt": "shipments"}
 
 
@@ -66,6 +67,7 @@ class JourneyView(QWidget):
         self.record_id = ""
         self.journey: Journey | None = None
         self.search = SearchField(context.theme, tr("Shipment, order, batch, place, plate, driver…"))
+        self.search.setMinimumWidth(SEARCH_WIDTH)
         self.table = self._make_table()
         self.stack = QStackedWidget()
         self.stack.addWidget(self._lay_out_choice())
@@ -424,7 +426,7 @@ def _columns(context: ConsoleContext) -> list[Column[JourneyListing]]:
                note=formats.zone_name),
         Column("kind", tr("What"), lambda row: words[row.kind], width=90),
         Column("number", tr("Number or name"), lambda row: row.number, width=160),
-        Column("receiver", tr("Place"), lambda row: row.receiver, width=200),
+        Column("receiver", tr("Place"), lambda row: row.receiver, width=260),
         Column("stage", tr("State"), lambda row: row.stage.replace("_", " "), width=110),
         Column("other", tr("Travels with"), lambda row: row.other, width=170),
         Column("source", tr("Told by"), lambda row: row.source, width=140),

@@ -189,7 +189,7 @@ def _proof_columns(reader: Reader) -> list[Column[ProofListing]]:
     formats = reader.context.formats
     return [
         Column("day", tr("Day"), lambda row: row.batch_day or NOTHING, width=96, help=tr("The batch's day.")),
-        Column("place", tr("Place"), lambda row: row.label, tooltip=lambda row: row.label, width=178),
+        Column("place", tr("Place"), lambda row: row.label, tooltip=lambda row: row.label, width=210),
         Column(
             "verdict",
             tr("Verdict"),
@@ -216,22 +216,8 @@ def _proof_columns(reader: Reader) -> list[Column[ProofListing]]:
             export=lambda row: formats.time(row.proof.told_ms),
         ),
         Column("recipient", tr("Recipient"), lambda row: row.proof.recipient or NOTHING, width=126),
-        Column(
-            "photo",
-            tr("Photo"),
-            lambda row: words.FILES[row.proof.photo][1],
-            badge=lambda row: words.FILES[row.proof.photo],
-            tooltip=lambda row: words.FILES[row.proof.photo][1],
-            width=122,
-        ),
-        Column(
-            "signature",
-            tr("Signature"),
-            lambda row: words.FILES[row.proof.signature][1],
-            badge=lambda row: words.FILES[row.proof.signature],
-            tooltip=lambda row: words.FILES[row.proof.signature][1],
-            width=122,
-        ),
+        _file_column("photo", tr("Photo"), lambda row: row.proof.photo),
+        _file_column("signature", tr("Signature"), lambda row: row.proof.signature),
         Column(
             "remarks",
             tr("Stands out"),
@@ -258,3 +244,15 @@ def _stands_out(row: ProofListing) -> list[str]:
     if proof.missing:
         found.append(tr("Missing: {what}.", what=", ".join(proof.missing)))
     return found
+
+
+def _file_column(key: str, title: str, state: Callable[[ProofListing], str]) -> Column[ProofListing]:
+    """What became of a file that the phone told of: a short word, the whole one in its tip and in exports."""
+    return Column(
+        key,
+        title,
+        lambda row: words.FILES[state(row)][1],
+        badge=lambda row: words.FILES_SHORT[state(row)],
+        tooltip=lambda row: words.FILES[state(row)][1],
+        width=124,
+    )

@@ -76,6 +76,8 @@ FILES: Mapping[str, Pill] = {
     "reported": ("warn", tr("Reported, file not uploaded")),
     "uploaded": ("ok", tr("Uploaded")),
 }
+FILES_SHORT: Mapping[str, Pill] = {**FILES, "reported": ("warn", tr("Not uploaded"))}
+"""For columns; the whole stands in the tip."""
 PAPERS: Mapping[str, str] = {"invoice": tr("Invoice"), "requisition": tr("Requisition")}
 AVAILABLE: Mapping[str, str] = {
     "available": tr("available"),

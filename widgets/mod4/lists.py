@@ -19,7 +19,7 @@ from widgets.theme import Level
 INVITATIONS, LINKED, CODES, REQUESTS = "invitations", "linked", "codes", "requests"
 Reason = Callable[[], str]
 _LEVELS: Mapping[str, Level] = {
-    "active": "ok", "accepted": "ok", "approved": "ok", "used": "ok", "pending": "warn", "suspended": "warn",
+    "active": "ok", "accepted": "ok", "approved": "ok", "used": "ok", "trusted": "ok", "pending": "warn", "suspended": "warn",
     "here": "info", "revoked": "neutral", "ended": "neutral", "expired": "error", "rejected": "error",
     "no_tries": "error", "online": "ok", "stale": "warn", "silent": "error", "never": "neutral",
 }  # fmt: skip
