@@ -19,7 +19,8 @@ from widgets.theme import Level
 INVITATIONS, LINKED, CODES, REQUESTS = "invitations", "linked", "codes", "requests"
 Reason = Callable[[], str]
 _LEVELS: Mapping[str, Level] = {
-    "active": "ok", "accepted": "ok", "approved": "ok", "used": "ok", "trusted": "ok", "pending": "warn", "suspended": "warn",
+    "active": "ok", "accepted": "ok", "approved": "ok", "used": "ok", "trusted": "ok",
+    "pending": "warn", "suspended": "warn",
     "here": "info", "revoked": "neutral", "ended": "neutral", "expired": "error", "rejected": "error",
     "no_tries": "error", "online": "ok", "stale": "warn", "silent": "error", "never": "neutral",
 }  # fmt: skip
@@ -27,7 +28,7 @@ _WORDS: Mapping[str, str] = {
     "active": tr("Active"), "accepted": tr("Accepted"), "approved": tr("Approved"), "used": tr("Used"),
     "pending": tr("Pending"), "suspended": tr("Suspended"), "here": tr("Saved here"), "revoked": tr("Revoked"),
     "ended": tr("Ended"), "expired": tr("Expired"), "rejected": tr("Rejected"), "no_tries": tr("No tries left"),
-    "online": tr("Online"), "stale": tr("Stale"), "silent": tr("Silent"), "never": tr("Never heard"),
+    "online": tr("Online"), "trusted": tr("Trusted"), "stale": tr("Stale"), "silent": tr("Silent"), "never": tr("Never heard"),
 }  # fmt: skip
 
 
