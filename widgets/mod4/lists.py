@@ -28,7 +28,8 @@ _WORDS: Mapping[str, str] = {
     "active": tr("Active"), "accepted": tr("Accepted"), "approved": tr("Approved"), "used": tr("Used"),
     "pending": tr("Pending"), "suspended": tr("Suspended"), "here": tr("Saved here"), "revoked": tr("Revoked"),
     "ended": tr("Ended"), "expired": tr("Expired"), "rejected": tr("Rejected"), "no_tries": tr("No tries left"),
-    "online": tr("Online"), "trusted": tr("Trusted"), "stale": tr("Stale"), "silent": tr("Silent"), "never": tr("Never heard"),
+    "online": tr("Online"), "trusted": tr("Trusted"),
+    "stale": tr("Stale"), "silent": tr("Silent"), "never": tr("Never heard"),
 }  # fmt: skip
 
 
