@@ -23,6 +23,7 @@ from app.store.tables import (
     FuelReadingRow,
     InboxMessage,
     IntegrationLog,
+    MailMessage,
     OutboxItem,
     PositionRow,
     Problem,
@@ -49,6 +50,7 @@ TABLES: tuple[type[Any], ...] = (
     Alarm,
     OutboxItem,
     ConflictRow,
+    MailMessage,
     InboxMessage,
     ReportMessage,
     ReportRunRow,
@@ -129,6 +131,7 @@ def _fill(connection: Connection, ages_days: list[int]) -> None:
                 "state": "resolved",
                 "resolved_at": moment,
             },
+            MailMessage: _a_mail(f"{number:036}", moment, "sent"),
             InboxMessage: _a_message(f"m{number}", moment, "done"),
             **_of_reports(number, moment, ms),
         }
@@ -157,6 +160,12 @@ def _an_item(number: int, moment: datetime) -> dict[str, Any]:
     names = {"write": "w", "record": "shipment", "record_id": "r", "peer_id": "p", "family": "f", "subject": "s"}
     ids = {"id": f"{number:036}", "key": f"{number:036}", "integration_id": "i", "state": "accepted"}
     return {**names, **ids, "values": {}, "seen": {}, "created_at": moment, "created_by": "ada", "ended_at": moment}
+
+
+def _a_mail(mail_id: str, moment: datetime, state: str) -> dict[str, Any]:
+    words = {"recipient": "ada@depot.example", "template": "invitation", "message_id": f"<{mail_id}@depot.example>"}
+    who = {"integration_id": "i", "created_at": moment, "created_by": "ada"}
+    return {"id": mail_id, **who, **words, "values": {}, "state": state, "ended_at": moment}
 
 
 def _a_message(message_id: str, moment: datetime, state: str) -> dict[str, Any]:
@@ -210,6 +219,7 @@ def test_each_kind_goes_at_its_own_age(store: Store, monkeypatch: pytest.MonkeyP
         "alarms": 2,
         "outbox_items": 4,
         "conflicts": 4,
+        "mail_messages": 4,
         "inbox_messages": 6,
         "report_messages": 4,
         "report_run_rows": 4,
@@ -323,3 +333,17 @@ def test_a_pushed_message_is_known_for_a_week_and_one_that_waits_for_ever(store:
     with store.read() as connection:
         left = set(connection.execute(select(InboxMessage.message_id)).scalars())
     assert left == {"done-6", "done-0", "refused-6", "refused-0", *(f"waiting-{age}" for age in (30, 8, 6, 0))}
+
+
+def test_a_mail_goes_when_it_was_sent_or_given_up_and_one_that_wants_somebody_stays(store: Store) -> None:
+    rows = [
+        _a_mail(f"{state}-{age}", from_ms(NOW_MS - age * DAY_MS), state)
+        for state in ("sent", "cancelled", "refused", "doubtful", "waiting")
+        for age in (91, 89)
+    ]
+    store.write(lambda c: c.execute(insert(MailMessage), rows)).result()
+    assert sweep(store, NOW_MS, threading.Event())["mail_messages"] == 2
+    with store.read() as connection:
+        left = set(connection.execute(select(MailMessage.id)).scalars())
+    kept = {f"{state}-{age}" for state in ("refused", "doubtful", "waiting") for age in (91, 89)}
+    assert left == {"sent-89", "cancelled-89", *kept}
