@@ -2,8 +2,8 @@
 
 An address of a peer is untrusted text. It is fetched over https only (over http from this computer itself), from the
 places that the integration names and nowhere else, however often a server sends us on; and never from a private
-network, whatever a name server says. A try goes on where the one before was cut (RFC 9110, 13.1.5 and 14.2: ``Range`` with
-``If-Range``), where the server gives both a range and something to know the file by.
+network, whatever a name server says. A try goes on where the one before was cut (RFC 9110, 13.1.5 and 14.2:
+``Range`` with ``If-Range``), where the server gives both a range and something to know the file by.
 """
 
 from __future__ import annotations

@@ -104,8 +104,8 @@ class Mod4Settings(Settings):
         "Fetch photos",
         "switch",
         default=True,
-        help="Fetches the files of photos and signatures that drivers uploaded. Switch it off on a line that is paid by "
-        "the byte: then each is fetched when somebody asks for it.",
+        help="Fetches the files of photos and signatures that drivers uploaded. Off on a line that is paid by the "
+        "byte: then each is fetched when somebody asks for it.",
     )
     photo_hosts: str = setting(
         "Hosts of photos",

@@ -61,6 +61,7 @@ class ProofFileCourier:
         """Places that do not answer: failures in a row, and until when they are left alone, in ms."""
         self._disk_until_ms = self._tidied_ms = 0
         self._open_lines: FileLines | None = None
+        self._opening = asyncio.Lock()
         self._stop = threading.Event()
 
     async def close_left_over(self) -> None:
@@ -156,9 +157,10 @@ class ProofFileCourier:
                 self._busy.discard(due.id)
 
     async def _lines(self) -> FileLines:
-        if self._open_lines is None:
-            self._open_lines = await asyncio.to_thread(open_lines)
-        return self._open_lines
+        async with self._opening:
+            if self._open_lines is None:
+                self._open_lines = await asyncio.to_thread(open_lines)
+            return self._open_lines
 
     async def _next(self) -> DueFile | None:
         if self._wake.is_set():
