@@ -265,9 +265,8 @@ class ProofFileCourier:
             delay_s = max(delay_s, min(asked_s, 24 * LONGEST_DELAY_S))
         if not came and isinstance(err, NotReady):
             place_failures = self._silent.get(due.place, (0, 0))[0] + 1
-            pause_s = max(self._delay_s(place_failures), asked_s or 0.0)
-            self._silent[due.place] = place_failures, now_ms + int(pause_s * 1000)
-            delay_s = max(delay_s, pause_s)
+            delay_s = max(delay_s, self._delay_s(place_failures))
+            self._silent[due.place] = place_failures, now_ms + int(delay_s * 1000)
         _log.info("a photo comes later: %s", err.why)
         await self._write(self._later(due, err.why, now_ms + int(delay_s * 1000), failures))
 
