@@ -15,6 +15,7 @@ from app import platform
 from app.deliveries import join_acts
 from app.deliveries.evidence_pack import MAP, Pack, evidence_pack
 from app.errors import OperatorError
+from app.proof_files.folder import ProofFolder
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
@@ -81,6 +82,7 @@ class JourneyActs(QObject):
             made_by=platform.console_user(),
             pictures={} if picture is None else {MAP: picture},
             no_map=why_none(road),
+            folder=ProofFolder(self._context.paths.proof_files),
         )
         try:
             pack: Pack = await self._context.bridge.read(make)

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from app.deliveries.batch import BatchDetails, StopListing, batch_details
 from app.deliveries.eta import batch_eta
 from app.deliveries.goods import Parcel, parcels_of
-from app.deliveries.proof import FILE_WORDS
 from app.deliveries.proofs import ProofListing, proofs_of_batch
 from resources.i18n import tr, trn
 from widgets.formats import Formats
@@ -182,7 +181,8 @@ def _proof(listing: ProofListing | None, formats: Formats) -> Iterable[str]:
     proof = listing.proof
     facts = [
         (tr("Told"), proof.outcome), (tr("When"), formats.time(proof.at_ms)), (tr("Recipient"), proof.recipient or "–"),
-        (tr("Photo"), FILE_WORDS[proof.photo]), (tr("Signature"), FILE_WORDS[proof.signature]),
+        (tr("Photo"), listing.files_word(proof.photos, proof.photo)),
+        (tr("Signature"), listing.files_word(proof.signatures, proof.signature)),
     ]  # fmt: skip
     if proof.discrepancy_reason:
         facts.append((tr("Reason of the difference"), proof.discrepancy_reason))
