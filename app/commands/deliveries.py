@@ -80,16 +80,26 @@ def gaps(session: Session, kinds: tuple[str, ...], hours: int | None, as_json: b
 @click.option("--photo-total-mb", type=int, help="MB that all files of proofs may have; the oldest make room.")
 @json_option
 @click.pass_obj
-def settings(session: Session, as_json: bool, **changes: int | None) -> None:
+def settings(
+    session: Session,
+    receipt_hours: int | None,
+    days: int | None,
+    photo_days: int | None,
+    photo_total_mb: int | None,
+    as_json: bool,
+) -> None:
     """Show or change what counts as a gap, and how long files of proofs are kept."""
     from dataclasses import asdict
 
     from app.deliveries.settings import load_settings, set_settings
 
-    if all(value is None for value in changes.values()):
+    if (receipt_hours, days, photo_days, photo_total_mb) == (None, None, None, None):
         chosen = session.read(load_settings)
     else:
-        chosen = session.write(partial(set_settings, **changes))
+        change = partial(
+            set_settings, receipt_hours=receipt_hours, days=days, photo_days=photo_days, photo_total_mb=photo_total_mb
+        )
+        chosen = session.write(change)
     print_facts(asdict(chosen), as_json=as_json)
 
 

@@ -32,8 +32,17 @@ def load_settings(connection: Connection) -> DeliverySettings:
     return DeliverySettings(**{name: int(fact.get(name, usual)) for name, usual in asdict(DeliverySettings()).items()})
 
 
-def set_settings(connection: Connection, *, who: str | None = None, **changes: int | None) -> DeliverySettings:
-    """Change what is given, by the fields' names; None leaves one as it is. Raises DeliveryError."""
+def set_settings(
+    connection: Connection,
+    *,
+    receipt_hours: int | None = None,
+    days: int | None = None,
+    photo_days: int | None = None,
+    photo_total_mb: int | None = None,
+    who: str | None = None,
+) -> DeliverySettings:
+    """Change what is given. Raises DeliveryError."""
+    changes = {"receipt_hours": receipt_hours, "days": days, "photo_days": photo_days, "photo_total_mb": photo_total_mb}
     raise_topic(connection, "deliveries")
     before = load_settings(connection)
     after = replace(before, **{name: value for name, value in changes.items() if value is not None})

@@ -279,7 +279,7 @@ class DriverApp:
             photo = {"photoType": "proof_of_delivery", "photoUrl": given.photo_url, "capturedAt": self._iso()}
             steps.append(("photo_captured", {"facilityId": slot.facility_id, **photo}))
         if given.signature:
-            signed = {"recipientName": given.recipient, "recipientRole": given.role}
+            signed: Row = {"recipientName": given.recipient, "recipientRole": given.role}
             signed["signatureUrl"] = given.signature_url
             steps.append(("recipient_signature_captured", {**known, **signed, "capturedAt": self._iso()}))
         if away_m > PROXY_M:
