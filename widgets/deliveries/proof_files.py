@@ -118,6 +118,7 @@ class PhotoRow(QWidget):
         self.picture.setFlat(True)
         self.picture.setCursor(Qt.CursorShape.PointingHandCursor)
         self.picture.setToolTip(tr("Open it in a window of its own"))
+        self.picture.hide()
         self._drawn = ""
         self.told = elastic(text_label("", "small", wrap=True, selectable=True))
         self.why = elastic(text_label("", "small", wrap=True, selectable=True))
