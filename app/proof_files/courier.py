@@ -1,7 +1,7 @@
 """The engine's side of files: finds what is told, fetches the newest first, a few at a time, and keeps order.
 
 A row says ``kept`` only when all bytes are on the disk under their hash; a part and what the server calls its content
-are noted together, so that a killed engine goes on where the notes end (docs/decisions/0111).
+are noted together, so that a killed engine goes on where the notes end (docs/decisions/0120).
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ class ProofFileCourier:
         store, now_ms = self._ports.store, self._now_ms()
         while (news := await read(store, find_news)) is not None:
             await self._write(partial(take_up, news=news, now_ms=now_ms))
-        allowed = await asyncio.to_thread(read_allowed, store, self._ports.catalogue, self._ports.vault)
+        catalogue, vault = self._ports.catalogue, self._ports.vault
+        allowed = await asyncio.to_thread(read_allowed, store, catalogue, vault, self._allowed)
         is_news = self._is_news or allowed != self._allowed
         self._is_news, self._allowed = False, allowed
         if is_news:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -98,7 +99,7 @@ async def test_columns_say_the_state_that_is_farthest_from_being_here(desk: Deli
     await asyncio.to_thread(states.keep, "pen.png", pictures.signature("pen"))
     await show_proof(desk, 5)
 
-    def cells() -> dict[str, object]:
+    def cells() -> dict[str, Any]:
         sheet = desk.page.proofs.table.sheet()
         rows = [dict(zip(sheet.headings, row, strict=True)) for row in sheet.rows]
         return next(row for row in rows if row["Batch"] == "Bwari north")
@@ -143,9 +144,9 @@ async def test_a_picture_opens_large_is_zoomed_turned_and_copied(
     assert fitted < 1
     QTest.mouseClick(window.buttons["larger"], LEFT)
     assert window.view.scale_now() == pytest.approx(fitted * 1.25, rel=0.01)
-    QTest.keyClick(window, "1")
+    QTest.keyClicks(window, "1")
     assert window.view.scale_now() == pytest.approx(1)
-    QTest.keyClick(window, "r")
+    QTest.keyClicks(window, "r")
     QTest.mouseClick(window.buttons["fit"], LEFT)
     assert window.view.is_fitted
     QTest.keyClick(window, Qt.Key.Key_Escape)
