@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,18 @@ from PySide6.QtWidgets import QApplication
 from adapters.mod4.simulator import pictures
 from app.proof_files.folder import ProofFolder
 from app.store.tables import Act
-from tests.helpers.deliveries_page import DeliveriesDesk, deliveries_desk
+from tests.helpers.deliveries_page import DeliveriesDesk, deliveries_desk, row_id
 from tests.helpers.fleet import rows_of
 from tests.helpers.photo_states import PhotoStates, bomb
 from tests.helpers.qt import Console, until
 from widgets import ask
 from widgets.deliveries import words
+from widgets.deliveries.paper_pictures import small_pictures
+from widgets.deliveries.papers import NOTES, page_of, read_papers
 from widgets.deliveries.picture_reader import read_picture
 from widgets.deliveries.picture_window import PictureWindow
 from widgets.deliveries.proof_files import PhotoRow
+from widgets.document import write_document
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -170,6 +174,24 @@ async def test_a_file_of_another_computer_says_so(desk: DeliveriesDesk) -> None:
     rows = await show_proof(desk, 3)
     assert "not on this computer" in named(rows, "a.jpg").why.text()
     assert named(rows, "a.jpg").save.isHidden()
+
+
+async def test_delivery_notes_carry_small_pictures_of_what_is_here(desk: DeliveriesDesk, tmp_path: Path) -> None:
+    states = await states_of(desk)
+    await asyncio.to_thread(states.every_state)
+    batch_id = row_id(states.depot, "batch-1")
+    papers = states.depot.ask(read_papers, batch_id, states.now_ms)
+    pictures_of = await asyncio.to_thread(small_pictures, papers.proofs, states.folder)
+    assert sorted(url.rpartition("/")[2] for url in pictures_of) == ["kept.jpg", "pen.png"]
+    formats = desk.console.context.formats
+    plain, drawn = (page_of(one, NOTES, formats) for one in (papers, replace(papers, pictures=pictures_of)))
+    assert ("<img" in plain, drawn.count("<img src='data:image/")) == (False, 2)
+    file = tmp_path / "notes.pdf"
+    await asyncio.to_thread(write_document, "Notes", drawn, file)
+    without = tmp_path / "plain.pdf"
+    await asyncio.to_thread(write_document, "Notes", plain, without)
+    assert b"/Subtype /Image" in file.read_bytes()
+    assert b"/Subtype /Image" not in without.read_bytes()
 
 
 @pytest.mark.qt_log_ignore("JPEG datastream contains no image")
