@@ -42,6 +42,7 @@ RESERVE_BYTES = 300_000_000
 DISK_PAUSE_S = 300.0
 ENDING_S = 2.0
 DISK = "proof_files"
+DEFECT = "A defect of this program prevented it. It is tried again in an hour; the program's log says more."
 
 _log = logging.getLogger(__name__)
 
@@ -187,8 +188,12 @@ class ProofFileCourier:
             await self._fetch_into(folder, due, access, part)
         except OSError as err:
             await self._note_disk(due, err)
-        except asyncio.CancelledError:
+        except (StoreError, asyncio.CancelledError):
             self._ports.scribe.note(self._later(due, "", None, due.failures))
+            raise
+        except Exception:
+            again_ms = self._now_ms() + int(LONGEST_DELAY_S * 1000)
+            self._ports.scribe.note(self._later(due, DEFECT, again_ms, due.failures))
             raise
         finally:
             if part is not None:

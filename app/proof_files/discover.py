@@ -22,7 +22,7 @@ from app.store.ids import new_id
 from app.store.tables import BatchStopRow, DeliveryEventRow, ProofFile
 
 FACT = "proof_files_seen"
-ROWS_AT_ONCE = 1_000
+ROWS_AT_ONCE = 200
 DEFAULT_PURPOSE, SIGNATURE = "proof_of_delivery", "signature"
 
 

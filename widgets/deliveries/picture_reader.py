@@ -54,4 +54,5 @@ def read_picture(path: Path, kind: str, room: QSize | None = None) -> Picture:
     image = reader.read()
     if image.isNull():
         return Picture(None, size, tr("It begins as {kind}, and the rest cannot be read as one.", kind=name))
-    return Picture(image, size)
+    shown = QImage.Format.Format_ARGB32_Premultiplied if image.hasAlphaChannel() else QImage.Format.Format_RGB32
+    return Picture(image.convertToFormat(shown), size)  # as the screen wants it: the UI thread need not convert

@@ -29,7 +29,7 @@ from widgets.primitives import IconButton, text_label
 STEP = 1.25
 LARGEST, SMALLEST = 16.0, 0.02
 WINDOW = QSize(960, 720)
-ROOM = QSize(8_000, 8_000)
+ROOM = QSize(4_096, 4_096)
 
 
 class PictureView(QGraphicsView):

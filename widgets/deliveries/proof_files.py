@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ class ProofFilesView(QWidget):
         self._context = context
         self._folder = ProofFolder(context.paths.proof_files)
         self._shown: tuple[str, ...] = ()
+        self._proof: ProofListing | None = None
+        self._here: dict[str, bool] = {}
+        """Which hashes have their file in this computer's folder, as it was looked up last."""
         self.rows: list[PhotoRow] = []
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -59,10 +62,27 @@ class ProofFilesView(QWidget):
                 self._column.addWidget(one)
             if not self.rows:
                 self._column.addWidget(text_label(tr("None was told."), "muted"))
-        for one, photo in zip(self.rows, photos, strict=True):
-            one.show_photo(photo, row.file_of(photo))
+        self._proof = row
+        self._show()
+        kept = {file.sha256 for file in row.files.values() if file.is_kept}
+        if kept:
+            self._start(self._look_up(row.id, kept), "files")
+
+    def _show(self) -> None:
+        row = self._proof
+        if row is None:
+            return
+        for one, photo in zip(self.rows, row.proof.files, strict=True):
+            file = row.file_of(photo)
+            one.show_photo(photo, file, self._here.get(file.sha256) if file is not None else None)
             if one.needs_picture():
                 self._start(one.read_picture(), "picture")
+
+    async def _look_up(self, proof_id: str, kept: Iterable[str]) -> None:
+        found = await asyncio.to_thread(lambda: {one: self._folder.has(one) for one in kept})
+        if self._proof is not None and self._proof.id == proof_id and found.items() - self._here.items():
+            self._here.update(found)
+            self._show()
 
     def _on_wanted(self, act: str, row: PhotoRow) -> None:
         file = row.file
@@ -119,7 +139,9 @@ class PhotoRow(QWidget):
         self.picture.setCursor(Qt.CursorShape.PointingHandCursor)
         self.picture.setToolTip(tr("Open it in a window of its own"))
         self.picture.hide()
-        self._drawn = ""
+        self._drawn = self._undrawn = ""
+        """The hash of the picture that was read last, and what hindered it from being drawn."""
+        self._is_here = False
         self.told = elastic(text_label("", "small", wrap=True, selectable=True))
         self.why = elastic(text_label("", "small", wrap=True, selectable=True))
         self.hash = elastic(text_label("", "small", wrap=True, selectable=True))
@@ -150,50 +172,52 @@ class PhotoRow(QWidget):
             row.addWidget(button)
         column.addWidget(self._acts)
 
-    def show_photo(self, photo: Photo, file: FileRow | None) -> None:
+    def show_photo(self, photo: Photo, file: FileRow | None, is_here: bool | None) -> None:
+        """``is_here``: whether a kept file is in this computer's folder, None while nobody has looked."""
         self.photo, self.file = photo, file
+        self._is_here = is_here is True and file is not None and file.is_kept
         formats = self._context.formats
         self.kind.setText(photo.kind.replace("_", " ").capitalize())
         self.pill.set_state(*words.file_pill(photo, file))
         self.told.setText(tr("Taken {time}", time=formats.time(photo.captured_ms)) if photo.captured_ms else "")
         self.told.setVisible(bool(photo.captured_ms))
         hinders = why_not_opened(photo.url)
-        is_here = file is not None and file.is_kept and self._folder.has(file.sha256)
         if photo.state != UPLOADED:
             said = hinders
         elif file is None:
             said = hinders or tr("It was told a moment ago and is fetched soon.")
-        elif file.is_kept and not is_here:
+        elif file.is_kept and is_here is False:
             said = tr("Its file is in the folder of the engine that fetched it, not on this computer.")
         else:
-            said = words.file_words(file, formats)
+            undrawn = self._undrawn if self._drawn == file.sha256 else ""
+            said = f"{words.file_words(file, formats)} {undrawn}".strip()
         self.why.setText(said)
         self.why.setVisible(bool(said))
         self.hash.setText(tr("SHA-256 {hash}", hash=words.in_groups(file.sha256)) if file and file.is_kept else "")
         self.hash.setVisible(bool(self.hash.text()))
-        self._offer(photo, file, hinders, is_here=is_here)
+        self._offer(photo, file, hinders)
 
-    def _offer(self, photo: Photo, file: FileRow | None, hinders: str, *, is_here: bool) -> None:
+    def _offer(self, photo: Photo, file: FileRow | None, hinders: str) -> None:
         is_set_aside = file is not None and file.state in (FileState.REFUSED, FileState.BLOCKED)
         self.fetch.setText(tr("Try again") if is_set_aside else tr("Fetch now"))
         self.fetch.setVisible(file is not None and file.state in ASKABLE)
-        self.save.setVisible(is_here)
-        self.open.setVisible(photo.state == UPLOADED and not hinders and not is_here)
+        self.save.setVisible(self._is_here)
+        self.open.setVisible(photo.state == UPLOADED and not hinders and not self._is_here)
         self._acts.setVisible(any(not one.isHidden() for one in (self.fetch, self.save, self.open)))
-        if not (file is not None and file.is_picture and is_here):
+        if not (file is not None and file.is_picture and self._is_here):
             self._drawn = ""
             self.picture.hide()
 
     def needs_picture(self) -> bool:
         """Whether there is one here that is not drawn yet."""
         file = self.file
-        return file is not None and file.is_picture and self._folder.has(file.sha256) and self._drawn != file.sha256
+        return file is not None and file.is_picture and self._is_here and self._drawn != file.sha256
 
     async def read_picture(self) -> None:
         file = self.file
         if file is None:
             return
-        self._drawn = file.sha256
+        self._drawn, self._undrawn = file.sha256, ""
         ratio = self.devicePixelRatioF()
         path: Path = self._folder.path_of(file.sha256)
         room = QSize(round(THUMB.width() * ratio), round(THUMB.height() * ratio))
@@ -202,8 +226,8 @@ class PhotoRow(QWidget):
             return  # another one is shown meanwhile
         self.picture.setVisible(found.image is not None)
         if found.image is None:
-            self.why.setText(f"{self.why.text()} {found.why}".strip())
-            self.why.show()
+            self._undrawn = found.why
+            self.why.setText(f"{self.why.text()} {found.why}")
             return
         pixmap = QPixmap.fromImage(found.image)
         pixmap.setDevicePixelRatio(ratio)

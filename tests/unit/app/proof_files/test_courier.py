@@ -451,6 +451,23 @@ async def test_an_engine_that_ends_keeps_what_came(site: PhotoSite, photos: Phot
     assert photos.sent("a.jpg") < 3.4 * MB
 
 
+async def test_a_defect_is_told_and_holds_no_file_for_ever(
+    site: PhotoSite, photos: Photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_arguments: object) -> str:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(courier_module, "fetch_file", broken)
+    site.tell(site.url("a.jpg"))
+    with pytest.raises(ExceptionGroup):
+        await site.courier.look()
+    assert await site.scribe.flush(5)
+    row = site.row("a.jpg")
+    assert (row.state, row.reason) == ("waiting", courier_module.DEFECT)
+    monkeypatch.undo()
+    assert (await site.fetched("a.jpg", pause_s=3_700)).state == "kept"
+
+
 ROOT = Path(__file__).parents[4]
 CHILD = """
 import asyncio, sys

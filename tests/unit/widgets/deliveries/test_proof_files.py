@@ -63,6 +63,11 @@ def named(rows: list[PhotoRow], name: str) -> PhotoRow:
     return next(row for row in rows if row.photo is not None and row.photo.url.endswith(name))
 
 
+async def settled(desk: DeliveriesDesk) -> None:
+    """Nothing is looked up or read any more."""
+    await until(lambda: not desk.console.context.tasks.of(desk.page.proof_panel.files))
+
+
 async def test_each_state_says_what_why_and_what_next(desk: DeliveriesDesk) -> None:
     states = await states_of(desk)
     await asyncio.to_thread(states.every_state)
@@ -94,6 +99,7 @@ async def test_each_state_says_what_why_and_what_next(desk: DeliveriesDesk) -> N
     assert size.height() > size.width(), "it is turned as the phone was held"
     await until(lambda: "60,000 × 60,000 pixels" in named(rows, "bomb.jpg").why.text())
     assert named(rows, "bomb.jpg").picture.isHidden()
+    await settled(desk)
 
 
 async def test_columns_say_the_state_that_is_farthest_from_being_here(desk: DeliveriesDesk) -> None:
@@ -116,6 +122,7 @@ async def test_columns_say_the_state_that_is_farthest_from_being_here(desk: Deli
     chosen = desk.page.filters.states
     chosen.setCurrentIndex(chosen.findData("not_kept"))
     await until(lambda: [row.batch_name for row in desk.page.proofs.model.rows] == ["Bwari north"])
+    await settled(desk)
 
 
 async def test_a_refused_one_is_asked_for_again_by_a_click(desk: DeliveriesDesk) -> None:
@@ -126,6 +133,7 @@ async def test_a_refused_one_is_asked_for_again_by_a_click(desk: DeliveriesDesk)
     await until(lambda: named(rows, "gone.jpg").pill.word == "Waits to be fetched")
     assert states.state_of("gone.jpg") == "waiting"
     assert rows_of(desk.console.store, Act)[-1].what == "proof_file.fetch"
+    await settled(desk)
 
 
 async def test_a_picture_opens_large_is_zoomed_turned_and_copied(
@@ -164,6 +172,7 @@ async def test_a_picture_opens_large_is_zoomed_turned_and_copied(
     QTest.mouseClick(row.save, LEFT)
     await until(lambda: desk.told("A copy is in copy.jpg"))
     assert copy.read_bytes() == pictures.photo("kept", orientation=6)
+    await settled(desk)
 
 
 async def test_a_file_of_another_computer_says_so(desk: DeliveriesDesk) -> None:
@@ -172,8 +181,9 @@ async def test_a_file_of_another_computer_says_so(desk: DeliveriesDesk) -> None:
     digest = await asyncio.to_thread(states.keep, "a.jpg", pictures.photo("a"))
     states.folder.drop(digest)
     rows = await show_proof(desk, 3)
-    assert "not on this computer" in named(rows, "a.jpg").why.text()
+    await until(lambda: "not on this computer" in named(rows, "a.jpg").why.text())
     assert named(rows, "a.jpg").save.isHidden()
+    await settled(desk)
 
 
 async def test_delivery_notes_carry_small_pictures_of_what_is_here(desk: DeliveriesDesk, tmp_path: Path) -> None:
