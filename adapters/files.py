@@ -188,12 +188,19 @@ async def _try(lines: FileLines, url: str, access: FileAccess, sink: FileSink, n
             try:
                 if response.status_code not in _REDIRECTS:
                     return await _take(response, access, sink, peer, now_ms)
-                url = urljoin(url, response.headers.get("location", ""))
+                url = _onward(url, response)
             finally:
                 await response.aclose()
         except HTTPX_ERRORS as err:
             raise http_error(err, peer) from err
     raise BadReply("The server sends us from address to address without end. It is tried again by itself.")
+
+
+def _onward(url: str, response: httpx.Response) -> str:
+    try:
+        return urljoin(url, str(response.headers.get("location", "")))
+    except ValueError as err:
+        raise RecordRejected(url[:80], "The server sends us to what is no address.") from err
 
 
 async def _answer(

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,6 @@ class ProofFileCourier:
         self._reserve_bytes = reserve_bytes
         self._wake = asyncio.Event()
         self._allowed = Allowed({}, {})
-        self._is_news = True
         self._busy: set[str] = set()
         self._silent: dict[str, tuple[int, int]] = {}
         """Places that do not answer: failures in a row, and until when they are left alone, in ms."""
@@ -68,11 +68,11 @@ class ProofFileCourier:
     async def close_left_over(self) -> None:
         """At the start, before anything is taken up. Raises StoreError."""
         await self._write(queue.close_left_over)
+        await self._write(partial(self._disk_is_well, now_ms=self._now_ms()))
 
     def moved(self, topics: frozenset[str]) -> None:
         """Something was committed. Call it on the loop."""
         if topics & TOPICS:
-            self._is_news = self._is_news or "integrations" in topics
             self._wake.set()
 
     async def watch(self) -> None:
@@ -111,6 +111,9 @@ class ProofFileCourier:
                     group.create_task(self._fetch_all(self._folder))
         except* StoreError as errors:
             raise errors.exceptions[0] from None
+        if 0 < self._disk_until_ms <= self._now_ms():  # it was tried again, and the disk took it
+            self._disk_until_ms = 0
+            await self._write(partial(self._disk_is_well, now_ms=self._now_ms()))
         return await self._wait_s()
 
     # -- what there is --------------------------------------------------------------------------------------------
@@ -122,8 +125,7 @@ class ProofFileCourier:
             await self._write(partial(take_up, news=news, now_ms=now_ms))
         catalogue, vault = self._ports.catalogue, self._ports.vault
         allowed = await asyncio.to_thread(read_allowed, store, catalogue, vault, self._allowed)
-        is_news = self._is_news or allowed != self._allowed
-        self._is_news, self._allowed = False, allowed
+        is_news, self._allowed = allowed != self._allowed, allowed
         if is_news:
             self._silent.clear()
         job = partial(queue.apply_standing, standings=allowed.standings, now_ms=now_ms, is_news=is_news)
@@ -141,7 +143,7 @@ class ProofFileCourier:
 
     async def _wait_s(self) -> float:
         now_ms = self._now_ms()
-        next_ms = await read(self._ports.store, queue.next_try)
+        next_ms = await read(self._ports.store, partial(queue.next_try, after_ms=now_ms))
         soonest = [next_ms, *(until for _failures, until in self._silent.values())]
         times = [max(one, self._disk_until_ms) for one in soonest if one is not None]
         later = [(one - now_ms) / 1000 for one in times if one > now_ms]
@@ -223,6 +225,10 @@ class ProofFileCourier:
             await sink.settle()
             await self._note_later(due, err, came=sink.came)
             return
+        except OSError:
+            with suppress(OSError):  # what the disk has taken is not fetched twice
+                await note(await asyncio.to_thread(part.sync), sink.total, sink.validator)
+            raise
         except asyncio.CancelledError:
             ending = asyncio.get_running_loop().run_in_executor(None, sink.settle_at_end)
             await asyncio.wait({ending}, timeout=ENDING_S)
@@ -232,12 +238,7 @@ class ProofFileCourier:
             raise
         kept = await asyncio.to_thread(folder.keep, part)
         self._silent.pop(due.place, None)
-
-        def job(connection: Any) -> None:
-            queue.write_kept(connection, due.id, kept, remark, self._now_ms())
-            clear_problems(connection, None, frozenset({DISK}), self._now_ms())
-
-        await self._write(job)
+        await self._write(partial(queue.write_kept, file_id=due.id, kept=kept, remark=remark, now_ms=self._now_ms()))
 
     @staticmethod
     def _note_last(due: DueFile, safe: int, sink: PartSink, connection: Any) -> None:
@@ -305,6 +306,10 @@ class ProofFileCourier:
             raise_problem(connection, None, Issue(DISK, "Photos of deliveries cannot be kept", detail, "none"), now_ms)
 
         await self._write(job)
+
+    @staticmethod
+    def _disk_is_well(connection: Any, now_ms: int) -> None:
+        clear_problems(connection, None, frozenset({DISK}), now_ms)
 
     async def _write(self, job: Callable[[Any], Any]) -> Any:
         return await asyncio.wrap_future(self._ports.store.write(job))

@@ -83,7 +83,12 @@ def open_lines() -> FileLines:
 
     def client(*, trust_env: bool) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            verify=tls_context(""), trust_env=trust_env, follow_redirects=False, headers={"User-Agent": USER_AGENT}
+            verify=tls_context(""),
+            trust_env=trust_env,
+            follow_redirects=False,
+            headers={"User-Agent": USER_AGENT},
+            # Connections are made to addresses: one that was verified for a name must not serve another name there.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     return FileLines(client(trust_env=False), client(trust_env=True))

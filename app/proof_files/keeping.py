@@ -33,11 +33,15 @@ def tidy(store: Store, folder: ProofFolder, now_ms: int, stop: threading.Event) 
         keep = load_settings(connection)
         is_doubted = doubted_days(connection, now_ms) > 0
         old = [] if is_doubted else _too_old(connection, now_ms - keep.photo_days * _DAY_MS)
-        many = _too_many(connection, keep.photo_total_mb * 1_000_000)
+        many, edge_ms = _too_many(connection, keep.photo_total_mb * 1_000_000)
     why_old = f"It was kept for {keep.photo_days} days, as long as files of proofs are kept."
     why_many = f"It made room for newer ones: all files of proofs may have {keep.photo_total_mb:,} MB."
     _remove(store, old, why_old, now_ms)
     _remove(store, many, why_many, now_ms)
+    if edge_ms is not None:
+        with store.read() as connection:
+            late = _waiting_before(connection, edge_ms)
+        _remove(store, late, f"There is no room for it: newer ones have {keep.photo_total_mb:,} MB.", now_ms)
     if stop.is_set():
         return
     _fetch_lost(store, folder, now_ms, stop)
@@ -57,19 +61,31 @@ def _too_old(connection: Connection, before_ms: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def _too_many(connection: Connection, most_bytes: int) -> list[str]:
-    """The oldest deliveries, until the others have room."""
+def _too_many(connection: Connection, most_bytes: int) -> tuple[list[str], int | None]:
+    """The oldest deliveries, until the others have room, and the time of the newest of them."""
     surplus = kept_bytes(connection) - most_bytes
     if surplus <= 0:
-        return []
-    row, found = ProofFile, []
-    query = select(row.id, row.received).where(row.state == FileState.KEPT).order_by(row.captured_ms, row.seq)
+        return [], None
+    row, found, edge_ms = ProofFile, [], 0
+    query = (
+        select(row.id, row.received, row.captured_ms)
+        .where(row.state == FileState.KEPT)
+        .order_by(row.captured_ms, row.seq)
+    )
     for one in connection.execute(query):
         if surplus <= 0:
             break
         found.append(one.id)
         surplus -= one.received
-    return found
+        edge_ms = one.captured_ms
+    return found, edge_ms
+
+
+def _waiting_before(connection: Connection, edge_ms: int) -> list[str]:
+    """What nobody asked for and is older than what has just made room: fetching it would only be undone."""
+    row = ProofFile
+    query = select(row.id).where(row.state == FileState.WAITING, ~row.is_wanted, row.captured_ms <= edge_ms)
+    return list(connection.execute(query).scalars())
 
 
 def _remove(store: Store, file_ids: Sequence[str], why: str, now_ms: int) -> None:

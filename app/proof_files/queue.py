@@ -111,10 +111,10 @@ def next_due(
     return None if found is None else DueFile(*found)
 
 
-def next_try(connection: Connection) -> int | None:
-    """When the next file is due that waits for a time, in ms of Unix time."""
+def next_try(connection: Connection, after_ms: int) -> int | None:
+    """When the next file is due that waits for a time after that one, in ms of Unix time."""
     row = ProofFile
-    query = select(func.min(row.next_try_ms)).where(row.state == FileState.WAITING)
+    query = select(func.min(row.next_try_ms)).where(row.state == FileState.WAITING, row.next_try_ms > after_ms)
     return connection.execute(query).scalar()
 
 
