@@ -100,23 +100,6 @@ class Mod4Settings(Settings):
         default=None,
         help="The access token of the account above, as the platform's sign-in gives it; it ends by itself.",
     )
-    photos: bool = setting(
-        "Fetch photos",
-        "switch",
-        default=True,
-        help="Fetches the files of photos and signatures that drivers uploaded. Off on a line that is paid by the "
-        "byte: then each is fetched when somebody asks for it.",
-    )
-    photo_hosts: str = setting(
-        "Hosts of photos",
-        "text",
-        default="",
-        example="project.example.org, files.example.org",
-        help="Servers from which files are fetched, with commas between them; that of the functions is one already. "
-        "Nothing is fetched from anywhere else.",
-        max_length=1000,
-    )
-    photo_mb: int = setting("Largest photo", "number", default=40, unit="MB", ge=1, le=500)
     poll_interval_s: int = setting(
         "Look every",
         "number",
@@ -154,6 +137,25 @@ class Mod4Settings(Settings):
         help="Shows the phones of drivers on the map, as a source of their own.",
         tab="sync",
     )
+    photos: bool = setting(
+        "Fetch photos",
+        "switch",
+        default=True,
+        tab="sync",
+        help="Fetches the files of photos and signatures that drivers uploaded. Off on a line that is paid by the "
+        "byte: then each is fetched when somebody asks for it.",
+    )
+    photo_hosts: str = setting(
+        "Hosts of photos",
+        "text",
+        default="",
+        tab="sync",
+        example="project.example.org, files.example.org",
+        help="Servers from which files are fetched, with commas between them; that of the functions is one already. "
+        "Nothing is fetched from anywhere else.",
+        max_length=1000,
+    )
+    photo_mb: int = setting("Largest photo", "number", default=40, unit="MB", tab="sync", ge=1, le=500)
     page_size: int = setting("Rows per page", "number", default=5000, tab="sync", ge=100, le=20_000)
     answer_within_s: int = setting(
         "Longest statement",
