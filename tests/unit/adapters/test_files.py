@@ -143,6 +143,20 @@ async def test_names_that_lead_into_a_private_network_are_not_asked(monkeypatch:
     assert asked == ["photos.example.org"] * len(cases)
 
 
+async def test_where_a_proxy_leads_outside_it_finds_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Scripted([b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"])
+    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    try:
+        with pytest.raises(NotReady, match="proxy"):
+            await fetch("https://photos.example.invalid/a.jpg", access("photos.example.invalid:443"), Memory())
+    finally:
+        server.close()
+    assert script.requests[0].startswith(b"CONNECT photos.example.invalid:443 ")
+
+
 async def test_over_tls_the_name_is_verified_although_the_address_is_asked(tmp_path: Path) -> None:
     photos = Photos()
     authority = make_certificate("authority", authority=True, hosts=())
