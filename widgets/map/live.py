@@ -38,6 +38,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Tracked:
+    """Whose track is asked for: a vehicle's with whatever trackers it had, or that of one device on none."""
+
+    label: str
+    device_key: int
+    vehicle_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FleetSources:
     """Enabled integrations, what those that listen say of where, and how many trackers wait to be adopted."""
 
@@ -66,11 +75,11 @@ def read_heard(connection: Connection) -> tuple[NDArray[np.int64], NDArray[np.in
     return rows[:, 0], rows[:, 1]
 
 
-def read_track(connection: Connection, tracker: DeviceListing, start_ms: int, end_ms: int) -> Track:
-    """The fixes of a tracker's vehicle between two times (end exclusive), or of the tracker where it has none."""
-    if tracker.vehicle_id is not None:
-        return Track.of(vehicle_track(connection, tracker.vehicle_id, start_ms, end_ms).fixes)
-    return Track.of(device_track(connection, tracker.key, start_ms, end_ms).fixes)
+def read_track(connection: Connection, tracked: Tracked, start_ms: int, end_ms: int) -> Track:
+    """The fixes between two times (end exclusive)."""
+    if tracked.vehicle_id is not None:
+        return Track.of(vehicle_track(connection, tracked.vehicle_id, start_ms, end_ms).fixes)
+    return Track.of(device_track(connection, tracked.device_key, start_ms, end_ms).fixes)
 
 
 def read_events(connection: Connection, since_ms: int) -> tuple[list[EventMark], dict[int, Alarm]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from typing import Any
 
@@ -13,8 +12,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.fleet import queries
-from app.fleet.listing import list_devices
 from resources import resource_path
 from resources.i18n import tr
 from widgets.context import ConsoleContext
@@ -22,19 +19,19 @@ from widgets.map import live
 from widgets.map.alarm_marks import AlarmMarks
 from widgets.map.atlas import DRAWN_STATES
 from widgets.map.base_data import load_base_data
+from widgets.map.day_track import DayTrack
 from widgets.map.events import EventsItem
 from widgets.map.fleet import Fleet
+from widgets.map.fleet_reader import FleetReader
 from widgets.map.geofences import FencesItem
 from widgets.map.layers import UserLayers
+from widgets.map.live import Tracked
 from widgets.map.map_view import ZOOM_STEP, MapView
 from widgets.map.overlays import MapButtons, NothingYet
 from widgets.map.palette import palette_for
 from widgets.map.place_item import PlaceItem
 from widgets.map.raw_inspector import FrameWindows
 from widgets.map.states import WORDS, VehicleState
-from widgets.map.track import Moment, Track, day_range_ms
-from widgets.map.track_item import TrackItem
-from widgets.map.track_panel import TrackPanel
 from widgets.map.vehicle_card import VehicleCard
 from widgets.map.vehicle_list import VehicleList
 from widgets.page import Page
@@ -43,9 +40,7 @@ from widgets.primitives import text_label
 LIST_WIDTH_PX = 276
 GAP_PX = 12
 CENTRED_M_PX = 240.0  # how close the map comes when a vehicle is picked from the list
-STATES_EVERY_S = 5.0  # battery, signal and heartbeats; positions come at once
 EVENTS_BACK_MS = 24 * 3_600_000
-TRACK_EVERY_S = 5.0  # how often today's open track takes in what was driven since
 
 
 @dataclass
@@ -90,20 +85,20 @@ class MapPage(Page):
         self.list = VehicleList(context, self.fleet)
         self.map = MapView(load_base_data(resource_path("mapdata")), palette)
         self.fences = FencesItem(self.map.sprites, palette)
-        self.track_item = TrackItem(palette)
         self.events, self.place = EventsItem(palette), PlaceItem(palette)
-        for item in (self.fences, self.track_item, self.events, self.place):
+        for item in (self.fences, self.events, self.place):
             self.map.add_item(item)
+        self.day = DayTrack(self, self.map, palette, self._tracked)
+        self.tracks = self.day.panel
         self.buttons = MapButtons(context, self.map)
         self.nothing = NothingYet(context, self.map)
         self.card = VehicleCard(context, self.map)
-        self.tracks = TrackPanel(context)
         self.layers = UserLayers(self.map.base, self.map.sprites, self._on_layers_changed)
         self._fitted_count = 0
         self._fits_itself = True  # until the operator chooses what to look at
         self.alarms = AlarmMarks(self.fleet)
+        self.reader = FleetReader(context.bridge, self.fleet)
         self._is_list_due = False
-        self._states_read_at = self._track_read_at = 0.0
         self._layers_to_restore: list[dict[str, Any]] = []
         self._lay_out()
         self._connect()
@@ -144,13 +139,10 @@ class MapPage(Page):
         self.buttons.layers_wanted.connect(lambda: self.spawn(self.choose_layers(), "layers"))
         self.card.closed.connect(lambda: self.select(""))
         self.card.follow_toggled.connect(self._on_follow_toggled)
-        self.card.track_wanted.connect(lambda key: self.open_track(key, self.tracks.today()))
+        self.card.track_wanted.connect(self.day.open_today)
         self.card.raw_wanted.connect(self.show_raw_position)
         self.card.tracker_wanted.connect(lambda imei: self.context.open_page("trackers", imei=imei))
-        self.tracks.day_wanted.connect(self.open_track)
-        self.tracks.moment_changed.connect(self._on_moment_changed)
         self.tracks.raw_wanted.connect(self.show_raw_position)
-        self.tracks.closed.connect(self.close_track)
         self.context.theme.changed.connect(self._on_theme_changed)
         self.context.formats.ticked.connect(self._on_ticked)
         self.context.preferences.changed.connect(self._on_preferences_changed)
@@ -170,7 +162,7 @@ class MapPage(Page):
         if topics & {"devices", "vehicles", "integrations"}:
             await self._load_fleet()
         if "positions" in topics:
-            await self._read_positions()
+            self._is_list_due |= await self.reader.read_positions()
         if "geofences" in topics:
             self.fences.set_fences(await read(live.read_fences))
         if "events" in topics:
@@ -180,47 +172,23 @@ class MapPage(Page):
         if topics & {"events", "alarms", "devices"}:
             self.alarms.standing = await read(partial(live.read_standing, now_ms=self.now_ms()))
             self.alarms.show(self.now_ms())
-        if "device_states" in topics:
-            await self._read_states()
+        if "device_states" in topics and await self.reader.read_heard() and self.selected:
+            await self._read_chosen()
         if not self.fleet.subjects:
             self.nothing.show_next_step(await read(live.read_sources))
         self._show_fleet()
 
     async def _load_fleet(self) -> None:
-        now_ms = self.now_ms()
-        snapshot = await self.context.bridge.read(partial(live.read_snapshot, now_ms=now_ms))
-        self.card.integrations = self.list.model.integrations = snapshot.integrations
-        self.fleet.load(snapshot.trackers, snapshot.newest_id, now_ms)
+        await self.reader.load(self.now_ms())
         # What is painted or clicked next must not name rows of the fleet that was.
-        self.fleet.tick(now_ms)
+        self.card.integrations = self.list.model.integrations = self.reader.integrations
         self.list.model.arrange()
         self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
-        await self._read_positions()
+        await self.reader.read_positions()
         self._is_list_due = True
 
-    async def _read_positions(self) -> None:
-        """Everything since the newest position that is shown; more than a page takes more than one question."""
-        while True:
-            new = await self.context.bridge.read(partial(queries.positions_since, after_id=self.fleet.newest_id))
-            self.fleet.apply(new)  # those of trackers that are not shown (waiting, blocked) are passed over
-            self._is_list_due |= len(new) > 0
-            if len(new) < queries.PAGE_ROWS:
-                return
-
-    async def _read_states(self) -> None:
-        """What comes without positions, now and then."""
-        if time.monotonic() - self._states_read_at < STATES_EVERY_S:
-            return
-        self._states_read_at = time.monotonic()
-        self.fleet.hear(*await self.context.bridge.read(live.read_heard))
-        if self.selected:
-            await self._read_chosen()
-
     async def _read_chosen(self) -> None:
-        """The chosen subject's battery, signal and the like, which come without a position."""
-        for tracker in self.fleet.trackers_of(self.selected):
-            query = partial(list_devices, now_ms=self.now_ms(), wanted=tracker.id)
-            self.fleet.refresh_trackers(await self.context.bridge.read(query))
+        await self.reader.read_subject(self.selected, self.now_ms())
         if self.selected:
             self._show_card()
 
@@ -309,48 +277,11 @@ class MapPage(Page):
             setattr(self.map.base.options, part, is_on)
             self.map.base.redraw()
 
-    # Tracks
+    # Tracks and bytes
 
-    def open_track(self, key: str, day: date) -> None:
-        """Show a day of a subject; the day in the zone times are shown in."""
-        row = self.fleet.row_of(key)
-        if row < 0:
-            return
-        self.track_item.set_track(None)
-        self.tracks.open_day(key, self.fleet.labels[row], day)
-        self.spawn(self._read_track(key, day), "track")
-
-    async def _read_track(self, key: str, day: date, *, is_update: bool = False) -> None:
-        self._track_read_at = time.monotonic()
-        track = await self.track_of(key, day)
-        if self.tracks.isHidden() or (key, day) != (self.tracks.key, self.tracks.shown_day):
-            return  # closed or turned to another day meanwhile
-        is_same = is_update and self.tracks.track is not None and len(track) == len(self.tracks.track)
-        if is_same:
-            return
-        self.track_item.set_track(track)
-        self.tracks.show_track(track, keep_time=is_update)
-        if not is_update and len(track):
-            self._fit_track(track)
-
-    async def track_of(self, key: str, day: date) -> Track:
-        """The day's fixes of a subject, the day in the zone times are shown in."""
-        start_ms, end_ms = day_range_ms(day, self.context.formats.zone)
-        tracker = self.fleet.trackers_of(key)[0]
-        query = partial(live.read_track, tracker=tracker, start_ms=start_ms, end_ms=end_ms)
-        return await self.context.bridge.read(query)
-
-    def _fit_track(self, track: Track) -> None:
-        x, y = (axis[track.counted] if len(track.counted) else axis for axis in track.world)
-        self.map.fit((float(x.min()), float(y.min()), float(x.max()), float(y.max())))
-
-    def close_track(self) -> None:
-        self.tracks.replay.pause()
-        self.tracks.hide()
-        self.track_item.set_track(None)
-
-    def _on_moment_changed(self, moment: Moment | None) -> None:
-        self.track_item.set_moment(moment)
+    def _tracked(self, key: str) -> Tracked | None:
+        trackers = self.fleet.trackers_of(key)
+        return Tracked(trackers[0].label, trackers[0].key, trackers[0].vehicle_id) if trackers else None
 
     def show_raw_position(self, position_id: int | None) -> None:
         """Open the bytes behind a position beside the map."""
@@ -422,7 +353,7 @@ class MapPage(Page):
         event = self.events.hit(px, py)
         if event is not None:
             return f"{event.name}: {event.text}\n{formats.time(event.occurred_at_ms)}"
-        fix = self.track_item.hit(px, py) if self.tracks.track is not None else None
+        fix = self.day.item.hit(px, py) if self.tracks.track is not None else None
         if fix is not None and self.tracks.track is not None:
             speed = formats.speed(float(self.tracks.track.speed_km_h[fix]))
             return f"{formats.time(int(self.tracks.track.fixed_at_ms[fix]))}\n{speed}"
@@ -434,7 +365,7 @@ class MapPage(Page):
     def _on_map_clicked(self, px: float, py: float) -> None:
         event = self.events.hit(px, py)
         track = self.tracks.track
-        fix = self.track_item.hit(px, py)
+        fix = self.day.item.hit(px, py)
         if event is not None:
             title = f"{event.name}: {event.text}"
             query = partial(live.read_frame, title=title, event_id=event.event_id)
@@ -457,8 +388,8 @@ class MapPage(Page):
     def _on_escape(self) -> None:
         if self.selected:
             self.select("")
-        elif not self.tracks.isHidden():
-            self.close_track()
+        elif self.day.is_open:
+            self.day.close()
 
     def _on_ticked(self) -> None:
         """Ages grow and states change without anything arriving."""
@@ -471,14 +402,12 @@ class MapPage(Page):
             if self.selected:
                 self._show_card()
         self._show_list()
-        is_today = not self.tracks.isHidden() and self.tracks.shown_day == self.tracks.today()
-        if is_today and self.tracks.track is not None and time.monotonic() - self._track_read_at > TRACK_EVERY_S:
-            self.spawn(self._read_track(self.tracks.key, self.tracks.shown_day, is_update=True), "track")
+        self.day.tick()
 
     def _on_theme_changed(self) -> None:
         palette = palette_for(self.context.theme.tokens["name"])
         self.map.set_palette(palette)
-        for item in (self.fences, self.track_item, self.events, self.place):
+        for item in (self.fences, self.day.item, self.events, self.place):
             item.set_palette(palette)
         self.card.restyle()
 
