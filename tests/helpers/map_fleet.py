@@ -75,7 +75,7 @@ def a_tracker(key: int, **other: Any) -> DeviceListing:
     values: dict[str, Any] = dict.fromkeys(field.name for field in fields(DeviceListing))
     values |= {"key": key, "id": f"d{key}", "integration_id": "gt02-1", "unique_id": f"imei{key}", "state": "known"}
     values |= {"name": "", "model": "", "phone": "", "group": "", "visible": True, "first_seen_ms": 0, "last_kind": ""}
-    values |= {"marks": 0, "frames": 0, "blocked_frames": 0, "source": "gt02", "now_ms": 0}
+    values |= {"marks": 0, "frames": 0, "blocked_frames": 0, "source": "gt02", "now_ms": 0, "is_phone": False}
     return DeviceListing(**values | other)
 
 
