@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from resources import resource_path
-from widgets.map.atlas import NO_HEADING, build_atlas, heading_column
+from widgets.map.atlas import NO_HEADING, VEHICLE_LOOK, build_atlas, heading_column
 from widgets.map.base_data import CREDIT, BaseData, load_base_data
 from widgets.map.map_view import MapView
 from widgets.map.markers import CLUSTERS_FROM, DOTS_FROM, Vehicles
@@ -50,7 +50,7 @@ def vehicles(lat: list[float], lon: list[float], states: list[int]) -> Vehicles:
 
 
 def pixel(view: MapView, index: int) -> tuple[float, float]:
-    drawn = view.markers._vehicles
+    drawn = view.markers.vehicles
     px, py = view.viewport().to_px(drawn.x[index], drawn.y[index])
     return float(px), float(py)
 
@@ -82,7 +82,7 @@ def test_of_two_in_one_place_the_urgent_one_is_found(view: MapView) -> None:
     paint(view)
     hit = view.markers.hit(*pixel(view, 0))
     assert hit is not None
-    assert hit.vehicle == 1
+    assert hit.index == 1
 
 
 def test_vehicles_without_a_position_are_not_on_the_map(view: MapView) -> None:
@@ -99,9 +99,9 @@ def test_every_vehicle_in_view_is_hit_where_it_stands(view: MapView) -> None:
     for px, py, index in zip(screen.x, screen.y, screen.index, strict=True):
         hit = view.markers.hit(float(px), float(py))
         assert hit is not None
-        assert hit.vehicle is not None
-        other = np.flatnonzero(screen.index == hit.vehicle)[0]
-        assert hit.vehicle == index or np.hypot(screen.x[other] - px, screen.y[other] - py) <= 0.5
+        assert hit.index is not None
+        other = np.flatnonzero(screen.index == hit.index)[0]
+        assert hit.index == index or np.hypot(screen.x[other] - px, screen.y[other] - py) <= 0.5
 
 
 def test_many_become_clusters_whose_counts_add_up_and_a_click_comes_closer(view: MapView) -> None:
@@ -122,10 +122,10 @@ def test_a_lone_vehicle_among_clusters_is_a_vehicle(view: MapView) -> None:
     paint(view)
     hit = view.markers.hit(*pixel(view, CLUSTERS_FROM))
     assert hit is not None
-    assert hit.vehicle == CLUSTERS_FROM
+    assert hit.index == CLUSTERS_FROM
     crowded = view.markers.hit(*pixel(view, 0))
     assert crowded is not None
-    assert (crowded.vehicle, crowded.count) == (None, CLUSTERS_FROM)
+    assert (crowded.index, crowded.count) == (None, CLUSTERS_FROM)
 
 
 def test_more_still_become_dots_in_their_colours(view: MapView) -> None:
@@ -137,7 +137,7 @@ def test_more_still_become_dots_in_their_colours(view: MapView) -> None:
     assert color_of(VehicleState.MOVING, LIGHT) in colors
     hit = view.markers.hit(*pixel(view, 4))
     assert hit is not None
-    assert hit.vehicle is not None
+    assert hit.index is not None
 
 
 def test_the_credit_is_always_on_the_map(view: MapView) -> None:
@@ -212,7 +212,7 @@ def test_the_theme_changes_everything(view: MapView) -> None:
 
 
 def test_every_state_and_heading_has_its_own_picture(qapp: QApplication) -> None:
-    atlas = build_atlas(LIGHT, 1.0).toImage()
+    atlas = build_atlas(VEHICLE_LOOK, LIGHT, 1.0).toImage()
     cells = {
         (state, column): atlas.copy(column * 30, state * 30, 30, 30)
         for state in range(6)
