@@ -36,15 +36,16 @@ def heading_column(course_deg: FloatArray) -> NDArray[np.int16]:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one kind of marker is drawn: a picture of ``cell_px`` whose middle stands ``lift_px`` above its place, and
-    ``half_px`` of it on each side are left free of names.
+    """How one kind of marker is drawn: a picture of ``cell_px`` whose middle stands ``lift_px`` above its place.
 
+    ``half_px`` on each side of its middle are left free of names; ``ring_px`` is the radius of the chosen one's ring.
     ``has_headings``: the pictures turn with the course; else there is one for each state. ``color_of`` is the colour
     of a state where there are too many for pictures, ``name_color`` that of the name beside one.
     """
 
     cell_px: int
     half_px: int
+    ring_px: int
     lift_px: int
     has_headings: bool
     draw: Callable[[QPainter, VehicleState, float | None, MapPalette], None]
@@ -162,5 +163,5 @@ def phone_color(state: VehicleState, palette: MapPalette) -> str:
     return palette.silent if state >= VehicleState.SILENT else palette.phone
 
 
-VEHICLE_LOOK = Look(30, 8, 0, True, draw_marker, color_of, lambda _state, palette: palette.ink)
-PHONE_LOOK = Look(2 * (PHONE_LIFT_PX + 3), 11, PHONE_LIFT_PX, False, draw_phone, phone_color, phone_color)
+VEHICLE_LOOK = Look(30, 8, 16, 0, True, draw_marker, color_of, lambda _state, palette: palette.ink)
+PHONE_LOOK = Look(2 * (PHONE_LIFT_PX + 3), 11, 14, PHONE_LIFT_PX, False, draw_phone, phone_color, phone_color)

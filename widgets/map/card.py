@@ -157,7 +157,9 @@ class MapCard(Card):
         self.notes = list(notes)
         clear_layout(self._notes)
         for level, sentence in notes:
-            self._notes.addWidget(Banner(self._context.theme, level, sentence))
+            banner = Banner(self._context.theme, level, sentence)
+            exact_height(banner.words)
+            self._notes.addWidget(banner)
 
 
 class MarkerLabel(QWidget):

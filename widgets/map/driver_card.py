@@ -14,7 +14,7 @@ from widgets.context import ConsoleContext
 from widgets.map.atlas import PHONE_LIFT_PX, draw_phone
 from widgets.map.card import MapCard, Note, joined
 from widgets.map.driver_list import AVAILABLE
-from widgets.map.drivers import MEANINGS, WORDS, Drivers
+from widgets.map.drivers import MEANINGS, Drivers
 from widgets.map.palette import palette_for
 from widgets.map.states import LEVELS, VehicleState
 from widgets.primitives import outline_button
@@ -23,7 +23,7 @@ ROWS = (
     ("batch", tr("Batch")),
     ("stop", tr("Next stop")),
     ("vehicle", tr("Vehicle")),
-    ("availability", tr("Available")),
+    ("availability", tr("Availability")),
     ("speed", tr("Speed")),
     ("age", tr("Position")),
     ("fixed", tr("Fixed at")),
@@ -35,6 +35,7 @@ ROWS = (
     ("link", tr("Link")),
     ("source", tr("Source")),
 )
+BESIDE_M = 50.0  # two receivers in one cab differ by as much
 LINKS = {
     "active": tr("active"),
     "suspended": tr("suspended"),
@@ -53,7 +54,7 @@ class DriverCard(MapCard):
         super().__init__(context, ROWS, parent)
         self._driver: Whereabouts | None = None
         self._state = VehicleState.UNKNOWN
-        self._label = ""
+        self._label = self._word = ""
         self._phone = PhoneFacts()
         self._apart_m, self._is_far = math.nan, False
         self.batch = outline_button(context.theme, tr("Open batch"), "package", small=True)
@@ -73,7 +74,7 @@ class DriverCard(MapCard):
         if driver.key != self.key:
             self._phone = PhoneFacts()
         self.key, self._driver = driver.key, driver
-        self._label = drivers.label(row)
+        self._label, self._word = drivers.label(row), drivers.word(row)
         self._state = VehicleState(drivers.state[row])
         self._apart_m, self._is_far = float(drivers.apart_m[row]), bool(drivers.is_far[row])
         self.show_facts()
@@ -95,22 +96,23 @@ class DriverCard(MapCard):
             painter.translate(0, -PHONE_LIFT_PX / 4)  # the pin and its disc are as high as the label
             draw_phone(painter, self._state, None, palette)
 
-        self.marker.show_marker(tr(WORDS[self._state]), draw)
+        self.marker.show_marker(self._word, draw)
         self.set_head(self._label, driver.phone, LEVELS[self._state], tr(MEANINGS[self._state]))
         errand = driver.errand
         self.set_fact("batch", self._batch_words(errand) if errand is not None else tr("none under way"))
         self.set_fact("stop", _stop_words(errand))
         self.set_fact("vehicle", self._vehicle_words(errand))
         self.set_fact("availability", AVAILABLE.get(driver.availability))
-        self.set_fact("speed", formats.speed(driver.speed_km_h) if driver.fixed_ms is not None else None)
+        then = tr("with that position") if self._state >= VehicleState.STALE else None
+        speed = None if driver.speed_km_h is None or driver.fixed_ms is None else formats.speed(driver.speed_km_h)
+        self.set_fact("speed", joined(speed, then if speed else None))
         self.set_fact("fixed", formats.time(driver.fixed_ms) if driver.fixed_ms is not None else None)
         is_placed = driver.lat is not None and driver.lon is not None
         self.set_fact("place", f"{driver.lat:.5f}, {driver.lon:.5f}" if is_placed else None)
         accuracy = phone.accuracy_m
         self.set_fact("accuracy", None if accuracy is None else f"± {formats.distance(accuracy / 1000)}")
         percent = None if phone.battery_percent is None else tr("{n} %", n=formats.number(phone.battery_percent))
-        is_old = percent is not None and self._state >= VehicleState.STALE
-        self.set_fact("battery", joined(percent, tr("with that position") if is_old else None))
+        self.set_fact("battery", joined(percent, then if percent else None))
         self.set_fact("phone", joined(phone.name, phone.platform, phone.network))
         link = LINKS.get(driver.link, driver.link) or tr("no login")
         self.set_fact("link", joined(link, tr("signed in") if driver.is_signed_in else tr("not signed in")))
@@ -129,7 +131,7 @@ class DriverCard(MapCard):
         unknown = tr("at an unknown time") if driver.lat is not None else None
         self.set_fact("age", formats.ago(driver.fixed_ms) if driver.fixed_ms is not None else unknown)
         self.set_fact("heard", formats.ago(driver.heard_ms) if driver.heard_ms is not None else None)
-        word = tr(WORDS[self._state])
+        word = self._word
         heard_ms = max(driver.heard_ms or 0, driver.fixed_ms or 0)
         if self._state is VehicleState.SILENT and heard_ms:
             word = tr("{word} since {time}, {age}", word=word, time=formats.clock(heard_ms), age=formats.ago(heard_ms))
@@ -147,6 +149,8 @@ class DriverCard(MapCard):
             return tr("{plate}, not known here", plate=errand.plate)
         if math.isnan(self._apart_m):
             return tr("{plate}, not both seen now", plate=errand.plate)
+        if self._apart_m <= BESIDE_M:
+            return tr("{plate}, beside it", plate=errand.plate)
         away = self._context.formats.distance(self._apart_m / 1000)
         return tr("{plate}, {distance} away", plate=errand.plate, distance=away)
 

@@ -98,8 +98,6 @@ class DriverDelegate(QStyledItemDelegate):
     def _lines(self, drivers: Drivers, row: int, state: VehicleState) -> Lines:
         fixed_at_ms = int(drivers.fixed_at_ms[row])
         age = self._context.formats.ago(from_ms(fixed_at_ms)) if fixed_at_ms > 0 else ""
-        if not age and state is not VehicleState.UNKNOWN:
-            age = tr("age unknown")
         return Lines(drivers.label(row), age, drivers.word(row), LEVELS[state], notes_of(drivers, row, self._context))
 
 
@@ -170,9 +168,9 @@ class DriverList(QWidget):
         """What the map says of a driver under the mouse."""
         drivers, formats = self.model.drivers, self._context.formats
         fixed_at_ms = int(drivers.fixed_at_ms[row])
-        age = formats.ago(fixed_at_ms) if fixed_at_ms > 0 else tr("age unknown")
-        notes = notes_of(drivers, row, self._context)
-        return "\n".join(part for part in (drivers.label(row), f"{drivers.word(row)}, {age}", notes) if part)
+        word = drivers.word(row)
+        aged = f"{word}, {formats.ago(fixed_at_ms)}" if fixed_at_ms > 0 else word
+        return "\n".join(part for part in (drivers.label(row), aged, notes_of(drivers, row, self._context)) if part)
 
     def close_list(self) -> None:
         self._context.formats.ticked.disconnect(self._on_ticked)

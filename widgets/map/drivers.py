@@ -163,6 +163,8 @@ class Drivers:
         return self._rows[row].name or tr("Unknown driver {id}", id=self._rows[row].peer_id[:8])
 
     def word(self, row: int) -> str:
+        if self._is_placed[row] and self.fixed_at_ms[row] == NEVER:
+            return tr("Place of unknown age")
         return tr(WORDS[VehicleState(self.state[row])])
 
     def now(self, row: int) -> Whereabouts:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from widgets.map.base_map import WORLD_RECT, viewport_of
 from widgets.map.labels import TakenSpace, TextSprites, TextStyle
-from widgets.map.markers import CLUSTERS_FROM, RING_PX, MarkersItem
+from widgets.map.markers import CLUSTERS_FROM, MarkersItem
 from widgets.map.palette import MapPalette
 from widgets.map.states import VehicleState
 
@@ -83,7 +83,7 @@ def _in_order(item: MarkersItem, named: NDArray[np.int64]) -> Iterator[tuple[str
         index = screen.index[at]
         state = VehicleState(vehicles.state[index])
         is_ringed = index == item.selected or state is VehicleState.ALARM
-        gap = RING_PX if is_ringed else item.look.half_px
+        gap = item.look.ring_px if is_ringed else item.look.half_px
         yield vehicles.names[index], state, float(screen.x[at]), float(screen.y[at]), gap
 
 

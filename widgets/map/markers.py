@@ -23,7 +23,6 @@ from widgets.map.states import VehicleState
 CLUSTERS_FROM = 2_000
 DOTS_FROM = 20_000
 HIT_PX = 14.0
-RING_PX = 16
 FRAGMENT_FIELDS = 10  # x, y, sourceLeft, sourceTop, width, height, scaleX, scaleY, rotation, opacity
 
 
@@ -187,9 +186,9 @@ class MarkersItem(QGraphicsItem):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(QColor(self._palette.paper), 4.5))
-        painter.drawEllipse(center, RING_PX, RING_PX)
+        painter.drawEllipse(center, self.look.ring_px, self.look.ring_px)
         painter.setPen(QPen(QColor(self._palette.primary), 2.2))
-        painter.drawEllipse(center, RING_PX, RING_PX)
+        painter.drawEllipse(center, self.look.ring_px, self.look.ring_px)
 
     def hit(self, px: float, py: float) -> Hit | None:
         """What is under a pixel, as it was last painted; the nearest within reach, the urgent one on a tie."""

@@ -164,7 +164,7 @@ class MapPage(Page):
             await self.layers.restore(saved)
         if topics & {"devices", "vehicles", "integrations"}:
             await self._load_fleet()
-        if topics & {"drivers", "batches", "integrations"}:
+        if topics & {"drivers", "batches", "devices", "integrations"}:
             await self._load_drivers()
         if "positions" in topics:
             self._is_list_due |= await self.reader.read_positions()
@@ -231,8 +231,7 @@ class MapPage(Page):
 
     def _show_fleet(self) -> None:
         now_ms = self.now_ms()
-        self.fleet.tick(now_ms)
-        self.drivers.tick(now_ms)
+        self._is_list_due |= self.fleet.tick(now_ms) | self.drivers.tick(now_ms)
         self.drivers.compare(self.fleet, now_ms)
         self._draw()
         self.nothing.setVisible(self._is_empty)
@@ -274,6 +273,7 @@ class MapPage(Page):
             self.select("")
             return
         (self.driver_card if trackers else self.card).hide()
+        self._place_overlays()
 
     def select(self, key: str, *, centre: bool = False) -> None:
         """Choose a vehicle or a driver ("" for none): its details open, its marker is ringed."""
@@ -290,7 +290,6 @@ class MapPage(Page):
             return
         self._show_card()
         self.spawn(self._read_chosen(), "details")
-        self._place_overlays()
         self._fits_itself = False
         if centre:
             self._centre(self.selected, CENTRED_M_PX)

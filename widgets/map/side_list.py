@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from resources.i18n import tr
 from widgets.context import ConsoleContext
@@ -53,6 +53,7 @@ class SideList(QWidget):
         head.setContentsMargins(12, 12, 12, 8)
         head.setSpacing(8)
         head.addWidget(self.search)
+        self.tabs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         head.addWidget(self.tabs)
         column.addLayout(head)
         column.addWidget(self._stack, 1)
@@ -103,6 +104,9 @@ class SideList(QWidget):
         self.vehicles.search(text)
         self.drivers.search(text)
         self._count()
+        vehicles, drivers = self.vehicles.model.rowCount(), self.drivers.model.rowCount()
+        if bool(vehicles) != bool(drivers):  # what is found in one list only brings that one up
+            self.tabs.choose(DRIVERS if drivers else VEHICLES)
 
     def _on_tab(self, key: str) -> None:
         self._stack.setCurrentWidget(self.drivers if key == DRIVERS else self.vehicles)
