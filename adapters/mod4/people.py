@@ -323,8 +323,8 @@ def _device(row: dict[str, Any]) -> DriverDevice:
     )
 
 
-def sessions(connection: Connection, site: Site) -> list[DriverSession]:
-    """Open sessions and the newest of the ended ones; its ``driver_id`` is the login (biko.md 4.1)."""
+def sessions(connection: Connection, site: Site, only: str = "") -> list[DriverSession]:
+    """Open sessions and the newest ended ones, or the one with an id; ``driver_id`` is the login (biko.md 4.1)."""
     of = site.rows("driver_sessions")
     query = (
         select(
@@ -336,6 +336,8 @@ def sessions(connection: Connection, site: Site) -> list[DriverSession]:
         .order_by(of.raw("started_at").desc())
         .limit(MOST_ENDED_SESSIONS)
     )  # fmt: skip
+    if only:
+        query = query.where(of.equals("id", only))
     return [_session(dict(row)) for row in connection.execute(query).mappings()]
 
 
@@ -348,7 +350,7 @@ def _session(row: dict[str, Any]) -> DriverSession:
         user=row["driver_id"],
         device=word(row, "device_id"),
         status=status,
-        is_open=status.upper() == "ACTIVE" and ended is None,
+        stage="open" if status.upper() == "ACTIVE" and ended is None else "ended",
         started_ms=row["started_at"] or 0,
         active_ms=max(alive, default=None),
         ended_ms=ended,
