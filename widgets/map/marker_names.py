@@ -20,6 +20,7 @@ NAMES_UP_TO = 150  # of one kind on screen that still get their names
 ALL_NAMES_BELOW_M_PX = 160.0  # closer than this names are shown whatever the number
 FEW = 60  # of one kind on screen that get names at any scale
 PLATE_ALPHA = 225
+ALARM_HALF_PX = 13  # its circle is wider than other markers
 
 
 class MarkerNamesItem(QGraphicsItem):
@@ -50,8 +51,9 @@ class MarkerNamesItem(QGraphicsItem):
             return
         taken = TakenSpace(512)
         for item in shown:
-            half = item.look.half_px
-            for x, y in zip(item.screen.x, item.screen.y, strict=True):
+            is_alarm = item.vehicles.state[item.screen.index] == VehicleState.ALARM
+            halves = np.where(is_alarm, ALARM_HALF_PX, item.look.half_px)
+            for x, y, half in zip(item.screen.x, item.screen.y, halves, strict=True):
                 taken.cover(x - half, y - half, x + half, y + half)
         for item, named in named_of:
             for name, state, x, y, gap in _in_order(item, named):
