@@ -15,6 +15,7 @@ from widgets.map.atlas import PHONE_LIFT_PX, draw_phone
 from widgets.map.card import MapCard, Note, joined
 from widgets.map.driver_list import AVAILABLE
 from widgets.map.drivers import MEANINGS, Drivers
+from widgets.map.fleet import Fleet
 from widgets.map.palette import palette_for
 from widgets.map.states import LEVELS, VehicleState
 from widgets.primitives import outline_button
@@ -56,6 +57,7 @@ class DriverCard(MapCard):
         self._state = VehicleState.UNKNOWN
         self._label = self._word = ""
         self._phone = PhoneFacts()
+        self._is_tracked = False
         self._apart_m, self._is_far = math.nan, False
         self.batch = outline_button(context.theme, tr("Open batch"), "package", small=True)
         self.vehicle = outline_button(context.theme, tr("Vehicle"), "truck", small=True)
@@ -68,14 +70,16 @@ class DriverCard(MapCard):
     def errand(self) -> Errand | None:
         return None if self._driver is None else self._driver.errand
 
-    def show_driver(self, drivers: Drivers, row: int, *, is_layer_on: bool) -> None:
-        """Show a driver as they are now."""
+    def show_driver(self, drivers: Drivers, row: int, fleet: Fleet, *, is_layer_on: bool) -> None:
+        """Show a driver as they are now, beside the vehicle of the batch under way."""
         driver = drivers.now(row)
         if driver.key != self.key:
             self._phone = PhoneFacts()
         self.key, self._driver = driver.key, driver
         self._label, self._word = drivers.label(row), drivers.word(row)
         self._state = VehicleState(drivers.state[row])
+        errand = driver.errand
+        self._is_tracked = errand is not None and fleet.row_of(errand.vehicle_id) >= 0
         self._apart_m, self._is_far = float(drivers.apart_m[row]), bool(drivers.is_far[row])
         self.show_facts()
         self.set_notes(self._notes_on(driver, is_layer_on=is_layer_on))
@@ -121,7 +125,7 @@ class DriverCard(MapCard):
         self.track.setEnabled(driver.device_key is not None)
         self.track.setToolTip("" if driver.device_key is not None else tr("This driver's phone sent no track."))
         self.batch.setEnabled(errand is not None)
-        self.vehicle.setEnabled(errand is not None and bool(errand.vehicle_id))
+        self.vehicle.setEnabled(self._is_tracked)
         self.show_ages()
 
     def show_ages(self) -> None:
@@ -145,8 +149,8 @@ class DriverCard(MapCard):
     def _vehicle_words(self, errand: Errand | None) -> str:
         if errand is None or not errand.plate:
             return tr("none")
-        if not errand.vehicle_id:
-            return tr("{plate}, not known here", plate=errand.plate)
+        if not self._is_tracked:
+            return tr("{plate}, without a tracker here", plate=errand.plate)
         if math.isnan(self._apart_m):
             return tr("{plate}, not both seen now", plate=errand.plate)
         if self._apart_m <= BESIDE_M:

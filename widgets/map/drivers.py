@@ -37,6 +37,9 @@ MEANINGS = {
 }
 
 
+NO_DEVICE = -1  # stands for the key of a phone that never sent a place
+
+
 class Drivers:
     """``load`` takes what the store says, ``apply`` what is new, ``tick`` lets time pass. Belongs to the UI thread.
 
@@ -49,42 +52,38 @@ class Drivers:
         self._row_of: dict[str, int] = {}
         self._names: list[str] = []
         self.state = np.empty(0, np.int8)
-        self.apart_m = np.empty(0)
-        self.is_far = np.empty(0, bool)
-        self._keys = np.empty(0, np.int64)
         self._take(())
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def load(self, rows: Sequence[Whereabouts], now_ms: int) -> None:
-        """Replace everything; newer places that came by :meth:`apply` meanwhile stay."""
-        before = {key: at for at, key in enumerate(self._keys.tolist()) if key >= 0}
-        lat, lon, fixed, heard, speed = self.lat, self.lon, self.fixed_at_ms, self.heard_at_ms, self.speed_km_h
-        # Those whose phones never sent a place have no key of a device; what counts is that keys ascend.
-        ordered = sorted(rows, key=lambda row: -1 if row.device_key is None else row.device_key)
-        self._take(ordered)
-        for at, row in enumerate(ordered):
-            known = None if row.device_key is None else before.get(row.device_key)
-            if known is None:
-                continue
-            self.heard_at_ms[at] = max(self.heard_at_ms[at], heard[known])
-            if fixed[known] > self.fixed_at_ms[at]:
-                self.lat[at], self.lon[at], self.fixed_at_ms[at] = lat[known], lon[known], fixed[known]
-                self.speed_km_h[at] = speed[known]
+        """Replace everything; newer places that came by :meth:`apply` meanwhile stay. Then :meth:`compare` anew."""
+        keys, before = self._keys, (self.lat, self.lon, self.speed_km_h, self.fixed_at_ms)
+        heard_at_ms = self.heard_at_ms
+        self._take(sorted(rows, key=lambda row: NO_DEVICE if row.device_key is None else row.device_key))
+        if len(keys) and len(rows):
+            at, is_there = rows_of(keys, self._keys)
+            is_there &= self._keys != NO_DEVICE
+            self.heard_at_ms[is_there] = np.maximum(self.heard_at_ms, heard_at_ms[at])[is_there]
+            is_newer = is_there & (before[-1][at] > self.fixed_at_ms)
+            now = self.lat, self.lon, self.speed_km_h, self.fixed_at_ms
+            for column, known in zip(now, before, strict=True):
+                column[is_newer] = known[at[is_newer]]
         self._place()
-        self.tick(now_ms)
-        self._write_names()
+        if not self.tick(now_ms):
+            self._write_names()
 
     def _take(self, rows: Sequence[Whereabouts]) -> None:
         self._rows = list(rows)
         self._row_of = {row.key: at for at, row in enumerate(rows)}
-        self._keys = np.array([-1 if row.device_key is None else row.device_key for row in rows], np.int64)
+        self._keys = np.array([NO_DEVICE if row.device_key is None else row.device_key for row in rows], np.int64)
         self.lat = _floats([row.lat for row in rows])
         self.lon = _floats([row.lon for row in rows])
         self.speed_km_h = _floats([row.speed_km_h for row in rows])
         self.fixed_at_ms = np.array([row.fixed_ms or NEVER for row in rows], np.int64)
         self.heard_at_ms = np.array([row.heard_ms or NEVER for row in rows], np.int64)
+        self.apart_m, self.is_far = np.full(len(rows), np.nan), np.zeros(len(rows), bool)
         self._place()
 
     def _place(self) -> None:

@@ -87,6 +87,8 @@ class MarkersItem(QGraphicsItem):
 
     def set_vehicles(self, vehicles: Vehicles, selected: int = -1) -> None:
         """Replace what is drawn; ``selected`` is an index into it or -1."""
+        if len(vehicles.names) != len(self.vehicles.names):
+            self.screen = Screen()  # its indices are those of another fleet
         self.vehicles = vehicles
         self.selected = selected
         self.update()

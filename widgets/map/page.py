@@ -168,7 +168,6 @@ class MapPage(Page):
             await self._load_drivers()
         if "positions" in topics:
             self._is_list_due |= await self.reader.read_positions()
-            await self._read_phone()
         if "geofences" in topics:
             self.fences.set_fences(await read(live.read_fences))
         if "events" in topics:
@@ -195,25 +194,21 @@ class MapPage(Page):
 
     async def _load_drivers(self) -> None:
         await self.reader.load_drivers(self.now_ms())
+        self.drivers.compare(self.fleet, self.now_ms())
         self.side.show_drivers()
         self._draw()
 
     async def _read_chosen(self) -> None:
         """What is known of the chosen one besides its place."""
-        await self.reader.read_subject(self.selected, self.now_ms())
-        await self._read_phone()
+        key, row = self.selected, self.drivers.row_of(self.selected)
+        await self.reader.read_subject(key, self.now_ms())
+        device_key = self.drivers.now(row).device_key if row >= 0 else None
+        if device_key is not None:
+            facts = await self.context.bridge.read(partial(phone_facts, device_key=device_key))
+            if self.selected == key:
+                self.driver_card.show_phone(facts)
         if self.selected:
             self._show_card()
-
-    async def _read_phone(self) -> None:
-        """What came with the newest position of the chosen driver's phone."""
-        row = self.drivers.row_of(self.selected)
-        device_key = self.drivers.now(row).device_key if row >= 0 else None
-        if device_key is None:
-            return
-        facts = await self.context.bridge.read(partial(phone_facts, device_key=device_key))
-        if self.drivers.row_of(self.selected) == row:
-            self.driver_card.show_phone(facts)
 
     # What is shown
 
@@ -268,7 +263,7 @@ class MapPage(Page):
             alarm, disagreement = self.alarms.of(trackers), self.fleet.disagreement(self.selected)
             self.card.show_subject(self.selected, trackers, state, disagreement, alarm)
         elif row >= 0:
-            self.driver_card.show_driver(self.drivers, row, is_layer_on=self.shown.phones)
+            self.driver_card.show_driver(self.drivers, row, self.fleet, is_layer_on=self.shown.phones)
         else:
             self.select("")
             return

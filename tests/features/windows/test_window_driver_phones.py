@@ -116,6 +116,8 @@ async def test_a_drivers_phone_drives_over_the_map_falls_silent_and_comes_back(
         assert card.isVisible()
         assert (card.name.text(), card.state_word.text()) == (name, "Moving")
         assert card.facts["batch"].text().startswith(drive.batch.name)
+        assert card.facts["vehicle"].text().endswith(", without a tracker here")
+        assert not card.vehicle.isEnabled()
         await until(lambda: card.facts["battery"].text() == "80 %", WAIT_S)
         assert card.facts["accuracy"].text() == "± 8 m"
         QTest.keyClick(page.side.search, Qt.Key.Key_Escape)
