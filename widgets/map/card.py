@@ -160,6 +160,7 @@ class MapCard(Card):
             banner = Banner(self._context.theme, level, sentence)
             exact_height(banner.words)
             self._notes.addWidget(banner)
+            banner.show()  # a layout counts what is added to something visible only a turn of the loop later
 
 
 class MarkerLabel(QWidget):

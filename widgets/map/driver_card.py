@@ -176,7 +176,7 @@ class DriverCard(MapCard):
             sentence = tr("{source} keeps no time with this place: it may be old.", source=driver.source)
             notes.append(("info", sentence))
         if not is_layer_on:
-            notes.append(("info", tr("Drivers' phones are switched off on the map. Layers shows them again.")))
+            notes.append(("info", tr("Drivers' phones are switched off on the map. Switch them on under Layers.")))
         return notes
 
     def _on_batch_clicked(self) -> None:

@@ -204,6 +204,8 @@ async def test_the_layer_is_switched_off_and_stays_off(drivers_desk: DriversDesk
     box.click()
     assert not page.map.phones.isVisible()
     assert "switched off" in page.driver_card.notes[-1][1]
+    area = page.driver_card._area
+    assert area.verticalScrollBar().maximum() == 0, "the card has grown with its note"
     page.select("")
     page.fit_fleet()
     assert page.map.viewport().right < float(to_world(*far)[0])
