@@ -21,6 +21,7 @@ from widgets.map.palette import palette_for
 from widgets.map.projection import to_world
 from widgets.map.side_list import DRIVERS, VEHICLES
 from widgets.map.states import VehicleState
+from widgets.primitives import Banner
 from widgets.theme import ThemeMode
 
 __all__ = ["drivers_desk"]
@@ -204,7 +205,10 @@ async def test_the_layer_is_switched_off_and_stays_off(drivers_desk: DriversDesk
     box.click()
     assert not page.map.phones.isVisible()
     assert "switched off" in page.driver_card.notes[-1][1]
-    area = page.driver_card._area
+    area, note = page.driver_card._area, page.driver_card.findChildren(Banner)[-1]
+    body = area.widget()
+    assert body is not None
+    await until(lambda: note.isVisible() and note.height() > 30 and body.height() >= body.minimumSizeHint().height())
     assert area.verticalScrollBar().maximum() == 0, "the card has grown with its note"
     page.select("")
     page.fit_fleet()
