@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class ProofFilesView(QWidget):
         super().__init__()
         self._context = context
         self._folder = ProofFolder(context.paths.proof_files)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="pictures")  # one at a time: each takes much memory
         self._shown: tuple[str, ...] = ()
         self._proof: ProofListing | None = None
         self._here: dict[str, bool] = {}
@@ -56,7 +58,7 @@ class ProofFilesView(QWidget):
         if keys != self._shown:
             self._shown = keys
             clear_layout(self._column)
-            self.rows = [PhotoRow(self._context, self._folder) for _photo in photos]
+            self.rows = [PhotoRow(self._context, self._folder, self._reader) for _photo in photos]
             for one in self.rows:
                 one.wanted.connect(self._on_wanted)
                 self._column.addWidget(one)
@@ -79,10 +81,13 @@ class ProofFilesView(QWidget):
                 self._start(one.read_picture(), "picture")
 
     async def _look_up(self, proof_id: str, kept: Iterable[str]) -> None:
-        found = await asyncio.to_thread(lambda: {one: self._folder.has(one) for one in kept})
+        found = await asyncio.wrap_future(self._reader.submit(self._which_are_here, kept))
         if self._proof is not None and self._proof.id == proof_id and found.items() - self._here.items():
             self._here.update(found)
             self._show()
+
+    def _which_are_here(self, kept: Iterable[str]) -> dict[str, bool]:
+        return {one: self._folder.has(one) for one in kept}
 
     def _on_wanted(self, act: str, row: PhotoRow) -> None:
         file = row.file
@@ -119,6 +124,7 @@ class ProofFilesView(QWidget):
 
     def close_view(self) -> None:
         self._context.tasks.cancel_owner(self)
+        self._reader.shutdown(wait=False, cancel_futures=True)
 
 
 class PhotoRow(QWidget):
@@ -126,9 +132,9 @@ class PhotoRow(QWidget):
 
     wanted = Signal(str, object)
 
-    def __init__(self, context: ConsoleContext, folder: ProofFolder) -> None:
+    def __init__(self, context: ConsoleContext, folder: ProofFolder, reader: ThreadPoolExecutor) -> None:
         super().__init__()
-        self._context, self._folder = context, folder
+        self._context, self._folder, self._reader = context, folder, reader
         theme = context.theme
         self.photo: Photo | None = None
         self.file: FileRow | None = None
@@ -221,7 +227,7 @@ class PhotoRow(QWidget):
         ratio = self.devicePixelRatioF()
         path: Path = self._folder.path_of(file.sha256)
         room = QSize(round(THUMB.width() * ratio), round(THUMB.height() * ratio))
-        found = await asyncio.to_thread(read_picture, path, file.format, room)
+        found = await asyncio.wrap_future(self._reader.submit(read_picture, path, file.format, room))
         if self.file is None or self.file.sha256 != file.sha256:
             return  # another one is shown meanwhile
         self.picture.setVisible(found.image is not None)
