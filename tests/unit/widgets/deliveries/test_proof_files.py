@@ -64,8 +64,10 @@ def named(rows: list[PhotoRow], name: str) -> PhotoRow:
 
 
 async def settled(desk: DeliveriesDesk) -> None:
-    """Nothing is looked up or read any more."""
-    await until(lambda: not desk.console.context.tasks.of(desk.page.proof_panel.files))
+    """Nothing is looked up or read any more, and nothing begins to be: a page that is hidden reads no changes."""
+    tasks, page = desk.console.context.tasks, desk.page
+    page.hide()
+    await until(lambda: not tasks.of(page) and not tasks.of(page.proof_panel.files))
 
 
 async def test_each_state_says_what_why_and_what_next(desk: DeliveriesDesk) -> None:
