@@ -112,7 +112,7 @@ def platform_options(past: Past | None, follow: Any) -> dict[str, Any]:
         journeys.insert(
             0, {"name": DRIVEN, "plate": PLATE, "start": STORE, "stops": (HOSPITAL, CLINIC), "past": behind}
         )
-    return {"seed": 24, "journeys": journeys, "apps": 2, "pace": 4.0}
+    return {"seed": 24, "journeys": journeys, "apps": 2, "pace": 4.0, "photos": True}
 
 
 def supply_options(past: Past | None) -> dict[str, Any]:

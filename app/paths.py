@@ -88,6 +88,11 @@ class Paths:
         return self.data_dir / "checkpoints"
 
     @property
+    def proof_files(self) -> Path:
+        """Photos and signatures of proofs, named by their SHA-256."""
+        return self.data_dir / "proof-files"
+
+    @property
     def vault_file(self) -> Path:
         return self.data_dir / "vault.enc"
 

@@ -25,6 +25,7 @@ CONTRACT = (
     "adapters.bench",
     "adapters.connect",
     "adapters.errors",
+    "adapters.files",
     "adapters.records",
     "adapters.reporting",
     "adapters.rulebooks",

@@ -58,6 +58,7 @@ DRIVER_KINDS: Mapping[str, EventKind] = {
     "SUPERVISOR_OVERRIDE": "override",
 }
 
+_SIGNATURES = ("signatureUrl", "signature_url", "recipient_signature_url")
 _STOP_ENDS: Mapping[str, EventKind] = {"completed": "delivered", "skipped": "skipped"}
 
 _KEYS: Mapping[str, str] = {"mod4_events": "event_id", "delivery_logs": "id", "driver_events": "id"}
@@ -138,8 +139,8 @@ def event(source: Source, row: Mapping[str, Any], drivers: Mapping[str, str]) ->
 def _of_app(row: Mapping[str, Any]) -> DeliveryEvent:
     told = _told(row["metadata"])
     lat, lon = place(row["lat"], row["lng"])
-    photo = _text(told, "photoUrl", "photo_url", "url")[:1000]
     kind = MOD4_KINDS.get(word(row, "event_type"), "other")
+    photo = _text(told, *(_SIGNATURES if kind == "signature" else ()), "photoUrl", "photo_url", "url")[:1000]
     return DeliveryEvent(
         peer_id=f"mod4_events:{row['key']}",
         source="mod4_events",
@@ -162,10 +163,14 @@ def _of_app(row: Mapping[str, Any]) -> DeliveryEvent:
         reason=_text(told, "discrepancyReason", "discrepancy_reason", "proxyReason", "proxy_reason", "reason")[:300],
         notes=_text(told, "notes", "discrepancyNotes", "proxyNotes", "note"),
         photo_url=photo,
-        photo_kind=_text(told, "photoType", "photo_type")[:40] if kind == "photo" or photo else "",
+        photo_kind=_photo_kind(told, kind) if kind == "photo" or photo else "",
         is_uploaded=is_open_address(photo),
         told=told or None,
     )
+
+
+def _photo_kind(told: Mapping[str, Any], kind: EventKind) -> str:
+    return _text(told, "photoType", "photo_type")[:40] or ("signature" if kind == "signature" else "")
 
 
 def _of_log(row: Mapping[str, Any]) -> DeliveryEvent:

@@ -9,13 +9,15 @@ from pydantic import SecretStr, model_validator
 from adapters.base import Settings, setting
 from adapters.connect import is_loopback, parse_address
 from adapters.errors import SettingsInvalid
+from adapters.files import FileAccess, place_of, places_from
 
 _TLS = {"tls": ("required",)}
 
 
 class Mod4Settings(Settings):
     """Names that scripts rely on: ``host``, ``port``, ``database``, ``username``, ``tls``, ``fingerprint``,
-    ``workspace``, ``acting_user``, ``app_url``, ``changes``, secrets ``password`` and ``functions_token``."""
+    ``workspace``, ``acting_user``, ``app_url``, ``changes``, ``photos``, ``photo_hosts``, ``photo_mb``, secrets
+    ``password`` and ``functions_token``."""
 
     host: str = setting(
         "Database server",
@@ -135,6 +137,25 @@ class Mod4Settings(Settings):
         help="Shows the phones of drivers on the map, as a source of their own.",
         tab="sync",
     )
+    photos: bool = setting(
+        "Fetch photos",
+        "switch",
+        default=True,
+        tab="sync",
+        help="Fetches the files of photos and signatures that drivers uploaded. Off on a line that is paid by the "
+        "byte: then each is fetched when somebody asks for it.",
+    )
+    photo_hosts: str = setting(
+        "Hosts of photos",
+        "text",
+        default="",
+        tab="sync",
+        example="project.example.org, files.example.org",
+        help="Servers from which files are fetched, with commas between them; that of the functions is one already. "
+        "Nothing is fetched from anywhere else.",
+        max_length=1000,
+    )
+    photo_mb: int = setting("Largest photo", "number", default=40, unit="MB", tab="sync", ge=1, le=500)
     page_size: int = setting("Rows per page", "number", default=5000, tab="sync", ge=100, le=20_000)
     answer_within_s: int = setting(
         "Longest statement",
@@ -166,4 +187,12 @@ class Mod4Settings(Settings):
                 address = parse_address(text, field)
                 if not address.secure and not is_loopback(address.host):
                     raise SettingsInvalid(field, "The address must begin with https://.")
+        places_from(self.photo_hosts)
         return self
+
+    def file_access(self) -> FileAccess:
+        """From where files are fetched; the functions' token goes to their own host alone."""
+        own = place_of(self.functions_url) if self.functions_url else ""
+        token = self.functions_token.get_secret_value() if self.functions_token is not None else ""
+        places = places_from(self.photo_hosts) | ({own} if own else set())
+        return FileAccess(self.photos, places, self.photo_mb * 1_000_000, token, own)

@@ -1,4 +1,4 @@
-"""``deliveries``: threads of shipments, custody gaps, departure checks, joins, evidence packs."""
+"""``deliveries``: threads of shipments, custody gaps, departure checks, joins, files of proofs, evidence packs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from app.commands.export import write_file
 from app.commands.output import Refused, cell, json_option, print_facts, print_json, print_rows
+from app.commands.proof_files import fetch, files
 from app.commands.session import Session, moment
 
 if TYPE_CHECKING:
@@ -75,17 +76,31 @@ def gaps(session: Session, kinds: tuple[str, ...], hours: int | None, as_json: b
 @deliveries.command()
 @click.option("--receipt-hours", type=int, help="Hours until a delivery must be received.")
 @click.option("--days", type=int, help="Days that gaps look back.")
+@click.option("--photo-days", type=int, help="Days that files of proofs are kept.")
+@click.option("--photo-total-mb", type=int, help="MB that all files of proofs may have; the oldest make room.")
 @json_option
 @click.pass_obj
-def settings(session: Session, receipt_hours: int | None, days: int | None, as_json: bool) -> None:
-    """Show or change what counts as a gap."""
+def settings(
+    session: Session,
+    receipt_hours: int | None,
+    days: int | None,
+    photo_days: int | None,
+    photo_total_mb: int | None,
+    as_json: bool,
+) -> None:
+    """Show or change what counts as a gap, and how long files of proofs are kept."""
+    from dataclasses import asdict
+
     from app.deliveries.settings import load_settings, set_settings
 
-    if receipt_hours is None and days is None:
+    if (receipt_hours, days, photo_days, photo_total_mb) == (None, None, None, None):
         chosen = session.read(load_settings)
     else:
-        chosen = session.write(partial(set_settings, receipt_hours=receipt_hours, days=days))
-    print_facts({"receipt_hours": chosen.receipt_hours, "days": chosen.days}, as_json=as_json)
+        change = partial(
+            set_settings, receipt_hours=receipt_hours, days=days, photo_days=photo_days, photo_total_mb=photo_total_mb
+        )
+        chosen = session.write(change)
+    print_facts(asdict(chosen), as_json=as_json)
 
 
 @deliveries.command()
@@ -210,13 +225,16 @@ def evidence(session: Session, wanted: str, output: Path, picture: Path | None, 
     from app import platform
     from app.deliveries.choose import choose_journey
     from app.deliveries.evidence_pack import Pack, evidence_pack
+    from app.proof_files.folder import ProofFolder
 
+    folder = ProofFolder(session.paths.proof_files)
     pictures = {} if picture is None else {"map": picture.read_bytes()}
 
     def read(connection: Connection) -> Pack:
         record_id = choose_journey(connection, wanted)
         now_ms = session.clock.now_ms()
-        return evidence_pack(connection, record_id, now_ms, made_by=platform.console_user(), pictures=pictures)
+        made_by = platform.console_user()
+        return evidence_pack(connection, record_id, now_ms, made_by=made_by, pictures=pictures, folder=folder)
 
     pack = session.read(read)
     write_file(output, [pack.data])
@@ -252,6 +270,10 @@ def verify(file: Path, manifest_hash: str, as_json: bool) -> None:
         raise Refused("The pack does not hold.")
     if not as_json:
         click.echo("The pack holds: every file is as it was made.")
+
+
+deliveries.add_command(files)
+deliveries.add_command(fetch)
 
 
 def _print_decided(decided: Any, as_json: bool) -> None:

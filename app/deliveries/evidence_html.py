@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
-from app.deliveries.proof import FILE_WORDS
 from app.deliveries.proofs import ProofListing
 from app.deliveries.steps import Step
 from app.deliveries.thread import BatchThread, Thread
@@ -17,12 +17,23 @@ body { font: 14px/1.5 sans-serif; margin: 2em auto; max-width: 60em; color: #171
 table { border-collapse: collapse; width: 100%; margin: 0.5em 0 1.5em; }
 th, td { border: 1px solid #d4d4d4; padding: 0.4em 0.6em; text-align: left; vertical-align: top; }
 th { background: #f5f5f5; } .gap { background: #fdecec; } .warning { background: #fdf6e3; } .open { color: #737373; }
+.file { overflow-wrap: anywhere; } .file img { max-width: 20em; }
 img { max-width: 100%; border: 1px solid #d4d4d4; }
 """
 
 
-def page_of(thread: Thread, now_ms: int, made_by: str, *, map_file: str = "", no_map: str = "") -> str:
+def page_of(
+    thread: Thread,
+    now_ms: int,
+    made_by: str,
+    *,
+    map_file: str = "",
+    no_map: str = "",
+    files: Sequence[Sequence[Mapping[str, Any]]] = (),
+) -> str:
     """``map_file`` lies in the pack beside the page; without it the page says ``no_map`` instead.
+
+    ``files`` are the rows of :class:`app.deliveries.evidence_files.PackedFiles`, of one batch after the other.
 
     Everything from outside is escaped: it is text, never markup.
     """
@@ -36,7 +47,8 @@ def page_of(thread: Thread, now_ms: int, made_by: str, *, map_file: str = "", no
         _steps_table(thread.steps),
         _lines_table(thread),
     ]
-    parts += [_batch(one) for one in thread.batches]
+    for number, one in enumerate(thread.batches):
+        parts += [_batch(one), _files_table(files[number] if number < len(files) else ())]
     parts.append(
         "<h2>Verify this pack</h2><p>Run <code>python3 verify_evidence.py PACK.zip</code> with the script in this "
         "pack, or with a copy from elsewhere. It names every file that was changed, removed or added. MANIFEST.json "
@@ -99,10 +111,33 @@ def _proof(listing: ProofListing) -> str:
     items = "; ".join(f"{item.item} {_known(item.delivered)} of {_known(item.expected)}" for item in proof.items)
     verdict = "" if listing.verdict is None else f"{listing.verdict.verdict}: {' '.join(listing.verdict.reasons)}"
     cells = (
-        listing.label, proof.outcome, moment_words(proof.at_ms), proof.recipient, FILE_WORDS[proof.photo],
-        FILE_WORDS[proof.signature], items, verdict.replace("no_evidence", "no independent evidence"),
+        listing.label, proof.outcome, moment_words(proof.at_ms), proof.recipient,
+        listing.files_word(proof.photos, proof.photo), listing.files_word(proof.signatures, proof.signature), items,
+        verdict.replace("no_evidence", "no independent evidence"),
     )  # fmt: skip
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _files_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Pictures as they lie in the pack; browsers show none of what is no picture, and it is not offered to them."""
+    if not rows:
+        return ""
+
+    def shown(row: Mapping[str, Any]) -> str:
+        name = str(row["file"])
+        if not name:
+            return escape(str(row["missing"]))
+        told = f"{escape(name.rpartition('/')[2])}<br>{escape(str(row['format']))}, {row['bytes']:,} bytes"
+        is_shown = name.endswith((".jpg", ".png", ".webp", ".gif"))
+        return (f'<img src="{escape(name)}" alt="{escape(str(row["kind"]))}"><br>' if is_shown else "") + told
+
+    cells = [
+        f"<tr><td>{escape(str(row['facility_name'] or row['facility']))}</td>"
+        f"<td>{escape(str(row['kind']).replace('_', ' '))}</td><td>{escape(str(row['state']))}</td>"
+        f'<td class="file">{shown(row)}</td></tr>'
+        for row in rows
+    ]
+    return "<h3>Photos and signatures</h3>" + _table(("Place", "Kind", "State", "File"), cells)
 
 
 def _table(heads: Sequence[str], rows: Iterable[str]) -> str:

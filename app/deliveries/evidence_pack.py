@@ -1,4 +1,4 @@
-"""One file for a dispute: the thread, proofs, verdicts, positions and raw frames, with a list of hashes over all.
+"""One file for a dispute: thread, proofs with their files, verdicts, positions, raw frames, and hashes over all.
 
 The pack is verified by the small script that lies in it, :mod:`app.deliveries.verify_evidence`, without this program.
 """
@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from app.clock import from_ms
 from app.deliveries import verify_evidence
+from app.deliveries.evidence_files import PackedFiles
 from app.deliveries.evidence_html import page_of
 from app.deliveries.phones import phone_keys
 from app.deliveries.thread import BatchThread, Thread, thread_of
@@ -28,6 +29,7 @@ from app.fleet.plausibility import mark_names
 from app.fleet.text import harmless
 from app.fleet.times import iso, iso_ms
 from app.fleet.tracks import assignments_of
+from app.proof_files.folder import ProofFolder
 from app.store.tables import DeliveryEventRow, Device, Integration, PositionRow, RawFrameRow
 from app.supply.filters import Place
 from app.versions import VERSION
@@ -66,17 +68,23 @@ def evidence_pack(
     made_by: str,
     pictures: Mapping[str, bytes] | None = None,
     no_map: str = NO_MAP,
+    folder: ProofFolder | None = None,
 ) -> Pack:
     """The pack of a shipment or a batch. ``pictures`` are PNG files by name (``map``, as the caller drew it).
 
     MANIFEST.json says in ``map_picture`` which file is the map, or, with ``no_map``, why there is none; thread.html
-    shows the one or the other. Raises NotFound.
+    shows the one or the other. ``folder`` is where files of proofs are kept; ``files.json`` of each batch says which
+    are in the pack, and why the others are not. Raises NotFound.
     """
     thread = thread_of(connection, record_id, now_ms)
     named = {name: f"pictures/{_file_name(name)}.png" for name in pictures or {}}
-    files = _files(connection, thread, now_ms)
+    packed = PackedFiles(folder)
+    listed = {f"batch-{number}": packed.add(f"batch-{number}", one.proofs) for number, one in _numbered(thread)}
+    files = _files(connection, thread, now_ms) | packed.contents
+    files |= {f"{place}/files.json": _json(rows) for place, rows in listed.items()}
     files |= {named[name]: picture for name, picture in (pictures or {}).items()}
-    files["thread.html"] = page_of(thread, now_ms, made_by, map_file=named.get(MAP, ""), no_map=no_map).encode()
+    page = page_of(thread, now_ms, made_by, map_file=named.get(MAP, ""), no_map=no_map, files=list(listed.values()))
+    files["thread.html"] = page.encode()
     return _zipped(files, thread.title, now_ms, made_by, map_picture=named.get(MAP, no_map))
 
 
@@ -85,7 +93,7 @@ def _files(connection: Connection, thread: Thread, now_ms: int) -> dict[str, byt
         "thread.json": _json(thread.as_json()),
         "verify_evidence.py": Path(verify_evidence.__file__).read_bytes(),
     }
-    for number, one in enumerate(thread.batches, 1):
+    for number, one in _numbered(thread):
         folder = f"batch-{number}"
         files[f"{folder}/proofs.json"] = _json([proof.as_row() for proof in one.proofs])
         files[f"{folder}/verdicts.json"] = _json([_verdict_json(one, proof) for proof in one.proofs])
@@ -94,6 +102,10 @@ def _files(connection: Connection, thread: Thread, now_ms: int) -> dict[str, byt
         files[f"{folder}/positions.csv"] = positions
         files[f"{folder}/raw_frames.csv"] = _frames_csv(connection, frame_ids)
     return files
+
+
+def _numbered(thread: Thread) -> Iterator[tuple[int, BatchThread]]:
+    return enumerate(thread.batches, 1)
 
 
 def _zipped(files: Mapping[str, bytes], title: str, now_ms: int, made_by: str, *, map_picture: str) -> Pack:
@@ -114,7 +126,8 @@ def _zipped(files: Mapping[str, bytes], title: str, now_ms: int, made_by: str, *
     moment = from_ms(now_ms).timetuple()[:6]
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as pack:
         for name, data in [(MANIFEST, told), *sorted(files.items())]:
-            pack.writestr(zipfile.ZipInfo(name, moment), data, zipfile.ZIP_DEFLATED)
+            how = zipfile.ZIP_STORED if "/files/" in name else zipfile.ZIP_DEFLATED  # photos do not get smaller
+            pack.writestr(zipfile.ZipInfo(name, moment), data, how)
     return Pack(buffer.getvalue(), hashlib.sha256(told).hexdigest(), [MANIFEST, *sorted(files)])
 
 

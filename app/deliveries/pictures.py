@@ -1,7 +1,7 @@
-"""Whether what is said to be a photo may be one: looked at before anybody opens it, never loaded blindly.
+"""Whether what is said to be a photo may be one: looked at before anybody opens it in a browser.
 
-What a phone tells is untrusted text. A file is fetched by nobody here; it is handed to the operator's browser only
-where its address is one that others can open and names no other kind of file.
+What a phone tells is untrusted text. It is handed to the operator's browser only where its address is one that others
+can open and names no other kind of file. Fetching has rules of its own (:mod:`adapters.files`).
 """
 
 from __future__ import annotations

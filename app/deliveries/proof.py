@@ -48,6 +48,7 @@ MARK_WORDS: Mapping[str, str] = {
     "not_in_batch": "no stop of the batch",
 }
 
+SIGNATURE = "signature"
 NONE, REPORTED, UPLOADED = "none", "reported", "uploaded"
 FILE_WORDS: Mapping[str, str] = {NONE: "none", REPORTED: "reported, file not uploaded", UPLOADED: "uploaded"}
 """A photo or signature that was reported, but lies on the phone only, is a state of its own."""
@@ -55,7 +56,8 @@ FILE_WORDS: Mapping[str, str] = {NONE: "none", REPORTED: "reported, file not upl
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """``url`` is where it is said to be: untrusted text, to be opened by nobody by itself. ``state``: see above."""
+    """``url`` is where it is said to be: untrusted text. ``state``: see above; what became of its file is in
+    :mod:`app.proof_files`."""
 
     kind: str
     state: str
@@ -85,6 +87,7 @@ class Proof:
     recipient: str = ""
     recipient_role: str = ""
     signature: str = NONE
+    signatures: Sequence[Photo] = ()
     photos: Sequence[Photo] = ()
     photo: str = NONE
     items: Sequence[ProofItem] = ()
@@ -105,6 +108,11 @@ class Proof:
     marks: Sequence[str] = ()
     remarks: Sequence[str] = ()
     missing: Sequence[str] = ()
+
+    @property
+    def files(self) -> tuple[Photo, ...]:
+        """Photos, then signatures."""
+        return (*self.photos, *self.signatures)
 
     @property
     def is_proof(self) -> bool:
@@ -136,7 +144,7 @@ def merge_proof(facility: str, events: Iterable[Any], stop: Any | None, batch: A
     notes = _Notes()
     outcome, moment = _outcome(told, stop, notes)
     delivered = moment or next((event for event in told if event.kind in ("proof", "signature", "photo")), None)
-    photos, signature = _files(told, stop)
+    photos, signatures, signature = _files(told, stop)
     items = items_of(told)
     recipient = _recipient(told, stop, notes)
     proxy = [event for event in told if event.kind == "proxy_reason" or _flag(event, "is_proxy_delivery")]
@@ -160,6 +168,7 @@ def merge_proof(facility: str, events: Iterable[Any], stop: Any | None, batch: A
         recipient=recipient,
         recipient_role=_told_text(told, "recipient_role", "recipientRole"),
         signature=signature,
+        signatures=signatures,
         photos=photos,
         photo=photo,
         items=items,
@@ -271,14 +280,18 @@ def _judge_times(times: _Times, stop: Any | None, batch: Any | None, now_ms: int
         notes.add("after_end", f"The batch had ended {span_words(at_ms - batch.ended_ms)} before.")
 
 
-def _files(told: Sequence[Any], stop: Any | None) -> tuple[tuple[Photo, ...], str]:
-    """Photos, and the state of the signature. One that is uploaded takes the place of its own report."""
+def _files(told: Sequence[Any], stop: Any | None) -> tuple[tuple[Photo, ...], tuple[Photo, ...], str]:
+    """Photos, signatures with an address, and the signature's state. What is uploaded stands for its own report."""
     photos: dict[tuple[str, Any], Photo] = {}
+    signed: dict[tuple[str, Any], Photo] = {}
     signature = NONE
     for event in told:
         state = UPLOADED if event.photo_url and event.is_uploaded else REPORTED
-        if event.kind == "signature" or event.photo_kind == "signature" or _told_url(event, "recipient_signature_url"):
-            signature = _best((signature, state if event.kind == "signature" or event.photo_kind else REPORTED))
+        is_signature = event.kind == "signature" or event.photo_kind == "signature"
+        if is_signature or _told_url(event, "recipient_signature_url"):
+            signature = _best((signature, state if is_signature else REPORTED))
+        if is_signature and event.photo_url:
+            signed[SIGNATURE, event.photo_url] = Photo(SIGNATURE, state, event.photo_url, event.captured_ms)
         is_photo = event.kind == "photo" or (event.photo_url and event.kind in ("delivered", "proof"))
         if is_photo and event.photo_kind != "signature":
             kind = event.photo_kind or "proof_of_delivery"
@@ -292,8 +305,11 @@ def _files(told: Sequence[Any], stop: Any | None) -> tuple[tuple[Photo, ...], st
         )
     if not photos and (captured := next((event for event in told if _flag(event, "proofCaptured")), None)) is not None:
         photos[("proof_of_delivery", "")] = Photo("proof_of_delivery", REPORTED, "", captured.captured_ms)
-    ordered = sorted(photos.values(), key=lambda one: (one.captured_ms, one.kind, one.url))
-    return tuple(ordered), signature
+    return _in_time(photos.values()), _in_time(signed.values()), signature
+
+
+def _in_time(photos: Iterable[Photo]) -> tuple[Photo, ...]:
+    return tuple(sorted(photos, key=lambda one: (one.captured_ms, one.kind, one.url)))
 
 
 def _best(states: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from app.deliveries.batches import BatchFilter
-from app.deliveries.proof import REPORTED
+from app.deliveries.proof import REPORTED, UPLOADED
 from app.deliveries.proofs import ProofListing, page_of_proofs
 from app.supply.paging import After
 
@@ -22,8 +22,15 @@ def _lacks_file(one: ProofListing) -> bool:
     return REPORTED in (one.proof.photo, one.proof.signature)
 
 
+def _lacks_copy(one: ProofListing) -> bool:
+    """Whether something is uploaded whose file is not here, or is no picture."""
+    files = [one.file_of(photo) for photo in one.proof.files if photo.state == UPLOADED]
+    return any(file is None or not file.is_picture for file in files)
+
+
 STANDS_OUT: Mapping[str, Callable[[ProofListing], bool]] = {
     "not_uploaded": _lacks_file,
+    "not_kept": _lacks_copy,
     "discrepancy": lambda one: one.proof.has_discrepancy,
     "proxy": lambda one: one.proof.is_proxy,
     "missing": lambda one: bool(one.proof.missing),

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, select
 
 from app.deliveries.batch import StopListing, need_batch, stops_of
 from app.deliveries.batches import BatchFilter, BatchListing, page_of_batches
-from app.deliveries.proof import FILE_WORDS, PROOF_KINDS, Proof, merge_proof
+from app.deliveries.proof import FILE_WORDS, PROOF_KINDS, REPORTED, UPLOADED, Photo, Proof, merge_proof
 from app.deliveries.rows import names_by_place
 from app.fleet.times import iso_ms
 from app.identity.kinds import in_chunks
+from app.proof_files.listing import FileRow, files_of
 from app.store.tables import DeliveryEventRow, DriverRow, FacilityRow, ProofVerdict
 from app.supply.filters import Place
 from app.supply.paging import After
@@ -41,7 +42,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class ProofListing:
-    """A proof with the names behind its ids. ``verdict`` is None while none was computed yet."""
+    """A proof with the names behind its ids. ``verdict`` is None while none was computed yet.
+
+    ``files`` are by address; an address that was told a moment ago has none yet.
+    """
 
     batch_id: str
     batch_name: str
@@ -55,6 +59,21 @@ class ProofListing:
     vehicle_id: str
     proof: Proof
     verdict: Verdict | None
+    files: Mapping[str, FileRow]
+
+    def file_of(self, photo: Photo) -> FileRow | None:
+        """None for one that lies on the phone only, or was not taken up yet."""
+        return self.files.get(photo.url) if photo.state == UPLOADED else None
+
+    def file_word(self, photo: Photo) -> str:
+        """What is known of a photo's file, as commands and packs say it."""
+        file = self.file_of(photo)
+        return FILE_WORDS[photo.state] if file is None else f"{FILE_WORDS[UPLOADED]}, {file.word}"
+
+    def files_word(self, photos: Sequence[Photo], told: str) -> str:
+        """Of several: each different word once, the reported ones first."""
+        ordered = sorted(photos, key=lambda one: one.state != REPORTED)
+        return "; ".join(dict.fromkeys(map(self.file_word, ordered))) or FILE_WORDS[told]
 
     @property
     def id(self) -> str:
@@ -74,9 +93,12 @@ class ProofListing:
             "outcome": proof.outcome, "told_at": iso_ms(proof.told_ms), "received_at": iso_ms(proof.received_ms),
             "arrived_at": iso_ms(proof.arrived_ms), "left_at": iso_ms(proof.left_ms),
             "planned_at": iso_ms(proof.planned_ms), "driver": self.driver_name, "recipient": proof.recipient,
-            "recipient_role": proof.recipient_role, "signature": FILE_WORDS[proof.signature],
-            "photo": FILE_WORDS[proof.photo],
-            "photos": [{"kind": one.kind, "state": FILE_WORDS[one.state], "url": one.url} for one in proof.photos],
+            "recipient_role": proof.recipient_role, "signature": self.files_word(proof.signatures, proof.signature),
+            "photo": self.files_word(proof.photos, proof.photo),
+            "photos": [
+                {"kind": one.kind, "state": self.file_word(one), "url": one.url, "sha256": self._hash(one)}
+                for one in proof.files
+            ],
             "items": [
                 {"item": one.item, "expected": one.expected, "delivered": one.delivered, "unit": one.unit,
                  "difference": one.difference, "reason": one.reason, "notes": one.notes}
@@ -88,6 +110,10 @@ class ProofListing:
             "notes": proof.notes, "verdict": None if verdict is None else verdict.verdict,
             "verdict_reasons": [] if verdict is None else list(verdict.reasons), "sources": list(proof.sources),
         }  # fmt: skip
+
+    def _hash(self, photo: Photo) -> str:
+        file = self.file_of(photo)
+        return file.sha256 if file is not None and file.is_kept else ""
 
 
 def proofs_of_batch(connection: Connection, batch_id: str, now_ms: int) -> list[ProofListing]:
@@ -124,6 +150,8 @@ def proofs_of(connection: Connection, batches: Sequence[BatchListing], now_ms: i
             merged.append((batch, stop, proof))
     names = names_by_place(connection, DriverRow, drivers)
     others = names_by_place(connection, FacilityRow, places)
+    told_files = [(batch.integration_id, one.url) for batch, _stop, proof in merged for one in proof.files if one.url]
+    files = files_of(connection, told_files) if told_files else {}
     return [
         ProofListing(
             batch_id=batch.id,
@@ -139,6 +167,9 @@ def proofs_of(connection: Connection, batches: Sequence[BatchListing], now_ms: i
             vehicle_id=batch.vehicle_id,
             proof=proof,
             verdict=verdicts.get((batch.id, proof.facility)),
+            files={
+                one.url: row for one in proof.files if (row := files.get((batch.integration_id, one.url))) is not None
+            },
         )
         for batch, stop, proof in merged
     ]

@@ -13,7 +13,7 @@ from app.deliveries.batch import BatchDetails
 from app.deliveries.batches import BatchListing
 from app.deliveries.departures import CheckListing
 from app.deliveries.losses import FuelInBatch, batch_span
-from app.deliveries.proof import FILE_WORDS, MARK_WORDS
+from app.deliveries.proof import MARK_WORDS
 from app.deliveries.proofs import ProofListing
 from app.deliveries.steps import Step, StepState
 from app.deliveries.thread_supply import SENT, Found
@@ -243,7 +243,8 @@ def _proof_step(batch: BatchListing, one: ProofListing) -> Step:
     told = [f"{proof.outcome.capitalize()} {moment_words(proof.at_ms)}"]
     if proof.recipient:
         told.append(f"to {proof.recipient}")
-    told.append(f"photo {FILE_WORDS[proof.photo]}, signature {FILE_WORDS[proof.signature]}")
+    photo = one.files_word(proof.photos, proof.photo)
+    told.append(f"photo {photo}, signature {one.files_word(proof.signatures, proof.signature)}")
     detail = ", ".join(told) + "."
     if proof.has_discrepancy:
         detail += f" Quantities differ{f': {proof.discrepancy_reason}' if proof.discrepancy_reason else ''}."

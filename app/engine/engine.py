@@ -40,7 +40,9 @@ from app.integrations.rows import Configured
 from app.integrations.settings import stored_secrets
 from app.kit import make_kit as make_real_kit
 from app.mail.courier import MailCourier
+from app.paths import Paths
 from app.problems import clear_problems
+from app.proof_files.courier import ProofFileCourier
 from app.reports.runner import ReportRuns
 from app.reports.schedule import ReportSchedule
 from app.security.vault import Vault, VaultError
@@ -86,6 +88,7 @@ class Engine:
         self._reports = ReportRuns(self._ports)
         self._schedule = ReportSchedule(self._ports, self._reports)
         self._courier = MailCourier(self._ports, data_dir)
+        self._files = ProofFileCourier(self._ports, None if data_dir is None else Paths(data_dir).proof_files)
         self._loop = asyncio.get_running_loop()
         self._coordinators: dict[str, Coordinator] = {}
         self._moved: set[str] = set()
@@ -102,6 +105,7 @@ class Engine:
         await asyncio.wrap_future(self._store.write(partial(close_left_over, now_ms=now_ms)))
         await self._reports.close_left_over()
         await self._courier.close_left_over()
+        await self._files.close_left_over()
         watcher = ChangeWatcher(self._store, self._on_change)
         await asyncio.to_thread(watcher.start)
         try:
@@ -109,6 +113,7 @@ class Engine:
             self._followers.start()
             self._ports.tasks.start(self._schedule.watch(), name="schedule of reports", owner=self)
             self._ports.tasks.start(self._courier.watch(), name="mail", owner=self)
+            self._ports.tasks.start(self._files.watch(), name="files of proofs", owner=self)
             while not self._stopping.is_set():
                 await self._wake.wait()
                 self._wake.clear()
@@ -156,6 +161,7 @@ class Engine:
     def _on_topics(self, topics: frozenset[str]) -> None:
         self._followers.moved(topics)
         self._courier.moved(topics)
+        self._files.moved(topics)
         if topics & {"outbox", "inbox"}:
             for coordinator in self._coordinators.values():
                 coordinator.queues_moved(topics)

@@ -53,6 +53,7 @@ TOPICS = frozenset(
         "batches",
         "deliveries",
         "mail",
+        "proof_files",
         "reports",
         "report_runs",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from app import platform
 from app.deliveries import join_acts
 from app.deliveries.evidence_pack import MAP, Pack, evidence_pack
 from app.errors import OperatorError
+from app.proof_files.folder import ProofFolder
 from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.deliveries.journey_picture import picture_of, why_none
 from widgets.deliveries.journey_read import Road
-from widgets.deliveries.papers import TITLES, Papers, page_of, read_papers
+from widgets.deliveries.paper_pictures import small_pictures
+from widgets.deliveries.papers import NOTES, TITLES, Papers, page_of, read_papers
 from widgets.document import print_document, write_document
 
 
@@ -81,6 +84,7 @@ class JourneyActs(QObject):
             made_by=platform.console_user(),
             pictures={} if picture is None else {MAP: picture},
             no_map=why_none(road),
+            folder=ProofFolder(self._context.paths.proof_files),
         )
         try:
             pack: Pack = await self._context.bridge.read(make)
@@ -101,7 +105,7 @@ class JourneyActs(QObject):
 
     async def save_paper(self, batch_id: str, kind: str) -> None:
         """One of the papers of a batch as PDF."""
-        papers = await self._papers(batch_id)
+        papers = await self._papers(batch_id, kind)
         if papers is None:
             return
         file = await ask.save_file(
@@ -113,7 +117,7 @@ class JourneyActs(QObject):
                 self._context.notify("ok", tr("{title} saved as {name}.", title=TITLES[kind], name=file.name))
 
     async def print_paper(self, batch_id: str, kind: str) -> None:
-        papers = await self._papers(batch_id)
+        papers = await self._papers(batch_id, kind)
         if papers is None:
             return
         printer = QPrinter(QPrinter.PrinterMode.HighResolution)
@@ -126,13 +130,17 @@ class JourneyActs(QObject):
                 said = tr("It was not printed: {why}. Look at the printer, then try again.", why=str(err))
                 self._context.notify("error", said)
 
-    async def _papers(self, batch_id: str) -> Papers | None:
+    async def _papers(self, batch_id: str, kind: str) -> Papers | None:
         read = partial(read_papers, batch_id=batch_id, now_ms=self._context.services.clock.now_ms())
         try:
-            return await self._context.bridge.read(read)
+            papers: Papers = await self._context.bridge.read(read)
         except OperatorError as err:
             self._context.notify("error", err.why)
             return None
+        if kind != NOTES:
+            return papers
+        folder = ProofFolder(self._context.paths.proof_files)
+        return replace(papers, pictures=await asyncio.to_thread(small_pictures, papers.proofs, folder))
 
     async def _save(self, write: Callable[[], None], file: Path) -> bool:
         try:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from app.deliveries.batches import count_batches
 from app.deliveries.board import BoardRow, page_of_board
+from app.deliveries.proof import Photo
 from app.deliveries.proof_list import page_of_proof_list
 from app.deliveries.proofs import ProofListing
 from app.supply.paging import After
@@ -216,8 +217,8 @@ def _proof_columns(reader: Reader) -> list[Column[ProofListing]]:
             export=lambda row: formats.time(row.proof.told_ms),
         ),
         Column("recipient", tr("Recipient"), lambda row: row.proof.recipient or NOTHING, width=126),
-        _file_column("photo", tr("Photo"), lambda row: row.proof.photo),
-        _file_column("signature", tr("Signature"), lambda row: row.proof.signature),
+        _file_column("photo", tr("Photo"), lambda row: (row.proof.photos, row.proof.photo)),
+        _file_column("signature", tr("Signature"), lambda row: (row.proof.signatures, row.proof.signature)),
         Column(
             "remarks",
             tr("Stands out"),
@@ -246,13 +247,15 @@ def _stands_out(row: ProofListing) -> list[str]:
     return found
 
 
-def _file_column(key: str, title: str, state: Callable[[ProofListing], str]) -> Column[ProofListing]:
-    """What became of a file that the phone told of: a short word, the whole one in its tip and in exports."""
+def _file_column(
+    key: str, title: str, of: Callable[[ProofListing], tuple[Sequence[Photo], str]]
+) -> Column[ProofListing]:
+    """What became of files that the phone told of: a short word, the whole one in its tip and in exports."""
     return Column(
         key,
         title,
-        lambda row: words.FILES[state(row)][1],
-        badge=lambda row: words.FILES_SHORT[state(row)],
-        tooltip=lambda row: words.FILES[state(row)][1],
+        lambda row: words.told_pill(row, *of(row))[1],
+        badge=lambda row: words.told_pill(row, *of(row), words.FILES_SHORT),
+        tooltip=lambda row: words.files_tip(row, *of(row)),
         width=124,
     )

@@ -62,7 +62,9 @@ class DeliveriesPage(Page):
     key = "deliveries"
     title = "Deliveries"
     icon = "truck"
-    topics = frozenset({"batches", "drivers", "deliveries", "vehicles", "outbox", "integrations", "facilities"})
+    topics = frozenset(
+        {"batches", "drivers", "deliveries", "vehicles", "outbox", "integrations", "facilities", "proof_files"}
+    )
 
     def __init__(self, context: ConsoleContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)

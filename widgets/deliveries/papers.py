@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 from sqlalchemy import Connection
@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from app.deliveries.batch import BatchDetails, StopListing, batch_details
 from app.deliveries.eta import batch_eta
 from app.deliveries.goods import Parcel, parcels_of
-from app.deliveries.proof import FILE_WORDS
 from app.deliveries.proofs import ProofListing, proofs_of_batch
 from resources.i18n import tr, trn
+from widgets.deliveries.paper_pictures import pictures_row
 from widgets.formats import Formats
 
 MANIFEST, ROUTE_SHEET, NOTES = "manifest", "route-sheet", "delivery-notes"
@@ -25,13 +25,17 @@ _SMALL = "font-size:8pt;color:#555555"
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """What the papers of one batch are made of; ``arrivals_ms`` are expected times by stop."""
+    """What the papers of one batch are made of; ``arrivals_ms`` are expected times by stop.
+
+    ``pictures`` are those of :func:`widgets.deliveries.paper_pictures.small_pictures`.
+    """
 
     details: BatchDetails
     parcels: Sequence[Parcel]
     proofs: Sequence[ProofListing]
     arrivals_ms: dict[str, int]
     made_ms: int
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
     def foot(self, kind: str) -> str:
         """What stands at the foot of every page."""
@@ -171,23 +175,25 @@ def _notes(papers: Papers, formats: Formats) -> Iterable[str]:
             yield _table(heads, rows, right=(4,), whole=(3, 4))
         else:
             yield f"<p>{escape(tr('No shipment is known to be for this stop.'))}</p>"
-        yield from _proof(proofs.get(stop.facility), formats)
+        yield from _proof(proofs.get(stop.facility), papers, formats)
         yield _signatures(tr("Received by (name, date, signature)"), tr("Driver"))
 
 
-def _proof(listing: ProofListing | None, formats: Formats) -> Iterable[str]:
+def _proof(listing: ProofListing | None, papers: Papers, formats: Formats) -> Iterable[str]:
     """What was told of the delivery, where it has happened."""
     if listing is None or not listing.proof.is_proof:
         return
     proof = listing.proof
     facts = [
         (tr("Told"), proof.outcome), (tr("When"), formats.time(proof.at_ms)), (tr("Recipient"), proof.recipient or "–"),
-        (tr("Photo"), FILE_WORDS[proof.photo]), (tr("Signature"), FILE_WORDS[proof.signature]),
+        (tr("Photo"), listing.files_word(proof.photos, proof.photo)),
+        (tr("Signature"), listing.files_word(proof.signatures, proof.signature)),
     ]  # fmt: skip
     if proof.discrepancy_reason:
         facts.append((tr("Reason of the difference"), proof.discrepancy_reason))
     yield _heading(tr("Proof of delivery"))
     yield _table((), facts)
+    yield pictures_row(listing, papers.pictures)
     if proof.items:
         rows = [(item.item, _units(item.expected), _units(item.delivered)) for item in proof.items]
         yield _table((tr("Item"), tr("Expected"), tr("Delivered")), rows, right=(1, 2))

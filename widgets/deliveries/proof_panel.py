@@ -5,12 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
-from app.deliveries.pictures import why_not_opened
-from app.deliveries.proof import MARK_WORDS, UPLOADED, Photo
+from app.deliveries.proof import MARK_WORDS
 from app.deliveries.proofs import ProofListing
 from app.deliveries.times import span_words
 from resources.i18n import tr
@@ -18,13 +16,12 @@ from widgets.context import ConsoleContext
 from widgets.deliveries import words
 from widgets.deliveries.batch_panel import NARROW_PX, SHARE, WIDE_PX
 from widgets.deliveries.batch_rows import elastic
+from widgets.deliveries.proof_files import ProofFilesView
 from widgets.primitives import (
     Badge,
     FlowLayout,
-    StatusPill,
     clear_layout,
     line,
-    link_button,
     outline_button,
     text_label,
 )
@@ -79,10 +76,10 @@ class ProofPanel(SidePanel):
         self._marks = FlowLayout(self.marks, gap=6)
         self.remarks = elastic(text_label("", wrap=True, selectable=True))
         self.facts = Facts(_FACTS)
-        self._items, self._photos = QGridLayout(), QVBoxLayout()
+        self._items = QGridLayout()
+        self.files = ProofFilesView(context)
         self.items_title = section(tr("Items"))
         self.discrepancy = elastic(text_label("", "small", wrap=True, selectable=True))
-        self.photo_rows: list[PhotoRow] = []
         self.buttons: dict[str, QPushButton] = {
             ON_MAP: outline_button(theme, tr("Show on map"), "map-pin", small=True),
             BATCH: outline_button(theme, tr("Batch"), "truck", small=True),
@@ -106,9 +103,8 @@ class ProofPanel(SidePanel):
         column.addLayout(self._items)
         column.addWidget(self.discrepancy)
         column.addWidget(line())
-        column.addWidget(section(tr("Photos")))
-        self._photos.setSpacing(8)
-        column.addLayout(self._photos)
+        column.addWidget(section(tr("Photos and signatures")))
+        column.addWidget(self.files)
         column.addWidget(line())
         column.addWidget(self.facts)
         column.addStretch(1)
@@ -139,7 +135,7 @@ class ProofPanel(SidePanel):
         self._show_verdict(row)
         self._show_marks(row)
         self._show_items(row)
-        self._show_photos(row)
+        self.files.show_proof(row)
         self._show_facts(row)
         has_place = self.map_place() is not None
         self.buttons[ON_MAP].setEnabled(has_place)
@@ -211,19 +207,11 @@ class ProofPanel(SidePanel):
         self.discrepancy.setText(said)
         self.discrepancy.setVisible(bool(said))
 
-    def _show_photos(self, row: ProofListing) -> None:
-        clear_layout(self._photos)
-        self.photo_rows = [PhotoRow(self._context, photo) for photo in row.proof.photos]
-        for one in self.photo_rows:
-            self._photos.addWidget(one)
-        if not self.photo_rows:
-            self._photos.addWidget(text_label(tr("None was told."), "muted"))
-
     def _show_facts(self, row: ProofListing) -> None:
         proof, formats, show = row.proof, self._context.formats, self.facts.show_fact
         recipient = f"{proof.recipient} ({proof.recipient_role})" if proof.recipient_role else proof.recipient
         show("recipient", recipient or tr("not told"))
-        show("signature", words.FILES[proof.signature][1])
+        show("signature", words.told_pill(row, proof.signatures, proof.signature)[1])
         show("missing", ", ".join(proof.missing) or None)
         show("proxy", (proof.proxy_reason.replace("_", " ") or tr("no reason was told")) if proof.is_proxy else None)
         place = None if proof.lat is None or proof.lon is None else f"{proof.lat:.5f}, {proof.lon:.5f}"
@@ -247,30 +235,5 @@ class ProofPanel(SidePanel):
             self.act_wanted.emit(act, self.row)
 
     def close_panel(self) -> None:
+        self.files.close_view()
         self._context.formats.changed.disconnect(self._show)
-
-
-class PhotoRow(QWidget):
-    """A photo as it was told: its kind, its state, and a way to open it only where that is safe to offer."""
-
-    def __init__(self, context: ConsoleContext, photo: Photo) -> None:
-        super().__init__()
-        self._url = photo.url
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        head = QHBoxLayout()
-        head.addWidget(elastic(text_label(photo.kind.replace("_", " ").capitalize(), wrap=True)), 1)
-        self.pill = StatusPill(context.theme, *words.FILES[photo.state])
-        head.addWidget(self.pill, 0, Qt.AlignmentFlag.AlignTop)
-        column.addLayout(head)
-        self.why = elastic(text_label(why_not_opened(photo.url), "small", wrap=True, selectable=True))
-        self.why.setVisible(bool(self.why.text()))
-        self.open = link_button(context.theme, tr("Open in the browser"), small=True)
-        self.open.setVisible(photo.state == UPLOADED and not self.why.text())
-        self.open.setToolTip(tr("The address was told by the driver app and leads out of this program."))
-        self.open.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(self._url)))
-        if photo.captured_ms:
-            column.addWidget(text_label(context.formats.time(photo.captured_ms), "small"))
-        column.addWidget(self.why)
-        column.addWidget(self.open, 0, Qt.AlignmentFlag.AlignLeft)

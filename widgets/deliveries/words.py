@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,8 +10,12 @@ from app.deliveries.batch import StopListing
 from app.deliveries.batches import BatchListing
 from app.deliveries.board import BoardRow, Waiting
 from app.deliveries.eta import BatchEta, StopEta
+from app.deliveries.proof import UPLOADED, Photo
 from app.deliveries.proofs import ProofListing, Verdict
 from app.deliveries.times import span_words
+from app.proof_files.formats import FORMAT_NAMES
+from app.proof_files.listing import FileRow
+from app.proof_files.words import FileState, progress_words, size_words
 from resources.i18n import tr, trn
 from widgets.formats import NOTHING, Formats
 from widgets.theme import Level
@@ -65,6 +69,7 @@ OUTCOMES: Mapping[str, Pill] = {
 }
 PROOF_STATES: Mapping[str, str] = {
     "not_uploaded": tr("Reported, file not uploaded"),
+    "not_kept": tr("Uploaded, no photo here"),
     "discrepancy": tr("Quantities differ"),
     "proxy": tr("Delivered elsewhere"),
     "missing": tr("Something is missing"),
@@ -74,9 +79,26 @@ PROOF_STATES: Mapping[str, str] = {
 FILES: Mapping[str, Pill] = {
     "none": ("neutral", tr("None")),
     "reported": ("warn", tr("Reported, file not uploaded")),
-    "uploaded": ("ok", tr("Uploaded")),
+    "uploaded": ("info", tr("Uploaded")),
+    "waiting": ("info", tr("Waits to be fetched")),
+    "fetching": ("info", tr("Is being fetched")),
+    "kept": ("ok", tr("Kept here")),
+    "no_photo": ("warn", tr("Is no photo")),
+    "off": ("neutral", tr("Uploaded, not fetched")),
+    "blocked": ("warn", tr("Not allowed to be fetched")),
+    "refused": ("error", tr("Refused")),
+    "removed": ("neutral", tr("Removed here")),
 }
-FILES_SHORT: Mapping[str, Pill] = {**FILES, "reported": ("warn", tr("Not uploaded"))}
+_TO_LOOK_AT = ("refused", "blocked", "no_photo", "fetching", "waiting", "off", "removed", "uploaded", "kept")
+"""Of several files the one that is farthest from being here stands for all."""
+FILES_SHORT: Mapping[str, Pill] = {
+    **FILES,
+    "reported": ("warn", tr("Not uploaded")),
+    "waiting": ("info", tr("Waits")),
+    "fetching": ("info", tr("Coming")),
+    "off": ("neutral", tr("Not fetched")),
+    "blocked": ("warn", tr("Not allowed")),
+}
 """For columns; the whole stands in the tip."""
 PAPERS: Mapping[str, str] = {"invoice": tr("Invoice"), "requisition": tr("Requisition")}
 AVAILABLE: Mapping[str, str] = {
@@ -136,6 +158,68 @@ def verdict_pill(verdict: Verdict | None) -> Pill:
 
 def outcome_pill(one: ProofListing) -> Pill:
     return OUTCOMES.get(one.proof.outcome, OUTCOMES["open"])
+
+
+def file_key(photo: Photo, file: FileRow | None) -> str:
+    """A key of :data:`FILES`."""
+    if photo.state != UPLOADED or file is None:
+        return photo.state
+    return "no_photo" if file.is_kept and not file.is_picture else str(file.state)
+
+
+def file_pill(photo: Photo, file: FileRow | None) -> Pill:
+    """The state of one file, with how far it is."""
+    level, word = FILES[file_key(photo, file)]
+    if file is not None and file.state is FileState.FETCHING:
+        return level, tr("Fetching {progress}", progress=progress_words(file.received, file.total))
+    return level, word
+
+
+def told_pill(one: ProofListing, photos: Sequence[Photo], told: str, pills: Mapping[str, Pill] = FILES) -> Pill:
+    """What stands for all photos, or all signatures, of a proof. ``told``: the state where none has an address."""
+    keys = {file_key(photo, one.file_of(photo)) for photo in photos if photo.state == UPLOADED}
+    return pills[next((key for key in _TO_LOOK_AT if key in keys), told)]
+
+
+def files_tip(one: ProofListing, photos: Sequence[Photo], told: str) -> str:
+    """Each file with its reason, one on a line."""
+    lines = []
+    for photo in photos:
+        file = one.file_of(photo)
+        reason = "" if file is None else file.reason
+        lines.append(f"{photo.kind.replace('_', ' ').capitalize()}: {file_pill(photo, file)[1]}. {reason}".strip())
+    return "\n".join(lines) or FILES[told][1]
+
+
+def file_words(file: FileRow, formats: Formats) -> str:
+    """Where the file of a photo stands: what, why, since when, what next."""
+    since = formats.time(file.since_ms)
+    match file.state:
+        case FileState.KEPT:
+            kind = FORMAT_NAMES.get(file.format, "")
+            facts = " · ".join(part for part in (size_words(file.received), kind) if part)
+            said = tr("{facts}, fetched {time}.", facts=facts, time=since)
+            if not kind:
+                said += " " + tr("Its first bytes are no photo's: it is kept as evidence and not opened.")
+            return f"{said} {file.reason}".strip()
+        case FileState.FETCHING:
+            return tr("Since {time}. {reason}", time=since, reason=file.reason).strip()
+        case FileState.WAITING:
+            parts = [file.reason or tr("It is fetched after those of newer deliveries.")]
+            if file.received:
+                parts.append(tr("{progress} came.", progress=progress_words(file.received, file.total)))
+            if file.next_try_ms is not None:
+                parts.append(tr("Next try {time}.", time=formats.time(file.next_try_ms)))
+            return " ".join(parts)
+        case FileState.REFUSED:
+            return tr("{why} Since {time}; it is not tried again by itself.", why=file.reason, time=since)
+        case _:
+            return tr("{why} Since {time}.", why=file.reason, time=since)
+
+
+def in_groups(digest: str) -> str:
+    """A hash that can be compared by eye, and that wraps."""
+    return " ".join(digest[at : at + 8] for at in range(0, len(digest), 8))
 
 
 def waiting_pill(waiting: Waiting | None) -> Pill | None:

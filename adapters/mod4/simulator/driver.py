@@ -75,6 +75,7 @@ class Evidence:
     photo: bool = True
     photo_url: str | None = None
     signature: bool = True
+    signature_url: str | None = None
     discrepancy: Reason | None = None
     discrepancy_notes: str = ""
     proxy_reason: str = ""
@@ -278,7 +279,8 @@ class DriverApp:
             photo = {"photoType": "proof_of_delivery", "photoUrl": given.photo_url, "capturedAt": self._iso()}
             steps.append(("photo_captured", {"facilityId": slot.facility_id, **photo}))
         if given.signature:
-            signed = {"recipientName": given.recipient, "recipientRole": given.role, "signatureUrl": None}
+            signed: Row = {"recipientName": given.recipient, "recipientRole": given.role}
+            signed["signatureUrl"] = given.signature_url
             steps.append(("recipient_signature_captured", {**known, **signed, "capturedAt": self._iso()}))
         if away_m > PROXY_M:
             proxy = {"reason": given.proxy_reason, "notes": given.proxy_notes, "distanceM": round(away_m)}
@@ -323,7 +325,7 @@ class DriverApp:
             "discrepancy_notes": given.discrepancy_notes or None,
             "recipient_name": given.recipient,
             "recipient_role": given.role or None,
-            "recipient_signature_url": None,
+            "recipient_signature_url": given.signature_url,
             "delivered_at": self._iso(),
             "delivery_latitude": fix.lat,
             "delivery_longitude": fix.lng,

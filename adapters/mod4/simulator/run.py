@@ -12,6 +12,7 @@ from typing import Any
 from adapters.mod4.simulator.autopilot import Autopilot
 from adapters.mod4.simulator.journeys import Journey, add_journeys, pilots
 from adapters.mod4.simulator.peer import Platform, in_thread, make_platform
+from adapters.mod4.simulator.photos import upload
 from adapters.mod4.simulator.server import Server
 from adapters.mod4.simulator.web import serving
 
@@ -23,7 +24,8 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
     ``owner``), ``seed`` (1), ``drivers`` (12), ``plates`` (the demo's), ``links``, ``batches``, ``events`` (more of
     them, for measurements; 0), ``port`` (0: a free one), ``apps`` (so many drivers work by themselves, 0), ``pace``
     (how much faster than life they drive, 1), ``journeys`` (see :meth:`Journey.of`; their drivers work as well).
-    ``http`` (whether it answers over HTTP too). ``ready`` gets the settings of an integration for it; with ``http``
+    ``http`` (whether it answers over HTTP too), ``photos`` (whether files of proofs are uploaded to its storage).
+    ``ready`` gets the settings of an integration for it; with ``http``
     also ``url``, ``anon_key``, and ``email`` and ``account_password`` of the workspace's owner.
 
     Raises Unsupported where the embedded server is not installed, NotReady where it does not start.
@@ -35,9 +37,16 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
         drivers = await in_thread(partial(_drivers, platform, options))
         settings = platform.settings(str(options.get("role", "console")))
         async with AsyncExitStack() as stack:
-            if options.get("http"):
+            if options.get("http") or options.get("photos"):
                 web = await stack.enter_async_context(serving(platform))
-                settings |= {"url": web.url, "anon_key": web.anon_key, **await in_thread(partial(_account, platform))}
+                if options.get("http"):
+                    account = await in_thread(partial(_account, platform))
+                    settings |= {"url": web.url, "anon_key": web.anon_key, **account}
+                if options.get("photos"):
+                    await in_thread(partial(upload, platform, web.photos_url))
+                    settings |= {"photo_hosts": web.photos_place}
+                    for driver in drivers:
+                        driver.habits.storage = web.photos_url
             ready(settings)
             async with asyncio.TaskGroup() as group:
                 for driver in drivers:

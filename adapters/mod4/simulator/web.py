@@ -25,10 +25,11 @@ from psycopg.rows import dict_row
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from adapters.mod4.simulator import schema
 from adapters.mod4.simulator.peer import Platform, in_thread
+from adapters.mod4.simulator.photos import HOST, PATH, Photos
 from adapters.serving import LoopServer, bound_socket
 
 TOKEN_LIFE_S: Final = 3600
@@ -52,13 +53,17 @@ class Caller:
 
 
 class Web:
-    """The HTTP side of one platform. ``mails`` are the invitations that it sent; ``mail_fails`` keeps them back."""
+    """The HTTP side of one platform. ``mails`` are the invitations that it sent; ``mail_fails`` keeps them back.
+
+    ``photos`` is its public storage.
+    """
 
     def __init__(self, platform: Platform, *, port: int = 0) -> None:
         self.platform = platform
         self.anon_key = secrets.token_urlsafe(24)
         self.mails: list[Json] = []
         self.mail_fails = False
+        self.photos = Photos()
         self._tokens: dict[str, tuple[Caller, float]] = {}
         self._port = port
         self._server: LoopServer | None = None
@@ -66,6 +71,15 @@ class Web:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def photos_place(self) -> str:
+        return f"{HOST}:{self._port}"
+
+    @property
+    def photos_url(self) -> str:
+        """The address of the storage, to which a file's name is added."""
+        return f"http://{self.photos_place}{PATH}"
 
     async def start(self) -> None:
         """Listen on loopback. OSError when the port is taken."""
@@ -92,6 +106,7 @@ class Web:
                 Route("/functions/v1/generate-driver-otp", self._guard(self._generate), methods=["POST"]),
                 Route("/functions/v1/invite-user", self._guard(self._invite), methods=["POST"]),
                 Route("/functions/v1/update-stop-status", self._guard(self._stop_status), methods=["POST"]),
+                Mount(PATH, self.photos),
             ]
         )
 

@@ -21,7 +21,14 @@ from app.store.tables.core import (
     RejectedRecord,
     StoreFact,
 )
-from app.store.tables.deliveries import DepartureCheck, MailMessage, ProofVerdict, ShipmentBatch, TwinGap
+from app.store.tables.deliveries import (
+    DepartureCheck,
+    MailMessage,
+    ProofFile,
+    ProofVerdict,
+    ShipmentBatch,
+    TwinGap,
+)
 from app.store.tables.dispatch import (
     BatchPaperRow,
     BatchStopRow,
@@ -152,6 +159,7 @@ __all__ = [
     "PositionRow",
     "Problem",
     "ProgramRow",
+    "ProofFile",
     "ProofVerdict",
     "RawFrameRow",
     "RejectedRecord",

@@ -1,4 +1,4 @@
-"""What this console itself adds to deliveries: joins, departure checks, verdicts on proofs, doubled trackers, mail."""
+"""What this console itself adds to deliveries: joins, checks, verdicts, proofs' files, doubled trackers, mail."""
 
 from sqlalchemy import JSON, Boolean, Double, Index, Integer, String, Text, UniqueConstraint
 
@@ -59,6 +59,54 @@ class ProofVerdict(Base):
     rests_on_ms = column(Key)
     computed_at = column(UtcDateTime)
     changed_version = column(Key, index=True, default=0)
+
+
+class ProofFile(Base):
+    """The file of a photo or signature that was told with an address: one row for each address. ``state``:
+
+    - ``waiting``: to be fetched, or to be tried again at ``next_try_ms``
+    - ``fetching``: its bytes are coming; an engine that finds one at its start goes on with it
+    - ``kept``: it lies beside the store under its ``sha256``; ``format`` is "" where it is no picture
+    - ``off``: not fetched unless somebody asks, ``reason`` says why
+    - ``blocked``: this console's settings do not allow it; looked at again when they change
+    - ``refused``: the server refused for good, or it can be no file; an operator may try again
+    - ``removed``: it was kept, and made room or became too old
+
+    ``received`` are the bytes of a part that are safe on the disk, ``validator`` what the server calls that content.
+    Times in ms of Unix time; ``since_ms`` belongs to the state, ``captured_ms`` to the newest telling of the file.
+    """
+
+    __tablename__ = "proof_files"
+
+    seq = column(Key, primary_key=True, autoincrement=True)
+    id = column(String(36), unique=True)
+    integration_id = column(String(36))
+    address_hash = column(String(64))  # SHA-256 of the address, which is too long for an index
+    url = column(Text)
+    place = column(String(300), default="")  # host:port
+    batch = column(String(200))
+    facility = column(String(200))
+    purpose = column(String(40), default="")
+    captured_ms = column(Key)
+    state = column(String(12))
+    is_wanted = column(Boolean, default=False)  # asked for by somebody, whatever the switch says
+    reason = column(Text, default="")
+    since_ms = column(Key)
+    received = column(Key, default=0)
+    total = optional(Key)
+    validator = column(String(400), default="")
+    tries = column(Integer, default=0)
+    failures = column(Integer, default=0)  # in a row, without a byte
+    last_try_ms = optional(Key)
+    next_try_ms = optional(Key)
+    sha256 = column(String(64), default="", index=True)
+    format = column(String(8), default="")
+    changed_version = column(Key, index=True, default=0)
+
+    __table_args__ = (
+        UniqueConstraint("integration_id", "address_hash"),
+        Index("ix_proof_files_state_captured_ms", "state", "captured_ms"),
+    )
 
 
 class TwinGap(Base):

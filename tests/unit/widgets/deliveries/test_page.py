@@ -256,7 +256,7 @@ async def test_a_proof_tells_everything_and_opens_nothing_blindly(desk: Deliveri
     assert panel.facts.text("recipient") == "Ade Yusuf (Nurse in charge)"
     assert panel.facts.text("signature") == "Reported, file not uploaded"
     assert panel.discrepancy.text() == "Quantities differ: damaged in transit."
-    on_phone, program = panel.photo_rows
+    on_phone, program = panel.files.rows
     assert (on_phone.pill.word, on_phone.open.isHidden()) == ("Reported, file not uploaded", True)
     assert program.open.isHidden()
     assert "damage.exe" in program.why.text()
