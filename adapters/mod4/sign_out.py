@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
-
 from adapters.errors import RecordRejected
-from adapters.mod4.people import members
+from adapters.mod4.people import is_member
+from adapters.mod4.readings import Equals, Reading, Tables
 from adapters.mod4.site import Platform, Site
-from adapters.mod4.tables import function_call
-from adapters.mod4.words import GRANT, Refused
+from adapters.mod4.words import Refused
 
 REASON = "admin_terminated"
 """What the platform's own page of sessions gives as the reason."""
@@ -29,36 +27,35 @@ async def end_session(platform: Platform, session_id: str) -> tuple[str, bool]:
         if not feature.is_on:
             raise RecordRejected(session_id, f"The session cannot be ended: {feature.reason}")
         try:
-            return await opened.session.write(lambda connection: _end(connection, site, session_id))
+            return await opened.session.write(lambda tables: _end(tables, site, session_id))
         except Refused as err:
             platform.forget()
             raise RecordRejected(session_id, err.sentence("Ending a session")) from err
 
 
-def _end(connection: Connection, site: Site, session_id: str) -> tuple[str, bool]:
-    before = _state(connection, site, session_id)
+def _end(tables: Tables, site: Site, session_id: str) -> tuple[str, bool]:
+    before = _state(tables, site, session_id)
     if before is None:
         raise RecordRejected(session_id, "The platform shows no such session of a driver of this workspace any more.")
     login, is_open = before
     if not is_open:
         return login, False
-    given = {"p_session_id": session_id, "p_end_reason": REASON}
-    said = connection.execute(select(function_call("end_driver_session", given))).scalar()
-    after = _state(connection, site, session_id)
+    said = tables.call("end_driver_session", {"p_session_id": session_id, "p_end_reason": REASON})
+    after = _state(tables, site, session_id)
     if after is not None and after[1]:
         raise RecordRejected(
             session_id,
             "The platform answered without an error, and the session is open as before. Its function may be hindered "
-            f"by row security. {GRANT}",
+            f"by row security. {site.inventory.grant}",
         )
     return login, said is not False  # false: the driver, or another console, was quicker by a moment
 
 
-def _state(connection: Connection, site: Site, session_id: str) -> tuple[str, bool] | None:
+def _state(tables: Tables, site: Site, session_id: str) -> tuple[str, bool] | None:
     """Login and whether it is open. The workspace is asked for here, the function does not."""
-    of = site.rows("driver_sessions")
-    query = select(of.text("driver_id"), of.text("status"), of.ms("ended_at")).where(
-        of.equals("id", session_id), of.text("driver_id").in_(members(site))
-    )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else (str(row[0]), str(row[1]).upper() == "ACTIVE" and row[2] is None)
+    where = (Equals("id", session_id), is_member("driver_id", site))
+    rows = tables.rows(Reading("driver_sessions", where, columns=("id", "driver_id", "status", "ended_at")))
+    if not rows:
+        return None
+    row = rows[0]
+    return str(row["driver_id"]), str(row["status"]).upper() == "ACTIVE" and row["ended_at"] is None
