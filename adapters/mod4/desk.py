@@ -15,7 +15,7 @@ from adapters.errors import BadReply, NotReady, RecordRejected, SettingsInvalid
 from adapters.mod4 import people
 from adapters.mod4.functions import Functions
 from adapters.mod4.handlers import EMAIL
-from adapters.mod4.readings import NOW, Equals, Reading, Row, Tables
+from adapters.mod4.readings import NOW, Equals, Reading, Row, SameText, Tables
 from adapters.mod4.site import Open, Platform, Site
 from adapters.mod4.words import Refused
 
@@ -98,12 +98,10 @@ class Desk:
         account = await opened.session.read(lambda tables: tables.account(address))
         can_see = site.inventory.has_accounts or site.inventory.has("profiles", "email")
         feature = site.feature("make_code")
-        if self._functions.is_set and not account and (feature.is_on or self._functions.is_another):
-            return await self._make_by_function(opened, address)
-        if self._functions.is_another and not feature.is_on:
-            return await self._make_by_function(opened, address)
-        if not feature.is_on:
+        if not feature.is_on and (self._platform.settings.is_web or not self._functions.is_set):
             raise RecordRejected(address, f"No code can be made: {feature.reason}")
+        if self._functions.is_set and not (feature.is_on and account):
+            return await self._make_by_function(opened, address)
         if can_see and not account:
             raise RecordRejected(
                 address,
@@ -124,7 +122,7 @@ class Desk:
         def job(tables: Tables) -> tuple[object, int, int]:
             tables.hold(f"code {address}")
             pending = _pending(tables, site, address)
-            age_s = (tables.now_ms() - pending[0]["created_at"]) / 1000 if pending else PAUSE_S
+            age_s = (tables.now_ms() - (pending[0]["created_at"] or 0)) / 1000 if pending else PAUSE_S
             if age_s < PAUSE_S:
                 raise _too_soon(address, PAUSE_S - age_s)
             code = tables.call("generate_mod4_otp", {"p_email": address, "p_workspace_id": site.workspace.id})
@@ -208,16 +206,9 @@ def _pending(tables: Tables, site: Site, address: str) -> list[Row]:
     if not site.feature("codes").is_on:
         return []
     now_ms = tables.now_ms()
-    where = (people.in_workspace(site), Equals("status", "pending"))
-    found = [
-        row
-        for row in tables.rows(Reading("mod4_otp_codes", where))
-        if str(row["target_email"]).lower() == address
-        and row["created_at"] is not None
-        and row["expires_at"] is not None
-        and row["expires_at"] > now_ms
-    ]
-    return sorted(found, key=lambda row: row["created_at"], reverse=True)
+    where = (SameText("target_email", address), Equals("status", "pending"))
+    found = [row for row in tables.rows(Reading("mod4_otp_codes", where)) if (row["expires_at"] or 0) > now_ms]
+    return sorted(found, key=lambda row: row["created_at"] or 0, reverse=True)
 
 
 def _expire(tables: Tables, site: Site, code_id: str) -> tuple[str, bool]:

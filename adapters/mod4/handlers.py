@@ -293,7 +293,11 @@ def _new_run(task: Task) -> Receipt:
     values = {name: text for name, text in given.items() if text and may("dispatch_runs", name, "insert")}
     task.tables.add("dispatch_runs", values)
     rows = fleet.runs(task.tables, task.site, batch_id=batch_id)
-    made = [run for run in rows if run.peer_id == key or (not may("dispatch_runs", "id", "insert") and run.stage == "pending")]
+    made = [
+        run
+        for run in rows
+        if run.peer_id == key or (not may("dispatch_runs", "id", "insert") and run.stage == "pending")
+    ]
     if not made:
         raise task.reject("The platform answered without an error, and shows no run of this batch.")
     return Receipt("The dispatch run is in the platform.", tuple(made))

@@ -29,9 +29,7 @@ from adapters.mod4.tables import amount, day, place, word
 
 MOST_ENDED_SESSIONS = 5_000
 DAY_MS = 86_400_000
-_LINKED = kinds(
-    text="id user_id driver_id status link_method user_email user_name linked_by_name", ms="linked_at"
-)
+_LINKED = kinds(text="id user_id driver_id status link_method user_email user_name linked_by_name", ms="linked_at")
 
 
 def in_workspace(site: Site) -> Equals:

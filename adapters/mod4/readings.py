@@ -18,7 +18,7 @@ Kind = Literal["text", "ms", "number", "day", "flag", "json", "texts"]
 Row: TypeAlias = dict[str, Any]
 
 NOW = "now"
-"""A time as both ways write it: PostgreSQL reads the word as the time of its transaction (its documentation, 8.5.1.4)."""
+"""A time as both ways write it: PostgreSQL reads the word as its transaction's time (its documentation, 8.5.1.4)."""
 
 
 def kinds(**names: str) -> Mapping[str, Kind]:
@@ -65,12 +65,8 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         "telematics_provider telematics_id",
         number="capacity",
     ),
-    "warehouses": kinds(
-        text="id workspace_id name code warehouse_code address phone contact_person", number="lat lng"
-    ),
-    "facilities": kinds(
-        text="id workspace_id name code warehouse_code address phone contact_person", number="lat lng"
-    ),
+    "warehouses": kinds(text="id workspace_id name code warehouse_code address phone contact_person", number="lat lng"),
+    "facilities": kinds(text="id workspace_id name code warehouse_code address phone contact_person", number="lat lng"),
     "delivery_batches": kinds(
         text="id workspace_id name status priority warehouse_id driver_id vehicle_id scheduled_time driver_status "
         "medication_type notes",
@@ -117,7 +113,7 @@ COLUMNS: Mapping[str, Mapping[str, Kind]] = {
         flag="is_background",
     ),
 }
-"""What is read of each table where it is there. No code, token or hash is among it, so that none reaches the console."""
+"""What is read of each table where it is there. No code, token or hash is among it: none reaches the console."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ class Running(Generic[T]):
     ``cut`` makes it fail soon; ``explain`` is the error of ours for one of its, the same one for an error that is.
     """
 
-    def __init__(self, work: Callable[[], T], cut: Callable[[], None], explain: Callable[[Exception], Exception]) -> None:
+    def __init__(
+        self, work: Callable[[], T], cut: Callable[[], None], explain: Callable[[Exception], Exception]
+    ) -> None:
         context = copy_context()
         self._future = asyncio.get_running_loop().run_in_executor(None, lambda: context.run(work))
         self._cut = cut
@@ -80,7 +82,7 @@ class Session(ABC):
     def run(self, job: Job[T], *, writes: bool) -> Running[T]: ...
 
     async def read(self, job: Job[T]) -> T:
-        """A job that changes nothing. Raises :class:`adapters.mod4.words.Refused` for a refusal, NotReady and others."""
+        """A job that changes nothing. Raises :class:`adapters.mod4.words.Refused` for a refusal, NotReady and so on."""
         return await self.run(job, writes=False).result()
 
     def begin(self, job: Job[T]) -> Running[T]:
@@ -88,13 +90,12 @@ class Session(ABC):
         return self.run(job, writes=False)
 
     async def write(self, job: Job[T]) -> T:
-        """A job that changes something. As :meth:`read`; its NotReady is doubtful where the change may have been made."""
+        """A job that changes something. As :meth:`read`; its NotReady is doubtful where it may have been made."""
         return await self.run(job, writes=True).result()
 
     def known(self) -> Inventory:
         assert self.inventory is not None  # noqa: S101 - whoever opens a session learns first
         return self.inventory
-
 
 
 def role_of(tables: Tables, account: str, workspace: str) -> str:

@@ -64,9 +64,7 @@ class Mod4Settings(Settings):
         max_length=255,
     )
     port: int = setting("Port", "port", default=5432, shown_when=_DATABASE, ge=1, le=65_535)
-    database: str = setting(
-        "Database", "text", default="postgres", shown_when=_DATABASE, min_length=1, max_length=63
-    )
+    database: str = setting("Database", "text", default="postgres", shown_when=_DATABASE, min_length=1, max_length=63)
     username: str = setting(
         "User name",
         "text",
@@ -186,8 +184,8 @@ class Mod4Settings(Settings):
         "number",
         default=30,
         unit="s",
-        help="A statement that takes longer is given up, at the server as well; over the web service a request on which "
-        "nothing arrives for so long.",
+        help="A statement that takes longer is given up, at the server as well; over the web service a request on "
+        "which nothing arrives for so long.",
         tab="sync",
         ge=1,
         le=600,

@@ -12,9 +12,12 @@ from typing import Any
 
 import psycopg
 from pydantic import SecretStr
+from sqlalchemy import Connection
 
 from adapters.base import Kit, Outgoing, Receipt
 from adapters.mod4.adapter import Mod4Adapter
+from adapters.mod4.database import DatabaseTables
+from adapters.mod4.readings import Tables
 from adapters.mod4.settings import Mod4Settings
 from adapters.mod4.simulator import schema
 from adapters.mod4.simulator.server import Server
@@ -175,6 +178,12 @@ def _kit(fingerprint: str) -> Kit:
     """One for all: reading the known authorities takes longer than most tests. Nothing is sent over its HTTP client."""
     settings = Mod4Settings(host="localhost", username="x", password=SecretStr("x"), fingerprint=fingerprint)
     return make_kit("mod4-test", Mod4Adapter.manifest, settings, SystemClock())
+
+
+def on(tables: Tables) -> Connection:
+    """The connection beneath a job over the database."""
+    assert isinstance(tables, DatabaseTables)
+    return tables.connection
 
 
 async def fetch(

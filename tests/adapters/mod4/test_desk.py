@@ -240,6 +240,6 @@ async def test_the_platform_s_functions_make_accounts_and_codes(
 
 
 def test_secrets_are_secrets() -> None:
-    assert secret_names(Mod4Settings) == {"password", "functions_token"}
+    assert secret_names(Mod4Settings) == {"password", "functions_token", "anon_key", "account_password"}
     assert ACTIONS["one_time_code"].is_secret
     assert ACTIONS["invitation_link"].is_secret
