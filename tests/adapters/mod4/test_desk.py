@@ -18,9 +18,15 @@ from adapters.mod4 import actions
 from adapters.mod4.actions import ACTIONS, CodeFor, CodeId, InvitationId
 from adapters.mod4.adapter import Mod4Adapter
 from adapters.mod4.settings import Mod4Settings
-from tests.adapters.mod4.support import INVITATION, Site, console
+from tests.adapters.mod4.support import DATABASE_ALONE, INVITATION, Site, console
 
 MUSA_MAIL = "musa@depot.test"
+
+
+@pytest.fixture
+def site(either: Site) -> Site:
+    """Every test runs over the database and over the web service."""
+    return either
 
 
 async def make(site: Site, email: str = MUSA_MAIL, role: str = "console", **changed: Any) -> actions.NewCode:
@@ -62,6 +68,7 @@ async def test_a_new_code_ends_the_older_once_the_pause_is_over(site: Site, monk
     assert site.one("SELECT verify_mod4_otp(%s, %s)", MUSA_MAIL, second.code) == MUSA_MAIL
 
 
+@DATABASE_ALONE
 async def test_a_button_pressed_a_hundred_times_at_two_consoles_makes_one_code(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +94,7 @@ async def test_a_button_pressed_a_hundred_times_at_two_consoles_makes_one_code(
     assert site.one("SELECT verify_mod4_otp(%s, %s)", MUSA_MAIL, codes[0]) == MUSA_MAIL
 
 
+@DATABASE_ALONE
 async def test_as_committed_no_code_is_made_and_the_reason_and_mending_are_told(committed: Site) -> None:
     with pytest.raises(RecordRejected) as found:
         await make(committed)
@@ -124,6 +132,7 @@ async def test_a_stranger_s_address_and_no_address_at_all_are_explained(site: Si
         await make(site, "unheard")
 
 
+@DATABASE_ALONE
 async def test_codes_under_row_security_are_made_by_the_function_and_not_listed(site: Site) -> None:
     found = await make(site, role="session")
     assert len(found.code) == 6
@@ -131,6 +140,7 @@ async def test_codes_under_row_security_are_made_by_the_function_and_not_listed(
 
 
 async def test_tries_that_are_used_up_are_seen(site: Site) -> None:
+    site.unhide()
     await make(site)
     for _ in range(6):
         site.run("SELECT verify_mod4_otp(%s, 'wrong!')", MUSA_MAIL)
@@ -142,6 +152,7 @@ async def test_tries_that_are_used_up_are_seen(site: Site) -> None:
 
 
 async def test_a_code_is_ended_before_its_time(site: Site) -> None:
+    site.unhide()
     await make(site)
     row = str(site.one("SELECT id FROM mod4_otp_codes"))
     async with console(site.settings()) as made:
@@ -151,6 +162,12 @@ async def test_a_code_is_ended_before_its_time(site: Site) -> None:
     assert isinstance(again, actions.Expired)
     assert (ended.email, ended.was_pending, again.was_pending) == (MUSA_MAIL, True, False)
     assert site.one("SELECT status FROM mod4_otp_codes") == "expired"
+
+
+@DATABASE_ALONE
+async def test_a_code_that_row_security_hides_is_not_ended(site: Site) -> None:
+    await make(site)
+    row = str(site.one("SELECT id FROM mod4_otp_codes"))
     async with console(site.settings("session")) as made:
         with pytest.raises(RecordRejected, match="Row security"):
             await ACTIONS["expire_code"].run(made, CodeId(code=row))

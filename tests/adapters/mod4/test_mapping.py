@@ -86,7 +86,8 @@ def inventory(source: str, path: tuple[str, ...] | None = (), **more: Any) -> In
     optional = Column("text", False, False, True, True, True)
     tables = {"drivers": TableFacts("drivers", {"id": optional, "name": column, "workspace_id": column})}
     values: dict[str, Any] = {
-        "who": "the role r", "grant": "Ask.", "version": "v", "bypasses": True, "has_accounts": True, "now_ms": 0, "tables": tables,
+        "who": "the role r", "grant": "Ask.", "version": "v", "bypasses": True, "has_accounts": True, "now_ms": 0,
+        "tables": tables,
         "functions": {"f": FunctionFacts("f", (), 0, True, source, path)}, "relations": frozenset({"drivers"}),
         "types": frozenset({"state"}), "places": {"gen_random_bytes": frozenset({"extensions"})},
     }  # fmt: skip

@@ -11,6 +11,12 @@ from adapters.mod4.actions import ACTIONS, Ended, SessionId
 from tests.adapters.mod4.support import DRIVER_LOGIN, OTHER_LOGIN, SESSION, Site, console
 
 
+@pytest.fixture
+def site(either: Site) -> Site:
+    """Every test runs over the database and over the web service."""
+    return either
+
+
 async def end(site: Site, session: str = SESSION, role: str = "console", **changed: Any) -> Ended:
     async with console(site.settings(role, **changed)) as made:
         found = await ACTIONS["end_session"].run(made, SessionId(session=session))
