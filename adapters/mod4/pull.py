@@ -15,7 +15,6 @@ where it showed something before, and where row security may be the reason, is s
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -25,6 +24,8 @@ from typing import Any, TypeVar
 
 from adapters.dispatch import Driver
 from adapters.mod4 import events, fleet, people, positions
+from adapters.mod4.complete import Hidden, Shown, judge
+from adapters.mod4.cursors import dump, load
 from adapters.mod4.readings import AnyOf, Growing, NotAmong, Reading, Since, Tables
 from adapters.mod4.session import Job, Running
 from adapters.mod4.site import Open, Platform, Site
@@ -42,7 +43,6 @@ WHOLE_AT_ONCE = 5_000
 """Records of a complete reading in one batch for the host."""
 
 WholeRead = Callable[[Tables, Site], Sequence[Record]]
-Shown = Mapping[str, int | None]
 
 _OFTEN: tuple[tuple[str, Kind, str, WholeRead], ...] = (
     ("drivers", "driver", "drivers", people.drivers),
@@ -156,7 +156,7 @@ class Pull:
             return
         if kind == "driver":
             self._drivers = {one.peer_id: one for one in records if isinstance(one, Driver)}
-        judged = _judge(cursor, shown, opened.site)
+        judged = judge(cursor, shown, opened.site)
         for chunk in _marked(kind, records) if judged.is_whole else _chunks(records):
             yield Batch(chunk)
         yield Batch((StreamRead(stream, trouble=judged.trouble),), {stream: self._read_now(rows=judged.rows)})
@@ -180,7 +180,7 @@ class Pull:
                 continue
             records += some
             shown |= told
-        judged = _judge(cursor, shown, opened.site)
+        judged = judge(cursor, shown, opened.site)
         troubles += [judged.trouble] if judged.trouble else []
         for chunk in _marked("facility", records) if judged.is_whole and not troubles else _chunks(records):
             yield Batch(chunk)
@@ -218,7 +218,7 @@ class Pull:
             kept = {name: cursor.get(name) for name in ("read_ms", "rows")}
             yield Batch((), {"batches": dump(**kept, since_ms=self._server_ms)})
             return
-        judged = _judge(cursors.get("batches"), {name: count if told else told for name, told in shown.items()}, site)
+        judged = judge(cursors.get("batches"), {name: count if told else told for name, told in shown.items()}, site)
         done = {"batches": self._read_now(since_ms=self._server_ms, rows=judged.rows)}
         yield Batch((FullRead("delivery_batch", "", "ends"),) if judged.is_whole else (), done)
         if judged.trouble:
@@ -355,46 +355,8 @@ def _batch_page(tables: Tables, site: Site, reading: Reading) -> _BatchPage:
     return _BatchPage([*rows, *told], len(rows), rows[-1].peer_id if rows else "", tables.shown())
 
 
-# -- what a complete reading may delete
-
-
-class Hidden(Exception):
-    """A stream shows nothing any more, without an error; the words are for the operator."""
-
-
 def _read_whole(tables: Tables, read: WholeRead, site: Site) -> tuple[Sequence[Record], Shown]:
     return read(tables, site), tables.shown()
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """What a complete reading counts for. ``is_whole``: what it did not bring is gone."""
-
-    is_whole: bool
-    rows: Mapping[str, int]
-    trouble: str
-
-
-def _judge(cursor: str | None, shown: Shown, site: Site) -> _Judged:
-    """Nothing is gone because a table fell silent: rows that were there must be seen to be missing among others.
-
-    ``cursor`` is of the reading before; a table that it does not count may have shown anything.
-    """
-    before = load(cursor).get("rows")
-    known: dict[str, int] = before if isinstance(before, dict) else {}
-    silent = [name for name, count in shown.items() if count is None]
-    rows = {name: count for name, count in shown.items() if count is not None}
-    rows |= {name: known[name] for name in silent if name in known}
-    if not cursor:  # nothing of this stream was ever read
-        rows |= dict.fromkeys(silent, 0)
-    lost = [name for name in silent if known.get(name)]
-    trouble = " ".join(
-        f"{name} shows none of the {known[name]} rows that it showed before, without an error: row security may hide "
-        f"them from {site.inventory.who} now. What is known of them stays as it was. Ask the platform's administrator "
-        "whether the account, its role or the rules of this table were changed."
-        for name in lost
-    )
-    return _Judged(all(rows.get(name) == 0 for name in silent), rows, trouble)
 
 
 def _marked(kind: Kind, records: Sequence[Record]) -> Iterable[Sequence[Record]]:
@@ -411,16 +373,3 @@ def _chunks(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
 def at_ms(ms: int) -> datetime:
     """A time as the server reads it, from milliseconds since 1970."""
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def load(cursor: str | None) -> dict[str, Any]:
-    """A cursor as an object; an empty one for none, or for one that is damaged: then all is read again."""
-    try:
-        value = json.loads(cursor) if cursor else {}
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def dump(**facts: Any) -> str:
-    return json.dumps({name: value for name, value in facts.items() if value is not None}, separators=(",", ":"))

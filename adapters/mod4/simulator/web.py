@@ -55,7 +55,9 @@ class Caller:
 class Web:
     """The HTTP side of one platform. ``mails`` are the invitations that it sent; ``mail_fails`` keeps them back.
 
-    ``most_rows`` is what one answer holds; ``requests`` are those that came, by method and path.
+    ``most_rows`` is what one answer holds; ``requests`` are those that came, by method and path. ``between`` is
+    somebody on the way who may answer himself (a proxy, the sign-in page of a hotspot), ``takes_tokens`` one who leaves
+    the account's token out, so that everybody is nobody.
     """
 
     def __init__(self, platform: Platform, *, port: int = 0) -> None:
@@ -65,6 +67,8 @@ class Web:
         self.mail_fails = False
         self.most_rows = MOST_ROWS
         self.requests: list[str] = []
+        self.between: Callable[[Request], Awaitable[Response | None]] | None = None
+        self.takes_tokens = False
         self._tokens: dict[str, tuple[Caller, float]] = {}
         self._refresh: dict[str, Caller] = {}
         self._port = port
@@ -109,6 +113,8 @@ class Web:
     def _guard(self, handler: Callable[[Request, Caller], Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
             self.requests.append(f"{request.method} {request.url.path}")
+            if self.between is not None and (instead := await self.between(request)) is not None:
+                return instead
             if (key := request.headers.get("apikey")) != self.anon_key:
                 return JSONResponse({"message": "Invalid API key" if key else "No API key found in request"}, 401)
             caller = self._caller(request)
@@ -128,7 +134,7 @@ class Web:
 
     def _caller(self, request: Request) -> Caller | None:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if token in ("", self.anon_key):
+        if self.takes_tokens or token in ("", self.anon_key):
             return Caller()
         caller, until = self._tokens.get(token, (None, 0.0))
         return caller if time.monotonic() < until else None

@@ -94,7 +94,6 @@ async def test_a_button_pressed_a_hundred_times_at_two_consoles_makes_one_code(
     assert site.one("SELECT verify_mod4_otp(%s, %s)", MUSA_MAIL, codes[0]) == MUSA_MAIL
 
 
-@DATABASE_ALONE
 async def test_as_committed_no_code_is_made_and_the_reason_and_mending_are_told(committed: Site) -> None:
     with pytest.raises(RecordRejected) as found:
         await make(committed)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.errors import AdapterError
+from adapters.mod4.cursors import load
 from adapters.mod4.desk import token_text
 from adapters.mod4.events import LONGEST_TOLD, event
 from adapters.mod4.fleet import _stops
 from adapters.mod4.inventory import Column, FunctionFacts, Inventory, Policy, TableFacts, Trigger
 from adapters.mod4.positions import position
-from adapters.mod4.pull import load
 from adapters.mod4.shapes import problem_of, trigger_problem
 from adapters.mod4.tables import amount, place
 from adapters.mod4.words import lost, not_connected, one_line

@@ -84,8 +84,7 @@ async def test_a_link_of_another_workspace_is_out_of_reach(site: Site) -> None:
     assert status(site, "mod4_driver_links", OTHER_LINK) == "active"
 
 
-@DATABASE_ALONE
-@pytest.mark.parametrize("variant", ["site", "committed"])
+@pytest.mark.parametrize("variant", ["repaired", "committed"])
 @pytest.mark.parametrize(
     ("write", "row", "table", "values"),
     [
@@ -244,7 +243,6 @@ async def test_starting_moves_the_requisitions(site: Site) -> None:
     assert site.one("SELECT status FROM requisitions") == "in_transit"
 
 
-@DATABASE_ALONE
 async def test_as_committed_a_batch_can_be_assigned_and_not_started(committed: Site) -> None:
     wanted = {"driver": AISHA, "vehicle": TRUCK, "stage": "assigned"}
     await send(committed.settings(), "assign_batch", PLANNED, wanted)
