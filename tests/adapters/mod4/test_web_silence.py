@@ -60,7 +60,8 @@ async def test_a_table_that_falls_silent_is_a_trouble_until_it_speaks_again(
 async def test_own_rows_alone_do_not_make_a_reading_complete(web: Site) -> None:
     """The rule of administrators goes and the addressee's stays: the account sees the one that it came by itself."""
     web.run("INSERT INTO user_invitations (email, workspace_id, role_code, invited_by, status) SELECT "
-            "'boss@depot.test', id, 'driver', %s::uuid, 'accepted' FROM workspaces WHERE slug = 'kano'", BOSS)  # fmt: skip
+            "'boss@depot.test', id, 'driver', %s::uuid, 'accepted' FROM workspaces WHERE slug = 'kano'",
+            BOSS)  # fmt: skip
     records, cursors = await fetch(web.settings())
     assert len(of_kind(records, Invitation)) == 2
     assert "invitation" in whole(records)
@@ -172,7 +173,7 @@ def _left(store: Store) -> list[int]:
         (dump(read_ms=1, rows={"a": 3}), {"a": None}, False, True),
         (dump(read_ms=1), {"a": None}, False, False),  # an older console did not count
         (dump(read_ms=1, rows={"b": 3}), {"a": None}, False, False),
-        (dump(read_ms=1, rows={"a": 3}), {"a": 0}, True, False),  # others of the table are shown, or the catalogue says so
+        (dump(read_ms=1, rows={"a": 3}), {"a": 0}, True, False),  # others of the table are shown
         (dump(read_ms=1, rows={"a": 3, "b": 1}), {"a": 2, "b": None}, False, True),
         (dump(read_ms=1, rows=[1]), {"a": None}, False, False),
         (dump(read_ms=1, rows={"a": "x"}), {"a": None}, False, False),

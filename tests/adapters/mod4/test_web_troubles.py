@@ -128,7 +128,8 @@ async def test_events_without_a_time_of_arrival_come_by_their_own(web: Site) -> 
     for when, came in (("now", None), ("now", "now"), ("2001-01-01", None)):
         web.run(
             "INSERT INTO mod4_events (event_type, driver_id, session_id, device_id, lat, lng, captured_at, "
-            "received_at) VALUES ('batch_started', %s::uuid, gen_random_uuid(), 'p', 1, 1, %s::timestamptz, %s::timestamptz)",
+            "received_at) VALUES ('batch_started', %s::uuid, gen_random_uuid(), 'p', 1, 1, %s::timestamptz, "
+            "%s::timestamptz)",
             MUSA, when, came,
         )  # fmt: skip
     assert web.web is not None
