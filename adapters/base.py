@@ -153,8 +153,8 @@ SHIPMENT_FIELD = "shipment"
 
 ChangedRecord = Literal[
     "requisition", "requisition_line", "shipment", "shipment_line",
-    "driver_link", "invitation", "onboarding_request", "driver_device", "delivery_batch", "dispatch_run",
-    "notice",
+    "driver_link", "invitation", "onboarding_request", "driver_device", "driver_session",
+    "delivery_batch", "dispatch_run", "notice",
 ]  # fmt: skip
 """What a change can be made in, by the names of :mod:`adapters.supply` and :mod:`adapters.dispatch`. A notice is a
 message that changes nothing there."""

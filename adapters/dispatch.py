@@ -22,6 +22,7 @@ RequestStage = Literal["pending", "approved", "rejected", "unknown"]
 InvitationStage = Literal["pending", "accepted", "expired", "revoked", "unknown"]
 CodeStage = Literal["pending", "used", "expired", "unknown"]
 DeviceStage = Literal["trusted", "revoked"]
+SessionStage = Literal["open", "ended"]
 BatchStage = Literal["planned", "assigned", "in_progress", "completed", "cancelled", "unknown"]
 RunStage = Literal[
     "planned", "loading", "pending", "departed", "dispatched", "in_transit", "delayed", "partial_delivery", "returned",
@@ -156,13 +157,13 @@ class DriverDevice:
 
 @record(frozen=True, slots=True)
 class DriverSession:
-    """One time of being signed in; ``user`` is the login. Open while ``ended_ms`` is None and ``status`` says so."""
+    """One time of being signed in; ``user`` is the login. Open while it has no end and ``status`` says so."""
 
     peer_id: str
     user: str
     device: str
     status: str
-    is_open: bool
+    stage: SessionStage
     started_ms: int
     active_ms: int | None = None
     ended_ms: int | None = None

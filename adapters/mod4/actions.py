@@ -58,19 +58,6 @@ class Expired(_Model):
     was_pending: bool = Field(title="Was pending", description="False: it had been used or had ended before.")
 
 
-class SessionId(_Model):
-    """Which session of a driver."""
-
-    session: str = Field(title="Session", description="Id of the session at the platform.", max_length=200)
-
-
-class Ended(_Model):
-    """What became of a session."""
-
-    user: str = Field(title="Account", description="Id of the login whose session it was.")
-    was_open: bool = Field(title="Was open", description="False: it had ended before.")
-
-
 def _mod4(adapter: Adapter[Any]) -> Mod4Adapter:
     if not isinstance(adapter, Mod4Adapter):
         raise Unsupported("This act is one of the Mod4 Driver System. Choose a Mod4 integration.")
@@ -95,21 +82,12 @@ async def expire_code(adapter: Adapter[Any], parameters: CodeId) -> Expired:
     return Expired(email=email, was_pending=was_pending)
 
 
-async def end_session(adapter: Adapter[Any], parameters: SessionId) -> Ended:
-    """End a session of a driver, who counts as available from then on."""
-    from adapters.mod4.sign_out import end_session as end
-
-    user, was_open = await end(_mod4(adapter).platform, parameters.session)
-    return Ended(user=user, was_open=was_open)
-
-
 ACTIONS: Actions = {
     action.name: action
     for action in (
         Action("one_time_code", "Generate OTP", CodeFor, NewCode, one_time_code, is_secret=True),
         Action("invitation_link", "Copy link", InvitationId, InvitationLink, invitation_link, is_secret=True),
         Action("expire_code", "End code", CodeId, Expired, expire_code),
-        Action("end_session", "End session", SessionId, Ended, end_session),
     )
 }
 """See :data:`adapters.base.Actions`."""

@@ -14,6 +14,7 @@ from adapters.mod4.site import is_id
 from adapters.vocabulary import JsonScalar
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_END_REASON = "admin_terminated"  # what the platform's own page of sessions gives
 _OPEN_BATCH = ("planned", "assigned")
 _ACTIVE_RUN = ("pending", "dispatched", "in_transit")
 
@@ -91,6 +92,20 @@ def _revoke_device(task: Task, before: Found) -> None:
     if task.actor:
         values["?revoked_by"] = task.actor
     task.change("driver_devices", values, Equals("user_id", device.user))
+
+
+def _read_session(task: Task) -> Found | None:
+    found = people.sessions(task.tables, task.site, task.id)
+    return Found(found[0], {"stage": found[0].stage}, found[0].status) if found else None
+
+
+def _end_session(task: Task, before: Found) -> None:
+    """The function asks for no workspace: the session was found among those of its drivers (biko.md 4.7, 4.8).
+
+    It answers false for one that has ended: then the driver, or another console, was quicker by a moment.
+    """
+    del before
+    task.call("end_driver_session", false_is_no=False, p_session_id=task.id, p_end_reason=_END_REASON)
 
 
 # -- invitations ------------------------------------------------------------------------------------------------------
@@ -321,6 +336,7 @@ HANDLERS: Mapping[str, Handler] = {
     "approve_request": _REQUEST,
     "reject_request": _REQUEST,
     "revoke_device": _row("revoke_devices", _read_device, _revoke_device, "the revocation"),
+    "end_session": _row("end_sessions", _read_session, _end_session, "the end of the sign-in"),
     "assign_batch": _row("assign", _read_batch, _assign, "the assignment"),
     "start_batch": _row("start", _read_batch, _start, "the start"),
     "complete_batch": _row("complete", _read_batch, _complete, "the completion"),

@@ -259,10 +259,10 @@ def _device(row: Row) -> DriverDevice:
     )
 
 
-def sessions(tables: Tables, site: Site) -> list[DriverSession]:
-    """Open sessions and the newest of the ended ones; its ``driver_id`` is the login (biko.md 4.1)."""
-    mine = (is_member("driver_id", site),)
-    wanted = Reading("driver_sessions", mine, newest="started_at", limit=MOST_ENDED_SESSIONS, is_whole=True)
+def sessions(tables: Tables, site: Site, only: str = "") -> list[DriverSession]:
+    """Open sessions and the newest ended ones, or the one with an id; ``driver_id`` is the login (biko.md 4.1)."""
+    where = (is_member("driver_id", site), *((Equals("id", only),) if only else ()))
+    wanted = Reading("driver_sessions", where, newest="started_at", limit=MOST_ENDED_SESSIONS, is_whole=not only)
     return [_session(row) for row in tables.rows(wanted)]
 
 
@@ -275,7 +275,7 @@ def _session(row: Row) -> DriverSession:
         user=row["driver_id"],
         device=word(row, "device_id"),
         status=status,
-        is_open=status.upper() == "ACTIVE" and ended is None,
+        stage="open" if status.upper() == "ACTIVE" and ended is None else "ended",
         started_ms=row["started_at"] or 0,
         active_ms=max(alive, default=None),
         ended_ms=ended,

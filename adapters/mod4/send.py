@@ -77,10 +77,13 @@ class Task:
         self.touched.append(self.tables.change(name, self.id, given, guards))
         return self.touched[-1]
 
-    def call(self, name: str, **arguments: str) -> Any:
-        """Call a function of the platform by named arguments, texts cast to what it takes."""
+    def call(self, name: str, *, false_is_no: bool = True, **arguments: str) -> Any:
+        """Call a function of the platform by named arguments, texts cast to what it takes.
+
+        ``false_is_no``: a false answer is a refusal; otherwise what is read back decides.
+        """
         found = self.tables.call(name, arguments)
-        if found is False:
+        if found is False and false_is_no:
             raise self.reject(f"The platform's function {name} says that nothing was changed, and not why.")
         if isinstance(found, Mapping) and found.get("success") is False:
             raise self.reject(f"The platform refuses: “{str(found.get('error') or 'no reason given')[:300]}”.")

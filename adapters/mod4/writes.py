@@ -77,6 +77,14 @@ WRITES: tuple[Write, ...] = (
         ("trusted",),
         effect="The driver app signs this phone out at its next start; it must be activated anew.",
     ),
+    _stage(
+        "end_session",
+        "End sign-in",
+        "driver_session",
+        "ended",
+        ("open",),
+        effect="The driver counts as available from then on, and has to sign in again.",
+    ),
     Write(
         name="assign_batch",
         label="Assign driver and vehicle",

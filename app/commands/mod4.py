@@ -124,21 +124,10 @@ def sessions_list(session: Session, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def sessions_end(session: Session, session_id: str, yes: bool, as_json: bool) -> None:
-    """End one by the platform's function. It needs the line."""
-    from app.deliveries.linked import need_session
-    from app.deliveries.platforms import run_action
-    from app.integrations.changes import Desk
+    """End one; it waits in the outbox until the platform has it."""
+    from app.deliveries.acts import end_session
 
-    with session.store() as store:
-        with store.read() as connection:
-            row = need_session(connection, session_id)
-        click.echo(f"Ends the session of {row.driver or row.user}; the driver counts as available then.", err=True)
-        if not yes and sys.stdin.isatty() and not click.confirm("Do it?", err=True):
-            raise Refused("Nothing was changed.")
-        desk = Desk(store, session.catalogue, session.vault)
-        given = {"session": row.peer_id}
-        done = asyncio.run(run_action(desk, row.integration_id, "end_session", given, session.clock))
-    print_facts({"id": row.id, "driver": row.driver, "was_open": done.model_dump()["was_open"]}, as_json=as_json)
+    _do(session, "driver_session", "ended", session_id, end_session, yes, as_json)
 
 
 @mod4.group()
@@ -381,7 +370,7 @@ def _shown(connection: Connection, record: str, record_id: str, now_ms: int) -> 
     from app.deliveries.batch import need_batch
     from app.deliveries.codes import list_requests
     from app.deliveries.invitations import list_invitations
-    from app.deliveries.linked import list_linked
+    from app.deliveries.linked import list_linked, list_open_sessions
 
     rows: Sequence[Any]
     match record:
@@ -391,6 +380,8 @@ def _shown(connection: Connection, record: str, record_id: str, now_ms: int) -> 
             rows = list_linked(connection, now_ms)
         case "invitation":
             rows = list_invitations(connection, now_ms)
+        case "driver_session":
+            rows = list_open_sessions(connection, record_id)
         case _:
             rows = list_requests(connection)
     return next((row.as_row() for row in rows if row.id == record_id), {"id": record_id})

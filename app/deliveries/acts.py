@@ -29,6 +29,7 @@ from app.store.tables import (
     DispatchRunRow,
     DriverLinkRow,
     DriverRow,
+    DriverSessionRow,
     FleetVehicleRow,
     InvitationRow,
     OnboardingRequestRow,
@@ -180,6 +181,15 @@ def revoke_phone(
 ) -> Saved:
     """A phone is trusted no more. Raises NotFound, ChangeRefused."""
     return _change(connection, catalogue, "driver_device", device_id, {"stage": "revoked"}, now, who)
+
+
+def end_session(
+    connection: Connection, catalogue: Catalogue, session_id: str, *, now: datetime, who: str | None = None
+) -> Saved:
+    """A driver's sign-in ends at the platform. Raises NotFound, ChangeRefused."""
+    _need(connection, DriverSessionRow, session_id, "sign-in")
+    saved = _change(connection, catalogue, "driver_session", session_id, {"stage": "ended"}, now, who)
+    return Saved(saved.outbox_id, saved.subject, "It ends once the platform has the change.")
 
 
 def assign_batch(

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
-from app.deliveries.errors import NotFound
 from app.deliveries.rows import by_place, integration_names, of_integrations, shown_in
 from app.fleet.freshness import freshness
 from app.fleet.times import iso_ms
@@ -53,7 +52,7 @@ class PhoneListing:
 
 @dataclass(frozen=True, slots=True)
 class SessionListing:
-    """One time of being signed in, open or ended."""
+    """One time of being signed in. ``stage`` is shown as it will be once what waits was accepted: open, ended."""
 
     id: str
     integration_id: str
@@ -61,12 +60,13 @@ class SessionListing:
     user: str
     device: str
     status: str
-    is_open: bool
+    stage: str
     started_ms: int
     active_ms: int | None
     ended_ms: int | None
     end_reason: str
     vehicle: str
+    pending: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def _sessions_by_user(integration_id: str, users: Sequence[str] | None) -> Any:
     query = (
         select(
             session.user,
-            func.max(case((session.is_open, session.started_ms))).label("open_ms"),
+            func.max(case((session.stage == "open", session.started_ms))).label("open_ms"),
             func.max(func.coalesce(session.active_ms, session.started_ms)).label("active_ms"),
         )
         .where(session.integration_id == integration_id, session.gone_at.is_(None))
@@ -286,8 +286,9 @@ def sessions_of_user(connection: Connection, integration_id: str, user: str, lim
     query = _all_of(session, integration_id, user).order_by(session.started_ms.desc(), session.key.desc())
     return [
         SessionListing(
-            row.id, row.integration_id, row.peer_id, row.user, row.device, row.status, row.is_open, row.started_ms,
-            row.active_ms, row.ended_ms, row.end_reason, row.vehicle,
+            row.id, row.integration_id, row.peer_id, row.user, row.device, row.status,
+            str(shown_in(row, "stage")), row.started_ms, row.active_ms, row.ended_ms, row.end_reason, row.vehicle,
+            row.pending or {},
         )
         for row in connection.execute(query.limit(limit))
     ]  # fmt: skip
@@ -323,16 +324,8 @@ def list_open_sessions(connection: Connection, session_id: str = "") -> list[Ope
         .outerjoin(link, and_(link.integration_id == session.integration_id, link.user == session.user,
                               link.gone_at.is_(None)))
         .outerjoin(driver, and_(driver.integration_id == link.integration_id, driver.peer_id == link.driver))
-        .where(session.gone_at.is_(None), session.id == session_id if session_id else session.is_open)
+        .where(session.gone_at.is_(None), session.id == session_id if session_id else session.stage == "open")
         .group_by(session.key)
         .order_by(session.started_ms.desc(), session.key.desc())
     )  # fmt: skip
     return [OpenSession(*row) for row in connection.execute(query)]
-
-
-def need_session(connection: Connection, session_id: str) -> OpenSession:
-    """Raises NotFound."""
-    found = list_open_sessions(connection, session_id)
-    if not found:
-        raise NotFound(f"No session has the id {session_id}. “mod4 sessions list” shows those that are open.")
-    return found[0]

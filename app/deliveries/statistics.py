@@ -11,6 +11,8 @@ from app.deliveries.rows import of_integrations
 from app.store.tables import DriverLinkRow, Integration, InvitationRow, OnboardingRequestRow, OneTimeCodeRow, OutboxItem
 from app.sync.words import UNSENT
 
+_OF_PEOPLE = ("driver_link", "invitation", "onboarding_request", "driver_device", "driver_session")
+
 
 @dataclass(frozen=True, slots=True)
 class SetupStatistics:
@@ -62,7 +64,7 @@ def setup_statistics(connection: Connection, now_ms: int, integration_id: str | 
         _count(
             connection,
             OutboxItem,
-            OutboxItem.record.in_(("driver_link", "invitation", "onboarding_request", "driver_device")),
+            OutboxItem.record.in_(_OF_PEOPLE),
             OutboxItem.state.in_(UNSENT),
             *(() if integration_id is None else (OutboxItem.integration_id == integration_id,)),
         ),

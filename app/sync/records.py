@@ -17,6 +17,7 @@ from app.store.tables import (
     DispatchRunRow,
     DriverDeviceRow,
     DriverLinkRow,
+    DriverSessionRow,
     FacilityRow,
     InvitationRow,
     ItemRow,
@@ -80,6 +81,13 @@ KINDS: Mapping[str, RecordKind] = {
         ),
         RecordKind(
             "driver_device", "driver's phone", DriverDeviceRow, "drivers", told=lambda row: f"Phone {_whose(row)}"
+        ),
+        RecordKind(
+            "driver_session",
+            "sign-in",
+            DriverSessionRow,
+            "drivers",
+            told=lambda row: f"Sign-in on {row['device'] or row['peer_id']}",
         ),
         RecordKind("delivery_batch", "batch", DeliveryBatchRow, "batches", told=lambda row: f"Batch {row['name']}"),
         RecordKind("dispatch_run", "dispatch run", DispatchRunRow, "batches", told=lambda row: f"Run {row['peer_id']}"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.catalogue import Catalogue
-from app.deliveries.acts import revoke_phone
+from app.deliveries.acts import Saved, end_session, revoke_phone
 from app.deliveries.linked import (
     LinkedListing,
     PhoneListing,
@@ -20,7 +21,6 @@ from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
-from widgets.mod4.acts import ask_platform
 from widgets.mod4.lists import badge_of
 from widgets.primitives import outline_button, primary_button, text_label
 from widgets.rows_model import Column, RowsModel
@@ -57,7 +57,7 @@ class PhonesDialog(QDialog):
         self.finish = primary_button(theme, tr("Close"))
         self._lay_out()
         self.phones.selected.connect(self._on_selected)
-        self.sessions.selected.connect(lambda rows: self.end.setEnabled(bool(rows) and rows[0].is_open))
+        self.sessions.selected.connect(lambda rows: self.end.setEnabled(bool(rows) and rows[0].stage == "open"))
         self.end.clicked.connect(lambda: context.tasks.start(self._end_session(), name="end a sign-in", owner=self))
         self.revoke.clicked.connect(lambda: context.tasks.start(self._revoke(), name="revoke a phone", owner=self))
         self.finish.clicked.connect(self.accept)
@@ -101,25 +101,25 @@ class PhonesDialog(QDialog):
         theme = self._context.theme
         if not await ask.confirm(self, theme, title, text, act=tr("Revoke"), destructive=True):
             return
-        job = partial(revoke_phone, catalogue=self._catalogue, device_id=phone.id, now=self._context.now())
-        if await self._context.write(job) is not None:
-            self._context.notify("ok", tr("{phone}: saved here.", phone=name))
-            await self.refresh()
+        await self._save(partial(revoke_phone, device_id=phone.id), name)
 
     async def _end_session(self) -> None:
-        """At once, by the platform; the list follows with the next reading."""
         session = self.sessions.selected_rows()[0]
         title = tr("End the sign-in of {name}?", name=self._user.label)
-        text = tr("The driver app has to sign in again. It is done at the platform now, so it needs the line.")
+        text = tr(
+            "The driver counts as available then and has to sign in again. Saved here, and sent when the platform can "
+            "be reached."
+        )
         theme = self._context.theme
         if not await ask.confirm(self, theme, title, text, act=tr("End the sign-in"), destructive=True):
             return
-        self.end.setEnabled(False)
-        if await ask_platform(self._context, session.integration_id, "end_session", {"session": session.peer_id}):
-            told = tr(
-                "The sign-in of {name} has ended. The list shows it after the next reading.", name=self._user.label
-            )
-            self._context.notify("ok", told)
+        await self._save(partial(end_session, session_id=session.id), tr("the sign-in"))
+
+    async def _save(self, job: Callable[..., Saved], what: str) -> None:
+        """The change is saved here, and said to be; the lists show it as what waits."""
+        if await self._context.write(partial(job, catalogue=self._catalogue, now=self._context.now())) is not None:
+            self._context.notify("ok", tr("{what}: saved here.", what=what[:1].upper() + what[1:]))
+            await self.refresh()
 
 
 def _phone_columns(context: ConsoleContext) -> list[Column[PhoneListing]]:
@@ -140,7 +140,8 @@ def _session_columns(context: ConsoleContext) -> list[Column[SessionListing]]:
     return [
         Column("started", tr("Signed in"), lambda row: formats.clock(row.started_ms), lambda row: -row.started_ms,
                width=130, note=formats.zone_name),
-        Column("state", tr("State"), lambda row: tr("open") if row.is_open else tr("ended"), width=80),
+        Column("state", tr("State"), lambda row: badge_of(row.stage, row.pending)[1],
+               badge=lambda row: badge_of(row.stage, row.pending), width=160),
         Column("active", tr("Last sign of life"), lambda row: formats.clock(row.active_ms), width=140),
         Column("ended", tr("Ended"), lambda row: formats.clock(row.ended_ms) if row.ended_ms else "", width=130),
         Column("why", tr("Why"), lambda row: row.end_reason.replace("_", " "), width=130),

@@ -166,7 +166,7 @@ def _people() -> Iterator[Record]:
             f"d{number}@example.org", T0_MS + number, "Depot",
         )  # fmt: skip
         yield DriverDevice(f"p-{number}", f"u-{number}", "app", "Tecno", "android", "trusted", T0_MS, NOW_MS - number)
-        yield DriverSession(f"s-{number}", f"u-{number}", "app", "ACTIVE", True, T0_MS, NOW_MS - number * 1_000)
+        yield DriverSession(f"s-{number}", f"u-{number}", "app", "ACTIVE", "open", T0_MS, NOW_MS - number * 1_000)
     for number in range(500):
         yield Invitation(
             f"i-{number}", f"i{number}@example.org", "driver", "pending", "pending", NOW_MS - number * DAY_MS,

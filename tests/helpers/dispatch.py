@@ -84,7 +84,7 @@ def a_phone(peer_id: str = "phone-1", **other: Any) -> DriverDevice:
 
 
 def a_session(peer_id: str = "session-1", **other: Any) -> DriverSession:
-    return replace(DriverSession(peer_id, "user-1", "app-1", "ACTIVE", True, T0_MS, T0_MS), **other)
+    return replace(DriverSession(peer_id, "user-1", "app-1", "ACTIVE", "open", T0_MS, T0_MS), **other)
 
 
 def a_fleet_vehicle(peer_id: str = "veh-1", **other: Any) -> FleetVehicle:

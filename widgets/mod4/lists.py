@@ -22,13 +22,13 @@ _LEVELS: Mapping[str, Level] = {
     "active": "ok", "accepted": "ok", "approved": "ok", "used": "ok", "trusted": "ok",
     "pending": "warn", "suspended": "warn",
     "here": "info", "revoked": "neutral", "ended": "neutral", "expired": "error", "rejected": "error",
-    "no_tries": "error", "online": "ok", "stale": "warn", "silent": "error", "never": "neutral",
+    "no_tries": "error", "online": "ok", "open": "ok", "stale": "warn", "silent": "error", "never": "neutral",
 }  # fmt: skip
 _WORDS: Mapping[str, str] = {
     "active": tr("Active"), "accepted": tr("Accepted"), "approved": tr("Approved"), "used": tr("Used"),
     "pending": tr("Pending"), "suspended": tr("Suspended"), "here": tr("Saved here"), "revoked": tr("Revoked"),
     "ended": tr("Ended"), "expired": tr("Expired"), "rejected": tr("Rejected"), "no_tries": tr("No tries left"),
-    "online": tr("Online"), "trusted": tr("Trusted"),
+    "online": tr("Online"), "open": tr("Open"), "trusted": tr("Trusted"),
     "stale": tr("Stale"), "silent": tr("Silent"), "never": tr("Never heard"),
 }  # fmt: skip
 

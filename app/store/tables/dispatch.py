@@ -155,12 +155,13 @@ class DriverSessionRow(Base):
     user = column(String(200))
     device = column(String(200))
     status = column(String(40))
-    is_open = column(Boolean)
+    stage = column(String(16))
     started_ms = column(Key)
     active_ms = optional(Key)
     ended_ms = optional(Key)
     end_reason = column(String(200), default="")
     vehicle = column(String(200), default="")
+    pending = optional(JSON)
     content_hash, gone_at, changed_version = as_told()
 
     __table_args__ = (

@@ -84,7 +84,7 @@ async def test_everything_of_the_workspace_comes_and_nothing_of_others(site: Sit
     assert [one.name for one in requests] == ([] if "requests" in site.hidden else ["New Driver"])
     assert [(one.email, one.stage) for one in of_kind(records, Invitation)] == [("invited@depot.test", "pending")]
     assert [(one.device, one.stage) for one in of_kind(records, DriverDevice)] == [("phone-1", "trusted")]
-    assert [(one.peer_id, one.is_open) for one in of_kind(records, DriverSession)] == [(SESSION, True)]
+    assert [(one.peer_id, one.stage) for one in of_kind(records, DriverSession)] == [(SESSION, "open")]
     assert {one.plate for one in of_kind(records, FleetVehicle)} == {"KAN-1", "KAN-2"}
     assert {one.peer_id: one.kind for one in of_kind(records, Facility)} == {
         STORE: "store", CLINIC: "facility", HOSPITAL: "facility"
@@ -284,7 +284,7 @@ async def test_a_link_without_a_driver_and_a_session_that_ended(site: Site) -> N
     records, _ = await fetch(site.settings())
     assert [one.driver for one in of_kind(records, DriverLink)] == [""]
     (session,) = of_kind(records, DriverSession)
-    assert (session.is_open, session.end_reason) == (False, "admin_terminated")
+    assert (session.stage, session.end_reason) == ("ended", "admin_terminated")
 
 
 @pytest.mark.parametrize("cursor", ["", "[]", "{", '{"since_ms": "x"}', '{"since_ms": 99999999999999, "read_ms": 1}'])

@@ -145,7 +145,7 @@ async def test_a_driver_is_linked_coded_approved_suspended_and_revoked_by_clicki
 
 
 async def end_a_session(tab: Mod4Tab, platform: Platform) -> None:
-    """A sign-in that is open ends at the platform, at once."""
+    """A sign-in that is open is saved as ended, and ends once the platform has it."""
     chosen = tab.linked.row
     assert chosen is not None
     await until(lambda: any(row.signs.is_signed_in for row in tab.linked.table.model.rows), WAIT_S)
@@ -153,7 +153,7 @@ async def end_a_session(tab: Mod4Tab, platform: Platform) -> None:
     tab.linked.table.select_key(user.id)
     click(tab.linked.buttons["phones"])
     dialog = await asked(PhonesDialog)
-    session = next(row for row in dialog.sessions.model.rows if row.is_open)
+    session = next(row for row in dialog.sessions.model.rows if row.stage == "open")
     dialog.sessions.select_key(session.id)
     click(dialog.end)
     question = await asked(_Question)

@@ -71,7 +71,7 @@ def test_what_is_coming_soon_cannot_be_made() -> None:
 
 def test_the_acts_of_an_integration_are_found_by_its_key() -> None:
     catalogue = Catalogue.load(third_party=no_third_party)
-    assert set(catalogue.actions("mod4")) == {"one_time_code", "invitation_link", "expire_code", "end_session"}
+    assert set(catalogue.actions("mod4")) == {"one_time_code", "invitation_link", "expire_code"}
     with pytest.raises(Unsupported, match="brings no acts of its own"):
         catalogue.actions("traccar")
 

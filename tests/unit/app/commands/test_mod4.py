@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from app.paths import Paths
 from app.store.store import Store
@@ -16,7 +15,6 @@ from app.store.tables import (
     DeliveryBatchRow,
     DriverLinkRow,
     DriverSessionRow,
-    Integration,
     InvitationRow,
     OnboardingRequestRow,
     OneTimeCodeRow,
@@ -93,21 +91,17 @@ def test_codes_are_listed_without_the_code_and_need_the_line(cli: CommandLine, d
     assert_refused(refused, "No driver platform")
 
 
-def test_open_sessions_are_listed_with_their_drivers_and_end_at_the_platform_alone(
-    cli: CommandLine, depot: Depot
-) -> None:
-    depot.arrive(a_session("session-2", user="nobody", started_ms=T0_MS + 1, is_open=False, status="INVALIDATED"))
+def test_open_sessions_are_listed_with_their_drivers_and_their_end_waits(cli: CommandLine, depot: Depot) -> None:
+    depot.arrive(a_session("session-2", user="nobody", started_ms=T0_MS + 1, stage="ended", status="INVALIDATED"))
     (row,) = cli("mod4", "sessions", "list", "--json").json
     session = depot.id_of(DriverSessionRow, "session-1")
     assert (row["id"], row["user"], row["driver"]) == (session, "user-1", "Musa drv-1")
-    config = {"host": "127.0.0.1", "port": 1, "username": "console", "tls": "off", "changes": True}
-    job = update(Integration).where(Integration.id == "mod4-1").values(config=config)
-    depot.store.write(lambda connection: connection.execute(job)).result()
-    refused = cli("mod4", "sessions", "end", session, "--yes")
-    assert refused.status
-    assert "Musa drv-1" in refused.err
-    assert cli("mod4", "sessions", "list", "--json").json == [row]
-    assert_refused(cli("mod4", "sessions", "end", "nothing"), "No session has the id nothing")
+    done = cli("mod4", "sessions", "end", session, "--yes", "--json")
+    assert "has to sign in again" in done.err
+    assert (done.json["driver"], done.json["outbox"]["state"]) == ("Musa drv-1", "waiting")
+    assert cli("mod4", "sessions", "list", "--json").json == [row], "open until the platform says otherwise"
+    assert_refused(cli("mod4", "sessions", "end", session, "--yes"), "waits")
+    assert_refused(cli("mod4", "sessions", "end", "nothing"), "There is no sign-in with the id nothing")
 
 
 def test_threads_gaps_and_joins(cli: CommandLine, depot: Depot) -> None:

@@ -16,6 +16,7 @@ from app.store.tables import (
     DriverDeviceRow,
     DriverLinkRow,
     DriverRow,
+    DriverSessionRow,
     FleetVehicleRow,
     InvitationRow,
     OnboardingRequestRow,
@@ -30,6 +31,7 @@ from tests.helpers.dispatch import (
     a_link,
     a_phone,
     a_request,
+    a_session,
     an_invitation,
 )
 from tests.helpers.fleet import T0_MS, count_of, rows_of
@@ -89,7 +91,13 @@ def test_links_and_phones(depot: Depot) -> None:
     assert "stay open" in depot.do(acts.set_link, depot.id_of(DriverLinkRow, "link-1"), "revoked").hint
     assert "no dispatch record" in depot.do(acts.set_link, depot.id_of(DriverLinkRow, "link-2"), "active").hint
     depot.do(acts.revoke_phone, depot.id_of(DriverDeviceRow, "phone-1"))
-    assert count_of(depot.store, OutboxItem) == 3
+    depot.arrive(a_session(), a_session("session-2", stage="ended", ended_ms=T0_MS))
+    assert "once the platform has" in depot.do(acts.end_session, depot.id_of(DriverSessionRow, "session-1")).hint
+    assert count_of(depot.store, OutboxItem) == 4
+    with pytest.raises(ChangeRefused):
+        depot.do(acts.end_session, depot.id_of(DriverSessionRow, "session-2"))
+    with pytest.raises(NotFound):
+        depot.do(acts.end_session, "nothing")
     with pytest.raises(DeliveryError):
         depot.do(acts.set_link, depot.id_of(DriverLinkRow, "link-1"), "deleted")
     with pytest.raises(NotFound):

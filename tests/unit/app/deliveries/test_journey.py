@@ -179,7 +179,7 @@ def test_hours_until_a_receipt_are_a_recorded_setting(depot: Depot) -> None:
 
 def test_a_departure_check_says_what_is_not_in_order(depot: Depot) -> None:
     batch = depot.id_of(DeliveryBatchRow, "batch-1")
-    depot.arrive(a_driver(licence_expires_on="2025-01-01"), a_session(is_open=False, ended_ms=T0_MS))
+    depot.arrive(a_driver(licence_expires_on="2025-01-01"), a_session(stage="ended", ended_ms=T0_MS))
     findings = {one.check: one for one in depot.ask(look_before_departure, batch, NOW_MS)}
     assert list(findings) == ["driver", "phone", "licence", "tracker", "fuel", "calibration", "papers"]
     assert {key: one.ok for key, one in findings.items()} == {

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from adapters.base import Receipt
+from adapters.dispatch import DriverSession
 from adapters.errors import RecordRejected
-from adapters.mod4.actions import ACTIONS, Ended, SessionId
-from tests.adapters.mod4.support import DRIVER_LOGIN, OTHER_LOGIN, SESSION, Site, console
+from tests.adapters.mod4.support import OTHER_LOGIN, SESSION, Site, send
+
+ENDED, OPEN = {"stage": "ended"}, {"stage": "open"}
 
 
 @pytest.fixture
@@ -17,11 +20,8 @@ def site(either: Site) -> Site:
     return either
 
 
-async def end(site: Site, session: str = SESSION, role: str = "console", **changed: Any) -> Ended:
-    async with console(site.settings(role, **changed)) as made:
-        found = await ACTIONS["end_session"].run(made, SessionId(session=session))
-    assert isinstance(found, Ended)
-    return found
+async def end(site: Site, session: str = SESSION, role: str = "", **changed: Any) -> Receipt:
+    return await send(site.settings(role, **changed), "end_session", session, ENDED, OPEN)
 
 
 async def refused(site: Site, session: str = SESSION, **changed: Any) -> str:
@@ -36,14 +36,18 @@ def state(site: Site) -> tuple[Any, ...]:
 
 
 async def test_a_session_is_ended_once(site: Site) -> None:
-    assert await end(site) == Ended(user=DRIVER_LOGIN, was_open=True)
+    receipt = await end(site)
+    (session,) = receipt.records
+    assert isinstance(session, DriverSession)
+    assert (session.stage, session.end_reason) == ("ended", "admin_terminated")
+    assert not receipt.was_applied_before
     assert state(site) == ("INVALIDATED", "admin_terminated")
-    assert await end(site) == Ended(user=DRIVER_LOGIN, was_open=False)
+    assert (await end(site)).was_applied_before
 
 
 async def test_a_session_of_another_workspace_is_out_of_reach(site: Site) -> None:
     site.run("UPDATE driver_sessions SET driver_id = %s::uuid", OTHER_LOGIN)
-    assert "no such session" in await refused(site)
+    assert "no such record in this workspace" in await refused(site)
     assert state(site) == ("ACTIVE", None)
 
 
@@ -55,7 +59,21 @@ async def test_a_function_that_ends_nothing_is_no_success(site: Site, answer: st
         f"$$ SELECT {answer}::boolean $$"
     )
     site.run("GRANT EXECUTE ON FUNCTION end_driver_session(uuid, text) TO biko_console")
-    assert "open as before" in await refused(site)
+    assert "The end of the sign-in was not made" in await refused(site)
+
+
+async def test_a_driver_who_was_quicker_by_a_moment_is_no_refusal(site: Site) -> None:
+    """The function finds it ended and says false; read back, it is as wanted."""
+    site.run("DROP FUNCTION end_driver_session(uuid, text)")
+    site.run(
+        "CREATE FUNCTION end_driver_session(p_session_id uuid, p_end_reason text) RETURNS boolean LANGUAGE sql "
+        "SECURITY DEFINER AS $$ UPDATE driver_sessions SET status = 'INVALIDATED', invalidated_at = now(), "
+        "invalidation_reason = 'driver_logout' WHERE id = p_session_id; SELECT false $$"
+    )
+    site.run("GRANT EXECUTE ON FUNCTION end_driver_session(uuid, text) TO biko_console")
+    (session,) = (await end(site)).records
+    assert isinstance(session, DriverSession)
+    assert (session.stage, session.end_reason) == ("ended", "driver_logout")
 
 
 async def test_what_is_missing_is_told_with_what_mends_it(site: Site) -> None:
