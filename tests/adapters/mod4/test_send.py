@@ -47,9 +47,7 @@ def status(site: Site, table: str, row: str) -> str:
     return str(site.one(f"SELECT status::text FROM {table} WHERE id = %s::uuid", row))  # noqa: S608 - names of ours
 
 
-async def refused(
-    site: Site, write: str, row: str, values: Mapping[str, Any], role: str = "console", **more: Any
-) -> str:
+async def refused(site: Site, write: str, row: str, values: Mapping[str, Any], role: str = "", **more: Any) -> str:
     with pytest.raises(RecordRejected) as found:
         await send(site.settings(role), write, row, values, **more)
     assert found.value.why.endswith((".", "”"))
@@ -79,6 +77,7 @@ async def test_a_link_changes_and_is_read_back(site: Site, write: str, before: s
 
 
 async def test_a_link_of_another_workspace_is_out_of_reach(site: Site) -> None:
+    site.unhide()
     why = await refused(site, "suspend_link", OTHER_LINK, {"stage": "suspended"})
     assert "no such record in this workspace" in why
     assert status(site, "mod4_driver_links", OTHER_LINK) == "active"

@@ -39,11 +39,10 @@ async def refused(site: Site, write: str, row: str, values: Mapping[str, Any]) -
 # No false success ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variant", ["web", "web_committed"])
-async def test_what_the_rules_hide_is_refused_and_not_changed(request: pytest.FixtureRequest, variant: str) -> None:
-    site: Site = request.getfixturevalue(variant)
-    assert "Row security" in await refused(site, "suspend_link", LINK, {"stage": "suspended"})
-    assert status(site, "mod4_driver_links", LINK) == "active"
+async def test_what_the_rules_hide_is_refused_and_not_changed(web: Site, web_committed: Site) -> None:
+    for site in (web, web_committed):
+        assert "Row security" in await refused(site, "suspend_link", LINK, {"stage": "suspended"})
+        assert status(site, "mod4_driver_links", LINK) == "active"
 
 
 async def test_an_update_that_touches_no_row_is_a_refusal(web: Site) -> None:
@@ -85,7 +84,7 @@ async def test_an_assignment_of_driver_and_vehicle_is_made_whole_or_not_at_all(w
 
 
 @pytest.mark.parametrize("side", ["request", "reply"])
-@pytest.mark.parametrize("at", [0, 60, 200])
+@pytest.mark.parametrize("at", [0, 60, 100])
 async def test_a_change_whose_line_breaks_is_made_once(web: Site, side: str, at: int) -> None:
     assert web.web is not None
     async with line_to(int(web.web.url.rsplit(":", 1)[1])) as line:
