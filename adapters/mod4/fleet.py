@@ -83,9 +83,16 @@ def _place(row: Row, *, is_store: bool) -> Facility:
 
 def batches(tables: Tables, site: Site, reading: Reading) -> list[DeliveryBatch]:
     """The batches that a reading of ``delivery_batches`` finds, each with its stops in order."""
+    return batches_and_routes(tables, site, reading)[0]
+
+
+def batches_and_routes(
+    tables: Tables, site: Site, reading: Reading
+) -> tuple[list[DeliveryBatch], dict[str, list[Row]]]:
+    """As :func:`batches`, with the platform's own record of their stops by batch."""
     rows = tables.rows(reading)
-    told = route_rows(tables, site, [row["id"] for row in rows])
-    return [_batch(row, told.get(row["id"], ())) for row in rows]
+    told = _routes(tables, site, [row["id"] for row in rows])
+    return [_batch(row, told.get(row["id"], ())) for row in rows], told
 
 
 def batch(tables: Tables, site: Site, batch_id: str) -> DeliveryBatch | None:
@@ -130,7 +137,7 @@ def _batch(row: Row, route: Sequence[Row]) -> DeliveryBatch:
     )
 
 
-def route_rows(tables: Tables, site: Site, batch_ids: Sequence[str]) -> dict[str, list[Row]]:
+def _routes(tables: Tables, site: Site, batch_ids: Sequence[str]) -> dict[str, list[Row]]:
     """The platform's own record of the stops of some batches, by batch, in order; empty where it is not read."""
     if not batch_ids or not site.feature("route_history").is_on:
         return {}

@@ -349,8 +349,7 @@ class _BatchPage:
 
 
 def _batch_page(tables: Tables, site: Site, reading: Reading) -> _BatchPage:
-    rows = fleet.batches(tables, site, reading)
-    route = fleet.route_rows(tables, site, [row.peer_id for row in rows])
+    rows, route = fleet.batches_and_routes(tables, site, reading)
     told = [event for batch_id, stops in route.items() for event in events.route_events(batch_id, stops)]
     return _BatchPage([*rows, *told], len(rows), rows[-1].peer_id if rows else "", tables.shown())
 

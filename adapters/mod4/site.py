@@ -108,7 +108,10 @@ class Platform:
             step(CheckStep(Layer.SIGN_IN, ok=True, detail=f"Signed in as {self.settings.account}."))
             site = await self._learn(session)
         step(CheckStep(Layer.PERMISSION, ok=True, detail=self._permission(site)))
-        step(CheckStep(Layer.VERSION, ok=True, detail=_version(site)))
+        unseen = (
+            " What fails inside a function of it is met, and told, when it is called." if self.settings.is_web else ""
+        )
+        step(CheckStep(Layer.VERSION, ok=True, detail=f"{_version(site)}{unseen}"))
         step(CheckStep(Layer.CLOCK, ok=True, detail=self._clock(site)))
         return Identity(
             unique_id=f"mod4:{self.settings.place}#{site.workspace.id}",

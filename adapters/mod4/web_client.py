@@ -148,10 +148,8 @@ class WebClient:
         self._token = self._refresh = ""
         secret = self._secret("account_password")
         reply = await self._ask_for_token("password", {"email": self._settings.account, "password": secret})
-        if reply.status == 401:
-            raise self._unknown_key(reply) or AuthFailed(self._refused(reply))
-        if reply.status in (400, 403, 422) and not reply.is_html:
-            raise AuthFailed(self._refused(reply))
+        if reply.status in (400, 401, 403, 422) and not reply.is_html:
+            raise self._unknown_key(reply) or self._refused(reply)
         self._take(reply)
 
     async def _ask_for_token(self, grant: str, body: Mapping[str, str]) -> Reply:
@@ -179,14 +177,16 @@ class WebClient:
         self._refresh = str(told.get("refresh_token") or "")
         self._renew_at = self._kit.clock.monotonic() + life_s - min(RENEW_BEFORE_S, life_s / 2)
 
-    def _refused(self, reply: Reply) -> str:
-        told = _object(reply)
+    def _refused(self, reply: Reply) -> AuthFailed:
+        told, account = _object(reply), self._settings.account
+        found = AuthFailed(f"{self.name} does not sign {account} in: “{_said(reply)}”. Ask its administrator.")
         if told.get("error_code") == "invalid_credentials" or told.get("error") == "invalid_grant":
-            return (
-                f"{self.name} refused the e-mail address {self._settings.account} or its password. Enter them again; "
-                "the password may have been changed."
+            found = AuthFailed(
+                f"{self.name} refused the e-mail address {account} or its password. Enter them again; the password may "
+                "have been changed."
             )
-        return f"{self.name} does not sign {self._settings.account} in: “{_said(reply)}”. Ask its administrator."
+        found.field = "account_password"
+        return found
 
     def _unknown_key(self, reply: Reply) -> AuthFailed | None:
         """Whether it is the key that is refused: the gateway before the service says so (Supabase: API keys)."""

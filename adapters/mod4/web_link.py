@@ -124,7 +124,7 @@ class WebSession(Session):
         self.inventory = replace(self.inventory, tables=tables)
         for name, scope in _HIDDEN.items():
             if name in tables and tables[name].columns["id"].select:
-                is_seen = await self.read(partial(_shows, user_id=self.actor, table=name))
+                is_seen = await self.read(partial(_shows, table=name))
                 tables[name] = replace(tables[name], seen="all" if is_seen else scope)
         functions = {}
         for name, arguments in _calls().items():
@@ -213,6 +213,6 @@ def _calls() -> dict[str, tuple[str, ...]]:
     return {**found, "verify_mod4_otp": ("p_email", "p_otp")}
 
 
-def _shows(tables: Tables, user_id: str, table: str) -> bool:
+def _shows(tables: Tables, table: str) -> bool:
     assert isinstance(tables, WebTables)  # noqa: S101 - a job of this session
-    return tables.shows(user_id, table)
+    return tables.shows(table)

@@ -199,20 +199,20 @@ class WebTables(Tables):
 
     def _note(self, table: str, rows: Sequence[Row]) -> None:
         column = _OWNED.get(table, "")
-        own = self._email.lower() if column == "email" else self._client.user_id
+        own = self._own(column)
         shown = sum(str(row.get(column) or "").lower() != own for row in rows) if column else len(rows)
-        if not shown and self.shows(self._client.user_id, table):
-            self._shown[table] = 0
-        else:
-            self._shown[table] = shown or None
+        self._shown[table] = shown or (0 if self.shows(table) else None)
 
-    def shows(self, user_id: str, table: str) -> bool:
+    def shows(self, table: str) -> bool:
         """Whether a table shows any row that is not the account's own: then row security does not hide them all."""
         column = _OWNED.get(table, "")
-        where = (Differs(column, self._email.lower() if column == "email" else user_id),) if column else ()
+        where = (Differs(column, self._own(column)),) if column else ()
         names = self._names(table, ["id", *COLUMNS[table]])[:1]
         params = [("select", ",".join(names)), *params_of(where, ()), ("limit", "1")]
         return bool(self._page(f"rest/v1/{table}", params)[0])
+
+    def _own(self, column: str) -> str:
+        return self._email.lower() if column == "email" else self._client.user_id
 
     def shown(self) -> Mapping[str, int | None]:
         return self._shown

@@ -23,8 +23,9 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
     ``owner``), ``seed`` (1), ``drivers`` (12), ``plates`` (the demo's), ``links``, ``batches``, ``events`` (more of
     them, for measurements; 0), ``port`` (0: a free one), ``apps`` (so many drivers work by themselves, 0), ``pace``
     (how much faster than life they drive, 1), ``journeys`` (see :meth:`Journey.of`; their drivers work as well).
-    ``http`` (whether it answers over HTTP too). ``ready`` gets the settings of an integration for it; with ``http``
-    also ``url``, ``anon_key``, and ``email`` and ``account_password`` of the workspace's owner.
+    ``http`` (whether it answers over HTTP too), ``way`` (``web``: over HTTP instead of its database). ``ready`` gets
+    the settings of an integration for it; with ``http`` also ``url``, ``anon_key``, and ``email`` and
+    ``account_password`` of the workspace's owner.
 
     Raises Unsupported where the embedded server is not installed, NotReady where it does not start.
     """
@@ -35,10 +36,10 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
         drivers = await in_thread(partial(_drivers, platform, options))
         settings = platform.settings(str(options.get("role", "console")))
         async with AsyncExitStack() as stack:
-            if options.get("http"):
+            if options.get("http") or options.get("way") == "web":
                 web = await stack.enter_async_context(serving(platform))
                 settings |= {"url": web.url, "anon_key": web.anon_key, **await in_thread(partial(_account, platform))}
-            ready(settings)
+            ready({**settings, "way": options.get("way", "database")})
             async with asyncio.TaskGroup() as group:
                 for driver in drivers:
                     group.create_task(driver.run())

@@ -103,8 +103,8 @@ async def test_a_service_that_never_knows_its_own_tokens_asks_to_sign_in_again(w
 @pytest.mark.parametrize(
     ("changed", "field", "word"),
     [
-        ({"account_password": SecretStr("planted-wrong")}, "", "refused the e-mail address"),
-        ({"acting_user": "nobody@depot.test"}, "", "refused the e-mail address"),
+        ({"account_password": SecretStr("planted-wrong")}, "account_password", "refused the e-mail address"),
+        ({"acting_user": "nobody@depot.test"}, "account_password", "refused the e-mail address"),
         ({"anon_key": SecretStr("planted-key")}, "anon_key", "publishable key"),
         ({"acting_user": "stranger@else.test"}, "", "see no workspace"),
     ],
