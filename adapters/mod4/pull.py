@@ -231,12 +231,12 @@ class Pull:
     ) -> AsyncGenerator[Batch, None]:
         site = opened.site
         drivers: dict[str, str] = {}
-        if site.feature("driver_events").is_on and site.feature("links").is_on:
-            linked = await opened.session.read(partial(people.links, site=site))
-            drivers = {link.user: link.driver for link in linked if link.driver}  # by their logins (biko.md 4.1)
         for source in sources:
             if not site.feature("events" if source == "mod4_events" else source).is_on:
                 continue
+            if source == "driver_events" and site.feature("links").is_on:
+                linked = await opened.session.read(partial(people.links, site=site))
+                drivers = {link.user: link.driver for link in linked if link.driver}  # by their logins (biko.md 4.1)
             make = _maker(f"{source}:", partial(events.event, source, drivers=drivers))
             name = f"events:{source}"
             async for batch in self._growing(opened, name, cursors.get(name), events.growing(source, site), make):

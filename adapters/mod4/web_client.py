@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ MOST_BYTES = 64_000_000
 TOKEN_LIFE_S = 3600.0
 """Where the sign-in names no other."""
 RENEW_BEFORE_S = 300.0
+
+_CODE = re.compile(r"PGRST\d{3}|[0-9A-Z]{5}")
+"""Of PostgREST, or an SQLSTATE."""
 
 Params = Sequence[tuple[str, str]]
 
@@ -208,7 +212,7 @@ class WebClient:
             return self._status(reply) if reply.status >= 429 or not reply.is_html else self._no_data(reply)
         if code.startswith("PGRST00"):
             return NotReady(f"{self.name} does not reach its database (“{words}”). It is tried again by itself.")
-        if not code or (code.isdigit() and len(code) < 5):  # a gateway's, a proxy's or an edge function's
+        if not _CODE.fullmatch(code):  # a gateway's, a proxy's or an edge function's
             return self._status(reply)
         return lost(code, words, self.peer, self._settings.answer_within_s) or Refused(code, words, WEB_GRANT)
 

@@ -117,7 +117,7 @@ class Web:
                 return instead
             if (key := request.headers.get("apikey")) != self.anon_key:
                 return JSONResponse({"message": "Invalid API key" if key else "No API key found in request"}, 401)
-            caller = self._caller(request)
+            caller = Caller() if request.url.path.startswith("/auth/") else self._caller(request)
             if caller is None:
                 return JSONResponse({"code": "PGRST301", "message": "JWT expired"}, 401)
             try:
