@@ -23,6 +23,7 @@ _LEVELS = {
 }
 # What the offscreen platform says at every window, and means nothing.
 _NOISE = ("This plugin does not support propagateSizeHints()", "This plugin does not support raise()")
+_IS_OURS = "has_console_look"
 _log = logging.getLogger("qt")
 
 
@@ -33,6 +34,9 @@ def make_application(arguments: Sequence[str] = ("biko-console",)) -> QApplicati
     qInstallMessageHandler(_on_qt_message)
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication(list(arguments))
+    if app.property(_IS_OURS):
+        return app  # setting the style again would lay out every widget there is anew
+    app.setProperty(_IS_OURS, True)
     app.setApplicationName("biko-console")
     app.setApplicationDisplayName(tr("BIKO depot console"))
     app.setDesktopFileName("biko-console")

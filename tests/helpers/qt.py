@@ -164,7 +164,16 @@ def nothing_left(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator
     for widget in left:
         widget.hide()
         widget.deleteLater()
+    _delete_hidden_windows()
     assert not left, f"windows left open: {left}"
+
+
+def _delete_hidden_windows() -> None:
+    """Pages that a test dropped live on where their own connections hold them, and each later window pays for them."""
+    for widget in QApplication.topLevelWidgets():
+        if widget.parent() is None and type(widget).__module__.startswith(("widgets.", "dialogs.", "tests.")):
+            widget.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 @pytest_asyncio.fixture

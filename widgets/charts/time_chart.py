@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from widgets.charts.long_line import GridLines, LongLine, StateBand
+from widgets.charts.menus import end_menus_with
 from widgets.charts.pyramid import Pyramid
 from widgets.charts.time_axis import TimeAxis
 from widgets.theme import Theme
@@ -172,6 +173,7 @@ class TimeChart(QWidget):
         is_last = row == len(self._lanes) - 1
         axes = {"bottom": self.axis} if is_last else {}
         plot: Any = self.view.addPlot(row=row, col=0, axisItems=axes, enableMenu=False)
+        end_menus_with(plot, self)
         self.view.ci.layout.setRowStretchFactor(row, lane.height)
         plot.hideButtons()
         plot.setMouseEnabled(x=True, y=False)

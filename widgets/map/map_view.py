@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QResiz
 from PySide6.QtWidgets import QGraphicsItem, QLabel, QToolTip, QVBoxLayout, QWidget
 
 from resources.i18n import tr
+from widgets.charts.menus import end_menus_with
 from widgets.map.base_data import CREDIT, BaseData
 from widgets.map.base_map import BaseMapItem
 from widgets.map.labels import TextSprites
@@ -45,6 +46,7 @@ class MapView(QWidget):
         super().__init__(parent)
         self._home = data.home_bounds
         self.plot = pg.PlotWidget(enableMenu=False)
+        end_menus_with(self.plot.getPlotItem(), self)
         self.box = self._prepare_plot()
         self.sprites = TextSprites()
         self.base = BaseMapItem(data, self.sprites, palette)

@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from resources.i18n import tr
+from widgets.charts.menus import end_menus_with
 from widgets.charts.time_axis import TimeAxis
 from widgets.formats import KM_PER_MILE
 from widgets.map.palette import MapPalette
@@ -30,6 +31,7 @@ class SpeedGraph(QWidget):
         self.plot.setFrameShape(self.plot.Shape.NoFrame)
         self.plot.setAccessibleName(tr("Speed over time"))
         item = self.plot.getPlotItem()
+        end_menus_with(item, self)
         item.setMouseEnabled(x=True, y=False)
         item.showGrid(x=False, y=True, alpha=0.15)
         item.getAxis("left").setWidth(38)
