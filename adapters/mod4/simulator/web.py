@@ -233,7 +233,9 @@ class Web:
             counted, values = asked.count(source, keys)
             total = str(self._run(caller, counted, [*given, *values], reads=True)[0][0]["x"])
         shown = f"{asked.offset}-{asked.offset + len(rows) - 1}" if rows else "*"
-        return JSONResponse([row["x"] for row in rows], headers={"content-range": f"{shown}/{total}"})
+        is_part = total != "*" and asked.offset + len(rows) < int(total)
+        found = [row["x"] for row in rows]
+        return JSONResponse(found, 206 if is_part else 200, {"content-range": f"{shown}/{total}"})
 
     def _keys(self, table: str, embeds: Iterable[str]) -> dict[str, str]:
         """The columns by which a table points to others. Raises Unread where it does not, or in two ways."""
