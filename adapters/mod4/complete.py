@@ -19,10 +19,6 @@ Shown: TypeAlias = Mapping[str, int | None]
 """Rows by table or function; see :meth:`adapters.mod4.readings.Tables.shown`."""
 
 
-class Hidden(Exception):
-    """A stream shows nothing any more, without an error; the words are for the operator."""
-
-
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What a complete reading counts for. ``is_whole``: what it did not bring is gone."""
@@ -46,11 +42,15 @@ def judge(cursor: str | None, shown: Shown, site: Site) -> Judged:
     rows |= {name: known[name] for name in silent if name in known}
     if not cursor:  # nothing of this stream was ever read
         rows |= dict.fromkeys(silent, 0)
-    lost = [name for name in silent if known.get(name)]
-    trouble = " ".join(
-        f"{name} shows none of the {known[name]} rows that it showed before, without an error: row security may hide "
-        f"them from {site.inventory.who} now. What is known of them stays as it was. Ask the platform's administrator "
-        "whether the account, its role or the rules of this table were changed."
-        for name in lost
-    )
+    trouble = " ".join(silence(name, site, known[name]) for name in silent if known.get(name))
     return Judged(all(rows.get(name) == 0 for name in silent), rows, trouble)
+
+
+def silence(name: str, site: Site, count: int = 0) -> str:
+    """What the operator reads of a table that shows nothing any more; ``count`` rows were there before, if known."""
+    what = f"none of the {count} rows that it showed before" if count else "no row any more"
+    return (
+        f"{name} shows {what}, without an error: row security may hide them from {site.inventory.who} now. What is "
+        "known stays as it was, and what came meanwhile is read once it is shown. Ask the platform's administrator "
+        "whether the account, its role or the rules of this table were changed."
+    )

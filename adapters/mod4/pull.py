@@ -4,7 +4,7 @@ Cursors are JSON texts that only this package reads:
 
 - of everything that is read whole: ``read_ms``, when it was, and ``rows``, how many it showed by table
 - ``batches``: ``since_ms``, up to when changes are known, and ``read_ms`` of the last complete reading
-- ``events:<table>``, ``positions``: ``since_ms``, by the platform's clock of arrival
+- ``events:<table>``, ``positions``: ``since_ms``, by the platform's clock of arrival, and ``seen`` once a row came
 
 Rows become visible after the time that they carry, so that incremental readings overlap; what comes again unchanged is
 not written by the host. A cursor never runs ahead of the server's clock, whatever a row says. Each page is a short
@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from adapters.dispatch import Driver
 from adapters.mod4 import events, fleet, people, positions
-from adapters.mod4.complete import Hidden, Shown, judge
+from adapters.mod4.complete import Shown, judge, silence
 from adapters.mod4.cursors import dump, load
 from adapters.mod4.readings import AnyOf, Growing, NotAmong, Reading, Since, Tables
 from adapters.mod4.session import Job, Running
@@ -70,6 +70,7 @@ class Pull:
         self._clock = platform.kit.clock
         self._drivers: Mapping[str, Driver] = {}
         self._ahead: Running[Any] | None = None
+        self._silent: list[str] = []
 
     async def run(self, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         """One run. Raises what ends all streams: NotReady, AuthFailed and the like."""
@@ -221,8 +222,7 @@ class Pull:
         judged = judge(cursors.get("batches"), {name: count if told else told for name, told in shown.items()}, site)
         done = {"batches": self._read_now(since_ms=self._server_ms, rows=judged.rows)}
         yield Batch((FullRead("delivery_batch", "", "ends"),) if judged.is_whole else (), done)
-        if judged.trouble:
-            raise Hidden(judged.trouble)
+        self._silent += [judged.trouble] if judged.trouble else []
 
     # -- what only grows
 
@@ -263,8 +263,11 @@ class Pull:
         growing: Growing,
         make: Callable[[Mapping[str, Any]], Record],
     ) -> AsyncGenerator[Batch, None]:
-        """Pages of rows in the order of arrival, from a little before the last known one."""
-        known = load(cursor).get("since_ms")
+        """Pages of rows in the order of arrival, from a little before the last known one.
+
+        Where a table shows nothing at all the cursor stays: what row security hides today is read when it is shown.
+        """
+        known, was_seen = (load(cursor).get(one) for one in ("since_ms", "seen"))
         first_ms = self._server_ms - self._settings.first_history_days * DAY_MS
         overlap_ms = positions.OVERLAP_MS if name == "positions" else events.OVERLAP_MS
         since_ms = first_ms if not isinstance(known, int) else min(known, self._server_ms) - overlap_ms
@@ -277,15 +280,22 @@ class Pull:
             behind = None if page is None else (page.at, page.key)
             return partial(_page, growing=growing, since=since, behind=behind, size=size, make=make)
 
+        count = 0
         async for page in self._pages(opened, job_after):
             is_last = len(page.records) < size
+            count += len(page.records)
+            if not count and await opened.session.read(lambda tables: tables.is_silent(growing.table)):
+                self._silent += [silence(growing.table, opened.site)] if was_seen else []
+                return
             reached_ms = self._server_ms if is_last or page.arrived_ms is None else page.arrived_ms
-            yield Batch(page.records, {name: dump(since_ms=min(reached_ms, self._server_ms))})
+            seen = 1 if count or was_seen else None
+            yield Batch(page.records, {name: dump(since_ms=min(reached_ms, self._server_ms), seen=seen)})
 
     async def _guarded(
         self, stream: str, features: Sequence[str], opened: Open, batches: AsyncGenerator[Batch, None]
     ) -> AsyncGenerator[Batch, None]:
-        """A stream with what its features lack, and with what the server refuses on the way."""
+        """A stream with what its features lack, with what the server refuses on the way, and with what fell silent."""
+        self._silent = []
         found = [opened.site.feature(key) for key in features]
         troubles = [f"{feature.without} {feature.reason}" for feature in found if not feature.is_on]
         if opened.site.feature(features[0]).is_on or len(features) > 1:
@@ -295,9 +305,7 @@ class Pull:
             except Refused as err:
                 self._platform.forget()
                 troubles.append(err.sentence(f"Reading “{found[0].label}”"))
-            except Hidden as err:
-                troubles.append(str(err))
-        yield Batch((StreamRead(stream, trouble=" ".join(troubles)),))
+        yield Batch((StreamRead(stream, trouble=" ".join([*troubles, *self._silent])),))
 
 
 def _maker(prefix: str, make: Callable[[Mapping[str, Any]], Record]) -> Callable[[Mapping[str, Any]], Record]:

@@ -41,6 +41,7 @@ _OWNED: Mapping[str, str] = {
     "driver_sessions": "driver_id",
     "driver_devices": "user_id",
     "mod4_driver_links": "user_id",
+    "driver_events": "driver_id",
 }
 """Where row security may leave an account its own rows when it hides all others (biko.md 3.9): by which column."""
 
@@ -210,6 +211,9 @@ class WebTables(Tables):
         names = self._names(table, ["id", *COLUMNS[table]])[:1]
         params = [("select", ",".join(names)), *params_of(where, ()), ("limit", "1")]
         return bool(self._page(f"rest/v1/{table}", params)[0])
+
+    def is_silent(self, name: str) -> bool:
+        return not self.shows(name)
 
     def _own(self, column: str) -> str:
         return self._email.lower() if column == "email" else self._client.user_id

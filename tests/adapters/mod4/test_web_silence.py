@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
-from adapters.dispatch import FleetVehicle, Invitation, OnboardingRequest
+from adapters.dispatch import DeliveryEvent, FleetVehicle, Invitation, OnboardingRequest
 from adapters.errors import AuthFailed
 from adapters.mod4.complete import judge
 from adapters.mod4.cursors import dump
+from adapters.records import Position
 from adapters.supply import FullRead
 from app.store.store import Store
 from app.store.tables import BatchStopRow, DeliveryBatchRow, DriverRow, FleetVehicleRow, InvitationRow
 from app.supply.merge import SupplyMerge
-from tests.adapters.mod4.support import BOSS, REQUEST, Site, console, fetch, of_kind
-from tests.adapters.mod4.test_pull import troubles
+from tests.adapters.mod4.support import ASSIGNED, BOSS, MUSA, REQUEST, Site, console, fetch, of_kind
+from tests.adapters.mod4.test_pull import EVENT, POINT, troubles
 from tests.helpers.fleet import T0_MS, add_integration
 from tests.helpers.stores import make_store
 
@@ -185,3 +186,35 @@ async def test_silence_counts_only_where_nothing_was(
     async with console(web.settings()) as made, made.platform.open() as opened:
         judged = judge(cursor, shown, opened.site)
     assert (judged.is_whole, bool(judged.trouble)) == (is_whole, is_trouble)
+
+
+async def test_events_that_were_hidden_for_a_while_are_read_when_they_are_shown_again(web: Site) -> None:
+    """Days may lie between: the cursor waits where it was."""
+    settings = web.settings()
+    web.run(EVENT, "batch_started", MUSA, ASSIGNED, "now", None, "{}")
+    web.run(POINT, MUSA, "now", None)
+    records, cursors = await fetch(settings)
+    assert len(of_kind(records, DeliveryEvent)) == len(of_kind(records, Position)) == 1
+    for table in ("mod4_events", "driver_gps_events"):
+        web.run(f"DROP POLICY members ON {table}")
+    web.run(EVENT, "delivery_completed", MUSA, ASSIGNED, "now", None, "{}")
+    for _ in range(2):
+        records, after = await fetch(settings, cursors)
+        assert of_kind(records, DeliveryEvent) == []
+        assert "mod4_events shows no row any more" in troubles(records)["events"]
+        assert "driver_gps_events shows no row any more" in troubles(records)["positions"]
+        assert after["events:mod4_events"] == cursors["events:mod4_events"]
+        assert after["positions"] == cursors["positions"]
+    for table in ("mod4_events", "driver_gps_events"):
+        web.run(f"CREATE POLICY members ON {table} FOR SELECT TO authenticated USING (true)")
+    records, _ = await fetch(settings, after)
+    assert {one.kind for one in of_kind(records, DeliveryEvent)} == {"batch_started", "delivered"}
+    assert not {"events", "positions"} & set(troubles(records))
+
+
+async def test_a_platform_where_nothing_happened_yet_is_no_trouble(web: Site) -> None:
+    records, cursors = await fetch(web.settings())
+    assert set(troubles(records)) == web.hidden
+    assert "events:mod4_events" not in cursors
+    records, _ = await fetch(web.settings(), cursors)
+    assert set(troubles(records)) == web.hidden
