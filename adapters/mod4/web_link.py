@@ -8,12 +8,13 @@ an error (biko.md 3.9), a table is taken as hidden until it shows a row that is 
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from adapters.base import CheckStep, Kit
 from adapters.connect import capital, walk
@@ -49,6 +50,8 @@ _ANSWERS: Mapping[str, str] = {
     "p_end_reason": "admin_terminated",
 }
 """What functions are asked with, beside the id of nobody."""
+_AT_ONCE = 2
+"""Questions at a time: as many as the host opens connections, so that none waits for one."""
 _CANNOT_WRITE = "25006"
 _MISSING_COLUMN = "42703"
 
@@ -117,23 +120,25 @@ class WebSession(Session):
             tables={},
             functions={},
         )
-        tables = {}
-        for name in TABLES:
-            if name in COLUMNS and (facts := await self._table(name)) is not None:
-                tables[name] = facts
-        self.inventory = replace(self.inventory, tables=tables)
-        for name, scope in _HIDDEN.items():
-            if name in tables and tables[name].columns["id"].select:
-                is_seen = await self.read(partial(_shows, table=name))
-                tables[name] = replace(tables[name], seen="all" if is_seen else scope)
-        functions = {}
-        for name, arguments in _calls().items():
-            if (function := await self._function(name, arguments)) is not None:
-                functions[name] = function
-        version = self._client.version or "web service"
+        facts = await _side_by_side([partial(self._table, name) for name in TABLES if name in COLUMNS])
+        tables = {one.name: one for one in facts if one is not None}
+        known = self.inventory = replace(self.inventory, tables=tables)
+        hidden = [name for name in _HIDDEN if known.has(name, "id")]
+        for name, is_seen in zip(
+            hidden, await _side_by_side([partial(self._shows, name) for name in hidden]), strict=True
+        ):
+            tables[name] = replace(tables[name], seen="all" if is_seen else _HIDDEN[name])
+        found = await _side_by_side([partial(self._function, *call) for call in _calls().items()])
         return replace(
-            self.inventory, tables=tables, functions=functions, version=version, now_ms=self._client.now_ms()
+            known,
+            tables=tables,
+            functions={one.name: one for one in found if one is not None},
+            version=self._client.version or "web service",
+            now_ms=self._client.now_ms(),
         )
+
+    async def _shows(self, name: str) -> bool:
+        return await self.read(partial(_shows, table=name))
 
     async def _table(self, name: str) -> TableFacts | None:
         """A table with the columns of ours that it has; None where there is none."""
@@ -145,13 +150,25 @@ class WebSession(Session):
                 if err.sqlstate in ("42P01", "PGRST205"):
                     return None
                 if err.is_right:
-                    return TableFacts(name, {one: _column(select=False) for one in wanted}, seen="all")
+                    may = await _side_by_side([partial(self._may_read, name, one) for one in wanted])
+                    columns = {one: _column(select=each) for one, each in zip(wanted, may, strict=True)}
+                    return TableFacts(name, columns, seen="all")
                 if err.sqlstate != _MISSING_COLUMN:
                     raise
                 wanted.remove(_missing(err.words, name, wanted) or await self._missing_one(name, wanted))
                 continue
             return TableFacts(name, {one: _column() for one in wanted}, seen="all")
         return TableFacts(name, {}, seen="all")
+
+    async def _may_read(self, name: str, column: str) -> bool:
+        try:
+            await self._ask(f"rest/v1/{name}", [("select", column), ("limit", "0")])
+        except Refused as err:
+            if err.is_right:
+                return False
+            if err.sqlstate != _MISSING_COLUMN:
+                raise
+        return True
 
     async def _missing_one(self, name: str, wanted: list[str]) -> str:
         """Which column it is that a table lacks, where the refusal does not say so in words that we know."""
@@ -194,6 +211,22 @@ _WRITTEN: Mapping[str, tuple[str, ...]] = {
     "dispatch_runs": ("updated_at", "created_by"),
 }
 """Columns that are changed, or asked for one row alone, where they are there."""
+
+
+async def _side_by_side(questions: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> list[T]:
+    """Answers in order. Raises the first failure, and leaves no question behind."""
+    lanes = asyncio.Semaphore(_AT_ONCE)
+
+    async def asking(question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        async with lanes:
+            return await question()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(asking(one)) for one in questions]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [one.result() for one in asked]
 
 
 def _column(*, select: bool = True) -> Column:

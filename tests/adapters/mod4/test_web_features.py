@@ -81,3 +81,12 @@ async def test_a_refusal_in_another_language_still_tells_the_column(web: Site) -
 
     web.web.between = in_german
     assert off(await features_of(web)) == HIDDEN
+
+
+async def test_a_right_on_some_columns_serves_what_needs_no_others(web: Site) -> None:
+    web.run("REVOKE SELECT ON drivers FROM authenticated; GRANT SELECT (id, name, workspace_id) ON drivers "
+            "TO authenticated; REVOKE SELECT ON vehicles FROM authenticated; "
+            "GRANT SELECT (id, workspace_id) ON vehicles TO authenticated")  # fmt: skip
+    features = await features_of(web)
+    assert off(features) - HIDDEN == {"vehicles"}
+    assert "may not read vehicles (column plate_number)" in features["vehicles"].why
