@@ -7,8 +7,10 @@ cancelled ends at once, because its way to the platform is cut.
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Generic, TypeAlias, TypeVar
 
@@ -24,13 +26,24 @@ class Running(Generic[T]):
     """Work that runs in a thread already. Who has one asks for its result, or leaves it.
 
     ``cut`` makes it fail soon; ``explain`` is the error of ours for one of its, the same one for an error that is.
+    ``alone``: in a thread of its own. Work that waits for the loop must not hold those which the loop itself needs, to
+    look up a name for one.
     """
 
     def __init__(
-        self, work: Callable[[], T], cut: Callable[[], None], explain: Callable[[Exception], Exception]
+        self,
+        work: Callable[[], T],
+        cut: Callable[[], None],
+        explain: Callable[[Exception], Exception],
+        *,
+        alone: bool = False,
     ) -> None:
         context = copy_context()
-        self._future = asyncio.get_running_loop().run_in_executor(None, lambda: context.run(work))
+        self._future: asyncio.Future[T] = (
+            _in_thread_of_its_own(work)
+            if alone
+            else asyncio.get_running_loop().run_in_executor(None, lambda: context.run(work))
+        )
         self._cut = cut
         self._explain = explain
 
@@ -54,6 +67,19 @@ class Running(Generic[T]):
             await asyncio.wait([self._future])
         if not self._future.cancelled():
             self._future.exception()  # seen: it is the cut, or nobody's any more
+
+
+def _in_thread_of_its_own(work: Callable[[], T]) -> asyncio.Future[T]:
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as err:  # noqa: BLE001 - whoever awaits it gets it
+            done.set_exception(err)
+
+    threading.Thread(target=run, name="mod4 job", daemon=True).start()
+    return asyncio.wrap_future(done)
 
 
 class Session(ABC):

@@ -83,7 +83,8 @@ class WebSession(Session):
 
     def run(self, job: Job[T], *, writes: bool) -> Running[T]:
         tables = WebTables(self._client, self.known(), self._email)
-        return Running(partial(job, tables), tables.cut, partial(tables.explained, writes=writes))
+        explain = partial(tables.explained, writes=writes)
+        return Running(partial(job, tables), tables.cut, explain, alone=True)
 
     async def is_still(self, actor: Actor | None, workspace: str) -> bool:
         """The account's own membership is shown, as it must be: a service that shows nothing is found out by it."""

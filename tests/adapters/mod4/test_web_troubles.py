@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from adapters.dispatch import DeliveryBatch, DeliveryEvent, Driver, DriverSession, FleetVehicle
 from adapters.errors import AdapterError, BadReply, NotReady
 from adapters.mod4.adapter import Mod4Adapter
+from adapters.mod4.readings import Reading
 from adapters.openlmis.simulator_line import line_to
 from adapters.records import Record
 from adapters.supply import FullRead, StreamRead
@@ -223,3 +224,25 @@ async def test_a_service_that_falls_silent_is_given_up_and_a_cancelled_run_ends_
         with pytest.raises(asyncio.CancelledError):
             await running
         assert asyncio.get_running_loop().time() - began < 1
+
+
+async def test_jobs_that_wait_for_the_service_hold_no_thread_that_the_loop_needs(web: Site) -> None:
+    """Looking up a name takes a thread of the loop's: with all of them held, no request could begin."""
+    assert web.web is not None
+    waiting = asyncio.Event()
+    release = asyncio.Event()
+
+    async def hangs(request: Request) -> Response | None:
+        if request.url.path == "/rest/v1/drivers":
+            waiting.set()
+            await release.wait()
+        return None
+
+    async with console(web.settings()) as made, made.platform.open() as opened:
+        web.web.between = hangs
+        jobs = [opened.session.begin(lambda tables: len(tables.rows(Reading("drivers")))) for _ in range(40)]
+        await waiting.wait()
+        async with asyncio.timeout(10):
+            assert await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+        release.set()
+        assert {await job.result() for job in jobs} == {3}
