@@ -59,7 +59,8 @@ class Choices:
 def read_choices(connection: Connection, now_ms: int) -> Choices:
     """Trackers on vehicles first, by plate; every tank."""
     trackers = sorted(
-        list_devices(connection, now_ms), key=lambda one: (one.vehicle is None, one.vehicle or "", one.unique_id)
+        list_devices(connection, now_ms, phones=False),
+        key=lambda one: (one.vehicle is None, one.vehicle or "", one.unique_id),
     )
     return Choices(tuple(trackers), tuple(list_tanks(connection)))
 

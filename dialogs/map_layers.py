@@ -49,6 +49,7 @@ class MapLayersDialog(QDialog):
             ("state_borders", tr("State borders")),
             ("fences", tr("Geofences")),
             ("events", tr("Events of the last 24 hours")),
+            ("phones", tr("Drivers' phones")),
         ):
             box = QCheckBox(label)
             box.setChecked(bool(getattr(shown, key)))

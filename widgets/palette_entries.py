@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnClause, ColumnElement, Connection, func, select
+from sqlalchemy import ColumnClause, ColumnElement, Connection, func, not_, select
 
+from app.fleet.phones import is_phone
 from app.fleet.registry import FORGOTTEN
 from app.store.tables import Device, Vehicle
 from resources.i18n import tr
@@ -54,7 +55,7 @@ def _devices(connection: Connection, typed: str) -> Sequence[Any]:
     matches = _holds(Device.unique_id, "".join(typed.split())) | _holds(Device.name, typed)
     query = select(Device.id, Device.unique_id, Device.name, Device.state, Vehicle.plate).where(matches)
     query = query.outerjoin(Vehicle, Vehicle.id == Device.vehicle_id).where(Device.state != FORGOTTEN)
-    return connection.execute(query.order_by(Device.unique_id).limit(MOST)).all()
+    return connection.execute(query.where(not_(is_phone())).order_by(Device.unique_id).limit(MOST)).all()
 
 
 def _holds(column: ColumnClause[str], typed: str) -> ColumnElement[bool]:

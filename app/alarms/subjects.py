@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, not_, or_, select
 
+from app.fleet.phones import is_phone
 from app.fleet.registry import KNOWN
 from app.store.tables import Device, Vehicle
 
@@ -35,11 +36,14 @@ class Subjects:
 
 
 def read_subjects(connection: Connection) -> Subjects:
-    """Adopted trackers that their servers still list, by vehicle; waiting and blocked ones raise no alarms."""
+    """Adopted trackers that their servers still list, by vehicle; waiting and blocked ones raise no alarms.
+
+    Nor do drivers' phones: they are silent whenever a shift is over, and a driver in a vehicle would raise all twice.
+    """
     query = (
         select(Device.key, Device.id, Device.unique_id, Device.name, Device.integration_id, Vehicle.id, Vehicle.plate)
         .outerjoin(Vehicle, Vehicle.id == Device.vehicle_id)
-        .where(Device.state == KNOWN, or_(Device.visible, Device.vehicle_id.is_not(None)))
+        .where(Device.state == KNOWN, or_(Device.visible, Device.vehicle_id.is_not(None)), not_(is_phone()))
         .order_by(Device.key)
     )
     found: dict[str, tuple[str, str | None, list[int]]] = {}

@@ -14,7 +14,9 @@ from app.commands.session import Session
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_DEVICE_TABLE = ("device", "state", "vehicle", "freshness", "last_seen", "fixed_at", "speed_km_h", "source", "name")
+_DEVICE_TABLE = (
+    "device", "kind", "state", "vehicle", "freshness", "last_seen", "fixed_at", "speed_km_h", "source", "name",
+)  # fmt: skip
 _VEHICLE_TABLE = ("plate", "name", "make_model", "trackers", "id")
 
 device_argument = click.argument("device", metavar="IMEI")
@@ -29,7 +31,7 @@ def devices() -> None:
 @json_option
 @click.pass_obj
 def list_devices_(session: Session, as_json: bool) -> None:
-    """All trackers with the newest that is known of them."""
+    """All trackers, and drivers' phones, with the newest that is known of them."""
     _print_devices(session, None, as_json=as_json)
 
 

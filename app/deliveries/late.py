@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from app.deliveries.phones import driver_of_phone
 from app.deliveries.times import DAY_MS, MINUTE_MS
 from app.deliveries.verdict import CONFIRMED, WINDOW_MS
+from app.fleet.phones import driver_of_phone
 from app.store.tables import DeliveryBatchRow, Device, DeviceAssignment, PositionRow, ProofVerdict
 from app.supply.filters import Place
 

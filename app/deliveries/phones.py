@@ -1,8 +1,4 @@
-"""Where drivers' phones are: the third source of positions, beside trackers and servers.
-
-A driver's phone is the tracker of its Mod4 integration that is named after the driver: positions of the platform name
-the driver, not the phone (biko.md 4.9).
-"""
+"""Where drivers' phones are: the third source of positions, beside trackers and servers."""
 
 from __future__ import annotations
 
@@ -12,12 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from app.deliveries.rows import by_place
+from app.fleet.phones import PHONE
 from app.identity.kinds import in_chunks
 from app.store.tables import Device, DeviceState, DriverRow
 from app.supply.filters import Place
-
-PHONE = "driver-"
-"""Before the driver's id in the unique id of their phone, in every driver platform's integration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +50,6 @@ def phone_keys(connection: Connection, drivers: Iterable[Place]) -> dict[Place, 
     named = {Place(place.integration_id, PHONE + place.peer_id): place for place in drivers if place.peer_id}
     found = by_place(connection, Device, named, (Device.key,), key=Device.unique_id)
     return {named[place]: int(row.key) for place, row in found.items()}
-
-
-def driver_of_phone(unique_id: str) -> str:
-    """The driver's id at the platform, "" for a tracker that is no phone of a driver."""
-    return unique_id.removeprefix(PHONE) if unique_id.startswith(PHONE) else ""
 
 
 def _states(connection: Connection, keys: Iterable[int]) -> dict[int, PhonePlace]:

@@ -17,6 +17,7 @@ from app.clock import SystemClock
 from app.fleet.assignments import assign, close, state_without_vehicle
 from app.fleet.errors import AlreadyAdopted, FleetError, NotAllowed, NotFound
 from app.fleet.listing import DeviceListing, list_devices
+from app.fleet.phones import is_phone
 from app.fleet.registry import BLOCKED, FORGOTTEN, KNOWN, NAMED_HERE, WAITING
 from app.fleet.text import storable
 from app.fleet.vehicles import add_vehicle, find_vehicle
@@ -61,9 +62,15 @@ def adopt(
     """Put a tracker on a vehicle named by plate, name or id, made new if there is none; returns the vehicle's id.
 
     A first adoption brings the tracker's whole history along; a later one is a move from now on. A blocked tracker is
-    unblocked. Raises NotFound, AlreadyAdopted, Ambiguous (name), FleetError (empty plate).
+    unblocked. Raises NotFound, NotAllowed for a driver's phone, AlreadyAdopted, Ambiguous (name), FleetError (empty
+    plate).
     """
     devices = find_devices(connection, device)
+    if connection.execute(select(Device.key).where(Device.key.in_([row.key for row in devices]), is_phone())).first():
+        raise NotAllowed(
+            f"{devices[0].name or devices[0].unique_id} is a driver's phone, not a tracker. It goes where the driver "
+            "goes: assign the driver's batch to a vehicle instead."
+        )
     moment_ms = _moment(now_ms)
     version = raise_topic(connection, "devices")
     vehicle_id = find_vehicle(connection, vehicle)

@@ -1,14 +1,15 @@
-"""Trackers as their page and the command line list them."""
+"""Trackers, and drivers' phones beside them, as pages and the command line list them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, not_, select
 
 from app.clock import SystemClock
 from app.fleet.freshness import Freshness, clock_warning, freshness
+from app.fleet.phones import is_phone
 from app.fleet.plausibility import mark_names
 from app.fleet.registry import FORGOTTEN
 from app.fleet.times import iso_ms
@@ -17,7 +18,10 @@ from app.store.tables import Device, DeviceState, Vehicle
 
 @dataclass(frozen=True, slots=True)
 class DeviceListing:
-    """One tracker of one integration, with the newest that is known of it. Ages are measured to ``now_ms``."""
+    """One tracker of one integration, with the newest that is known of it. Ages are measured to ``now_ms``.
+
+    ``is_phone``: it is no tracker but a driver's phone, and stands for the driver.
+    """
 
     ROW_COLUMNS: ClassVar[tuple[str, ...]] = (
         "device",
@@ -54,6 +58,7 @@ class DeviceListing:
         "source",
         "first_seen",
         "id",
+        "kind",
     )
     """The names that :meth:`as_row` gives."""
 
@@ -94,6 +99,7 @@ class DeviceListing:
     raw_frame_id: int | None
     position_id: int | None
     peer_id: str | None
+    is_phone: bool
     now_ms: int
 
     @property
@@ -157,6 +163,7 @@ class DeviceListing:
             "source": self.source,
             "first_seen": iso_ms(self.first_seen_ms),
             "id": self.id,
+            "kind": "phone" if self.is_phone else "tracker",
         }
 
 
@@ -166,11 +173,12 @@ def list_devices(
     *,
     states: frozenset[str] | None = None,
     wanted: str | None = None,
+    phones: bool | None = None,
 ) -> list[DeviceListing]:
-    """Trackers by unique id, the forgotten ones left out unless ``states`` names them.
+    """Devices by unique id, the forgotten ones left out unless ``states`` names them.
 
-    ``wanted`` limits the list to one IMEI, unique id or id. Without ``now_ms`` ages
-    are measured to the machine's own clock.
+    ``wanted`` limits the list to one IMEI, unique id or id; ``phones`` to drivers' phones (True) or to trackers
+    (False). Without ``now_ms`` ages are measured to the machine's own clock.
     """
     moment_ms = SystemClock().now_ms() if now_ms is None else now_ms
     device, state = Device, DeviceState
@@ -213,6 +221,7 @@ def list_devices(
             state.raw_frame_id,
             state.position_id,
             device.peer_id,
+            is_phone(),
         )
         .outerjoin(state, state.device_key == device.key)
         .outerjoin(Vehicle, Vehicle.id == device.vehicle_id)
@@ -221,6 +230,8 @@ def list_devices(
     query = query.where(device.state != FORGOTTEN) if states is None else query.where(device.state.in_(states))
     if wanted is not None:
         query = query.where((device.unique_id == wanted) | (device.id == wanted))
+    if phones is not None:
+        query = query.where(is_phone() if phones else not_(is_phone()))
     return [_listing(row, moment_ms) for row in connection.execute(query)]
 
 

@@ -54,9 +54,9 @@ class LiveFleet:
 
 
 def live_fleet(connection: Connection, now_ms: int) -> LiveFleet:
-    """The live picture; blocked and waiting trackers and those without any fix are left out."""
+    """The live picture; blocked and waiting trackers, those without any fix and drivers' phones are left out."""
     by_vehicle: dict[str, list[DeviceListing]] = {}
-    for device in list_devices(connection, now_ms, states=frozenset({KNOWN})):
+    for device in list_devices(connection, now_ms, states=frozenset({KNOWN}), phones=False):
         if device.lat is not None and (device.visible or device.vehicle_id is not None):
             by_vehicle.setdefault(device.vehicle_id or device.id, []).append(device)
     chosen = [min(sources, key=_preference) for sources in by_vehicle.values()]

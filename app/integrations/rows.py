@@ -13,6 +13,7 @@ from app.clock import SystemClock, from_ms
 from app.engine.phases import Phase, status_word
 from app.engine.running import engine_gone_since_ms
 from app.errors import OperatorError
+from app.fleet.phones import is_phone
 from app.store.tables import (
     Device,
     DeviceEventRow,
@@ -78,6 +79,7 @@ class Configured:
 class Dependents:
     """What depends on an integration. Counts stop at ``MOST_COUNTED``; ``vehicles`` are the first few plates.
 
+    ``phones`` are those of the devices that are drivers' phones, no trackers.
     ``unsent`` are changes that its peer is not known to have, ``unsent_names`` the first of them.
     """
 
@@ -90,6 +92,7 @@ class Dependents:
     problems: int
     unsent: int = 0
     unsent_names: tuple[str, ...] = ()
+    phones: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -159,6 +162,7 @@ def dependents(connection: Connection, integration_id: str) -> Dependents:
         problems=_count(connection, problems),
         unsent=unsent,
         unsent_names=tuple(names),
+        phones=_count(connection, select(Device.key).where(own, is_phone())),
     )
 
 

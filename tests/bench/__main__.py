@@ -29,6 +29,7 @@ BENCHES = {
     "first_sync": "tests.bench.bench_first_sync:run",
     "mod4_pull": "tests.bench.bench_mod4:run",
     "mod4_reads": "tests.bench.bench_mod4_reads:run",
+    "mod4_tab": "tests.bench.bench_mod4_tab:run",
     "identity": "tests.bench.bench_identity:run",
     "fuel_year": "tests.bench.bench_fuel_year:run",
     "outbox": "tests.bench.bench_outbox:run",

@@ -75,7 +75,7 @@ def a_tracker(key: int, **other: Any) -> DeviceListing:
     values: dict[str, Any] = dict.fromkeys(field.name for field in fields(DeviceListing))
     values |= {"key": key, "id": f"d{key}", "integration_id": "gt02-1", "unique_id": f"imei{key}", "state": "known"}
     values |= {"name": "", "model": "", "phone": "", "group": "", "visible": True, "first_seen_ms": 0, "last_kind": ""}
-    values |= {"marks": 0, "frames": 0, "blocked_frames": 0, "source": "gt02", "now_ms": 0}
+    values |= {"marks": 0, "frames": 0, "blocked_frames": 0, "source": "gt02", "now_ms": 0, "is_phone": False}
     return DeviceListing(**values | other)
 
 
@@ -145,8 +145,16 @@ def seat(connection: Connection, trucks: Sequence[Truck], integration_id: str, n
 
 
 def make_fleet(store: Store, count: int, now_ms: int, *, integration_id: str = "gt02-1") -> tuple[Feed, list[Truck]]:
-    """``count`` trucks, most under way: some stopped, old, silent or in alarm; the last tracker has no vehicle."""
+    """The fleet of :func:`fleet_records` in a store; the last tracker has no vehicle."""
     feed = make_feed(store, integration_id)
+    trucks, records = fleet_records(count, now_ms)
+    feed(*records, now_ms=now_ms)
+    store.write(lambda connection: seat(connection, trucks[:-1], integration_id, now_ms)).result()
+    return feed, trucks
+
+
+def fleet_records(count: int, now_ms: int) -> tuple[list[Truck], list[Record]]:
+    """``count`` trucks, most under way: some stopped, old, silent or in alarm; and what their trackers sent."""
     trucks = [a_truck(number) for number in range(count)]
     records: list[Record] = []
     for number, truck in enumerate(trucks):
@@ -186,6 +194,4 @@ def make_fleet(store: Store, count: int, now_ms: int, *, integration_id: str = "
     records.append(Geofence("1", "Central Medical Stores", "circle", [TOWNS["Lagos"]], 4_000.0))
     records.append(Geofence("2", "Kano depot", "polygon", [(11.93, 8.43), (12.07, 8.43), (12.07, 8.6), (11.93, 8.6)]))
     records.append(Geofence("3", "A2 corridor", "corridor", [TOWNS["Abuja"], TOWNS["Kaduna"]], 3_000.0))
-    feed(*records, now_ms=now_ms)
-    store.write(lambda connection: seat(connection, trucks[:-1], integration_id, now_ms)).result()
-    return feed, trucks
+    return trucks, records

@@ -187,10 +187,10 @@ async def _no_tasks_left() -> AsyncIterator[None]:
 class Console:
     """A context on a temporary data folder, with what a test needs to look behind it."""
 
-    def __init__(self, folder: Path, theme: Theme) -> None:
+    def __init__(self, folder: Path, theme: Theme, store: Store | None = None) -> None:
         self.paths = Paths(folder / "data")
         self.paths.create()
-        self.store: Store = make_store(self.paths.data_dir)
+        self.store: Store = make_store(self.paths.data_dir) if store is None else store
         self.failures: list[tuple[str, BaseException]] = []
         self.tasks = Tasks(lambda name, error: self.failures.append((name, error)))
         self.notes: list[tuple[str, str]] = []

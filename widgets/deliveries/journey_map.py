@@ -20,7 +20,7 @@ from widgets.map.base_data import load_base_data
 from widgets.map.base_map import WORLD_RECT, viewport_of
 from widgets.map.events import EventMark, EventsItem
 from widgets.map.labels import FAMILY
-from widgets.map.map_view import Bounds, MapView
+from widgets.map.map_view import Bounds, MapView, Under
 from widgets.map.palette import MapPalette, palette_for
 from widgets.map.projection import to_world
 from widgets.map.track_item import TrackItem
@@ -155,7 +155,8 @@ class JourneyMap(QWidget):
         else:
             self.map.fit(self._bounds)
 
-    def _describe(self, _vehicle: int | None, px: float, py: float) -> str:
+    def _describe(self, under: Under) -> str:
+        px, py = under.px, under.py
         if (event := self.fuel.hit(px, py)) is not None:
             return f"{event.text}, {self._context.formats.time(event.occurred_at_ms)}"
         if (stop := self.stops.hit(px, py)) is not None:

@@ -1,4 +1,4 @@
-"""What the command palette finds among deliveries: batches by name, drivers by name with their batches."""
+"""What the command palette finds among deliveries: batches by name, drivers by name with their batches and places."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from widgets.deliveries.words import stage_pill
 
 MOST = 5
 """Of each kind."""
-Found = tuple[list[tuple[str, str, str]], list[str]]
+Found = tuple[list[tuple[str, str, str]], list[tuple[str, str]]]
 
 
 async def delivery_entries(context: ConsoleContext, typed: str) -> Sequence[Command]:
@@ -30,11 +30,11 @@ async def delivery_entries(context: ConsoleContext, typed: str) -> Sequence[Comm
         Command(name, partial(context.open_page, "deliveries", batch_id=batch_id), "truck", detail, words=typed)
         for batch_id, name, detail in batches
     ]
-    found += [
-        Command(name, partial(context.open_page, "deliveries", text=name), "truck", tr("Batches of this driver"),
-                words=typed)
-        for name in drivers
-    ]  # fmt: skip
+    for driver_id, name in drivers:
+        batches_of = partial(context.open_page, "deliveries", text=name)
+        found.append(Command(name, batches_of, "truck", tr("Batches of this driver"), words=typed))
+        on_map = partial(context.open_page, "map", driver=driver_id)
+        found.append(Command(name, on_map, "map-pin", tr("Driver on the map"), words=typed))
     return found
 
 
@@ -42,5 +42,6 @@ def _find(connection: Connection, typed: str) -> Found:
     rows, _after = page_of_batches(connection, BatchFilter(words=tuple(typed.split())), limit=MOST)
     batches = [(row.id, row.name, " · ".join(filter(None, (stage_pill(row)[1], row.scheduled_on)))) for row in rows]
     driver = DriverRow
-    query = select(driver.name).where(of_integrations(driver, None), driver.name.icontains(typed, autoescape=True))
-    return batches, list(connection.execute(query.order_by(driver.name, driver.key).limit(MOST)).scalars())
+    named = of_integrations(driver, None), driver.name.icontains(typed, autoescape=True)
+    query = select(driver.id, driver.name).where(*named).order_by(driver.name, driver.key).limit(MOST)
+    return batches, [(row.id, row.name) for row in connection.execute(query)]

@@ -192,10 +192,14 @@ def _falls_silent(found: Dependents) -> str:
     waits = [f"{line} {tr('They wait here until it is enabled again.')}" for line in _unsent(found)]
     if not (found.devices or found.vehicle_count or found.geofences):
         return "\n".join(waits) or tr("No tracker, vehicle or geofence depends on it.")
-    lines = [
-        *waits,
-        trn("{count} tracker falls silent.", "{count} trackers fall silent.", found.devices),
-    ]
+    lines = [*waits]
+    if found.devices > found.phones or not found.phones:
+        trackers = found.devices - found.phones
+        lines.append(trn("{count} tracker falls silent.", "{count} trackers fall silent.", trackers))
+    if found.phones:
+        lines.append(
+            trn("{count} driver's phone is not heard.", "{count} drivers' phones are not heard.", found.phones)
+        )
     if found.vehicle_count:
         lines.append(tr("Not seen through it any more: {vehicles}.", vehicles=_vehicles(found)))
     if found.geofences:

@@ -97,15 +97,11 @@ class Fleet:
         self.newest_id = max(self.newest_id, int(positions["id"][-1]))
         if len(self._keys) == 0:
             return
-        row = np.minimum(np.searchsorted(self._keys, positions["device_key"]), len(self._keys) - 1)
-        is_known = self._keys[row] == positions["device_key"]
+        row, is_known = rows_of(self._keys, positions["device_key"])
         np.maximum.at(self._heard, row[is_known], positions["received_at_ms"][is_known])
-        # A fix that claims to come from the future counts from its arrival, as in app.fleet.states.
-        at_ms = np.minimum(positions["fixed_at_ms"], positions["received_at_ms"])
-        moves = np.flatnonzero(is_known & ((positions["marks"] & NOT_LIVE) == 0) & (at_ms > self._fixed[row]))
-        moves = moves[np.argsort(at_ms[moves], kind="stable")]  # of several the newest is written last
+        moves, at_ms = moves_of(positions, is_known, self._fixed[row])
         rows = row[moves]
-        self._fixed[rows] = at_ms[moves]
+        self._fixed[rows] = at_ms
         self._position_id[rows] = positions["id"][moves]
         self._marks[rows] = positions["marks"][moves]
         self._lat[rows], self._lon[rows] = positions["lat"][moves], positions["lon"][moves]
@@ -116,8 +112,7 @@ class Fleet:
         """When devices were last heard, positions or not; keys in ascending order."""
         if len(device_keys) == 0 or len(self._keys) == 0:
             return
-        at = np.minimum(np.searchsorted(device_keys, self._keys), len(device_keys) - 1)
-        is_there = device_keys[at] == self._keys
+        at, is_there = rows_of(device_keys, self._keys)
         is_newer = (heard_at_ms[at] > self._heard) | (self._heard > self._now_ms + CLOCKS_APART_MS)
         self._heard = np.where(is_there & is_newer, heard_at_ms[at], self._heard)
         self._choose_leads()
@@ -229,6 +224,26 @@ class Fleet:
         """How many subjects are in each state; the sum is the number of subjects."""
         number = np.bincount(self.state, minlength=len(VehicleState))
         return {state: int(number[state]) for state in VehicleState}
+
+
+def rows_of(keys: IntArray, wanted: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
+    """The places of ``wanted`` among ``keys``, which ascend and are not empty, and whether each is there."""
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return at, keys[at] == wanted
+
+
+def moves_of(
+    positions: NDArray[np.void], is_known: NDArray[np.bool_], fixed_at_ms: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Which of ``positions`` (of ``queries.positions_since``) move what they are of, and the times they count from.
+
+    ``fixed_at_ms`` is what is known for each of them now. They come in the order of their times, the newest last.
+    """
+    # A fix that claims to come from the future counts from its arrival, as in app.fleet.states.
+    at_ms = np.minimum(positions["fixed_at_ms"], positions["received_at_ms"])
+    moves = np.flatnonzero(is_known & ((positions["marks"] & NOT_LIVE) == 0) & (at_ms > fixed_at_ms))
+    moves = moves[np.argsort(at_ms[moves], kind="stable")]
+    return moves, at_ms[moves]
 
 
 def _floats(values: Sequence[float | None]) -> FloatArray:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, not_, or_, select
 
 from app.alarms.words import Priority
 from app.fleet import queries
 from app.fleet.alarms import ALARM_KINDS
 from app.fleet.listing import DeviceListing, list_devices
+from app.fleet.phones import is_phone
 from app.fleet.registry import KNOWN, WAITING
 from app.fleet.states import UPTO
 from app.fleet.tracks import device_track, vehicle_track
@@ -38,6 +39,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Tracked:
+    """Whose track is asked for: a vehicle's with whatever trackers it had, or that of one device on none."""
+
+    label: str
+    device_key: int
+    vehicle_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FleetSources:
     """Enabled integrations, what those that listen say of where, and how many trackers wait to be adopted."""
 
@@ -52,7 +62,7 @@ def read_snapshot(connection: Connection, now_ms: int) -> Snapshot:
     newest_id = max(upto, queries.newest_position_id(connection) - MOST_TO_CATCH_UP)
     trackers = [
         tracker
-        for tracker in list_devices(connection, now_ms, states=frozenset({KNOWN}))
+        for tracker in list_devices(connection, now_ms, states=frozenset({KNOWN}), phones=False)
         if tracker.visible or tracker.vehicle_id is not None
     ]
     names = {row.id: row.name for row in connection.execute(select(Integration.id, Integration.name))}
@@ -66,11 +76,11 @@ def read_heard(connection: Connection) -> tuple[NDArray[np.int64], NDArray[np.in
     return rows[:, 0], rows[:, 1]
 
 
-def read_track(connection: Connection, tracker: DeviceListing, start_ms: int, end_ms: int) -> Track:
-    """The fixes of a tracker's vehicle between two times (end exclusive), or of the tracker where it has none."""
-    if tracker.vehicle_id is not None:
-        return Track.of(vehicle_track(connection, tracker.vehicle_id, start_ms, end_ms).fixes)
-    return Track.of(device_track(connection, tracker.key, start_ms, end_ms).fixes)
+def read_track(connection: Connection, tracked: Tracked, start_ms: int, end_ms: int) -> Track:
+    """The fixes between two times (end exclusive)."""
+    if tracked.vehicle_id is not None:
+        return Track.of(vehicle_track(connection, tracked.vehicle_id, start_ms, end_ms).fixes)
+    return Track.of(device_track(connection, tracked.device_key, start_ms, end_ms).fixes)
 
 
 def read_events(connection: Connection, since_ms: int) -> tuple[list[EventMark], dict[int, Alarm]]:
@@ -125,7 +135,8 @@ def read_sources(connection: Connection) -> FleetSources:
     )
     rows = connection.execute(query).all()
     said = [str((detail or {}).get("connected") or "") for _name, detail in rows]
-    waiting = connection.execute(select(Device.unique_id).where(Device.state == WAITING).distinct()).all()
+    trackers = select(Device.unique_id).where(Device.state == WAITING, not_(is_phone()))
+    waiting = connection.execute(trackers.distinct()).all()
     listening = tuple(text for text in said if text.startswith("Listening"))
     return FleetSources(tuple(name for name, _detail in rows), listening, len(waiting))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyqtgraph as pg
@@ -12,10 +13,12 @@ from PySide6.QtWidgets import QGraphicsItem, QLabel, QToolTip, QVBoxLayout, QWid
 
 from resources.i18n import tr
 from widgets.charts.menus import end_menus_with
+from widgets.map.atlas import PHONE_LOOK
 from widgets.map.base_data import CREDIT, BaseData
 from widgets.map.base_map import BaseMapItem
 from widgets.map.labels import TextSprites
-from widgets.map.markers import MarkersItem
+from widgets.map.marker_names import MarkerNamesItem
+from widgets.map.markers import Hit, MarkersItem
 from widgets.map.palette import MapPalette
 from widgets.map.projection import HALF_WORLD_M, Viewport, ground_scale, nice_length
 from widgets.primitives.tips import plain_tip
@@ -33,10 +36,33 @@ METRES_PER_MILE = 1609.344
 METRES_PER_FOOT = 0.3048
 
 
+@dataclass(frozen=True, slots=True)
+class Under:
+    """What stands under a pixel of the map, as last painted: a vehicle, a driver's phone, a cluster, or nothing."""
+
+    px: float
+    py: float
+    hit: Hit | None = None
+    is_phone: bool = False
+
+    @property
+    def vehicle(self) -> int | None:
+        """The vehicle's index."""
+        return None if self.hit is None or self.is_phone else self.hit.index
+
+    @property
+    def phone(self) -> int | None:
+        """The index of a driver's phone."""
+        return self.hit.index if self.hit is not None and self.is_phone else None
+
+
 class MapView(QWidget):
-    """``vehicle_clicked`` carries an index into the markers, ``map_clicked`` the pixel where no vehicle was."""
+    """``vehicle_clicked`` carries an index into the vehicles, ``phone_clicked`` one into the drivers' phones,
+    ``map_clicked`` the pixel where neither was.
+    """
 
     vehicle_clicked = Signal(int)
+    phone_clicked = Signal(int)
     map_clicked = Signal(float, float)
     moved_by_hand = Signal()
     steered = Signal()  # moved or zoomed by the operator: the view is now their choice
@@ -50,10 +76,12 @@ class MapView(QWidget):
         self.box = self._prepare_plot()
         self.sprites = TextSprites()
         self.base = BaseMapItem(data, self.sprites, palette)
-        self.markers = MarkersItem(self.sprites, palette)
-        self.add_item(self.base)
-        self.add_item(self.markers)
-        self.describe: Callable[[int | None, float, float], str] = lambda _index, _px, _py: ""
+        self.markers, self.phones = MarkersItem(palette), MarkersItem(palette, PHONE_LOOK)
+        self.phones.setZValue(self.markers.zValue() - 1)  # a vehicle stands before the driver's pin at the same place
+        self.names = MarkerNamesItem((self.markers, self.phones), self.sprites, palette)
+        for item in (self.base, self.phones, self.markers, self.names):
+            self.add_item(item)
+        self.describe: Callable[[Under], str] = lambda _under: ""
         self.credit = QLabel(CREDIT, self)
         self.credit.setTextFormat(Qt.TextFormat.PlainText)
         self.scale_bar = ScaleBar(self)
@@ -108,8 +136,8 @@ class MapView(QWidget):
 
     def set_palette(self, palette: MapPalette) -> None:
         self.plot.setBackground(palette.sea)
-        self.base.set_palette(palette)
-        self.markers.set_palette(palette)
+        for item in (self.base, self.phones, self.markers, self.names):
+            item.set_palette(palette)
         backing = QColor(palette.paper)
         backing.setAlpha(215)
         self.credit.setStyleSheet(
@@ -188,24 +216,41 @@ class MapView(QWidget):
     def _on_clicked(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
             return
-        position = event.scenePos()
-        hit = self.markers.hit(position.x(), position.y())
+        under = self.under(event.scenePos())
+        hit = under.hit
         if hit is not None and hit.cluster_at is not None:
             self.zoom(CLUSTER_ZOOM, self.viewport().to_world(*hit.cluster_at))
             self.moved_by_hand.emit()
         elif event.double() and hit is None:
-            self.zoom(ZOOM_STEP, self.viewport().to_world(position.x(), position.y()))
-        elif hit is not None and hit.vehicle is not None:
-            self.vehicle_clicked.emit(hit.vehicle)
+            self.zoom(ZOOM_STEP, self.viewport().to_world(under.px, under.py))
+        elif under.vehicle is not None:
+            self.vehicle_clicked.emit(under.vehicle)
+        elif under.phone is not None:
+            self.phone_clicked.emit(under.phone)
         else:
-            self.map_clicked.emit(position.x(), position.y())
+            self.map_clicked.emit(under.px, under.py)
+
+    def under(self, position: QPointF) -> Under:
+        """What stands under a pixel; of a vehicle and a phone the nearer one, of two as near the vehicle."""
+        px, py = position.x(), position.y()
+        hits = [
+            (hit.away_px, item is self.phones, hit)
+            for item in (self.markers, self.phones)
+            if item.isVisible() and (hit := item.hit(px, py)) is not None
+        ]
+        if not hits:
+            return Under(px, py)
+        _away, is_phone, hit = min(hits, key=lambda one: one[:2])
+        return Under(px, py, hit, is_phone=is_phone)
 
     def _on_hovered(self, position: QPointF) -> None:
-        hit = self.markers.hit(position.x(), position.y())
-        if hit is not None and hit.cluster_at is not None:
-            text = tr("{n} vehicles, click to come closer", n=hit.count)
+        under = self.under(position)
+        if under.hit is not None and under.hit.cluster_at is not None:
+            count = under.hit.count
+            many = tr("{n} drivers", n=count) if under.is_phone else tr("{n} vehicles", n=count)
+            text = tr("{many}, click to come closer", many=many)
         else:
-            text = self.describe(hit.vehicle if hit is not None else None, position.x(), position.y())
+            text = self.describe(under)
         shape = Qt.CursorShape.PointingHandCursor if text else Qt.CursorShape.ArrowCursor
         self.plot.viewport().setCursor(shape)
         if text:

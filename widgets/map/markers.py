@@ -1,4 +1,4 @@
-"""The vehicles as one graphics item: sprites from an atlas, grid clusters, or dots, by how many are on screen."""
+"""Vehicles, or drivers' phones, as one graphics item: sprites, grid clusters, or dots, by how many are on screen."""
 
 from __future__ import annotations
 
@@ -12,21 +12,17 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
-from widgets.map.atlas import CELL_PX, DRAWN_STATES, build_atlas
+from widgets.map.atlas import DRAWN_STATES, VEHICLE_LOOK, Look, build_atlas
 from widgets.map.base_map import WORLD_RECT, viewport_of
 from widgets.map.clusters import Clusters, grid_clusters, paint_dots
-from widgets.map.labels import FAMILY, TakenSpace, TextSprites, TextStyle
+from widgets.map.labels import FAMILY
 from widgets.map.palette import MapPalette
 from widgets.map.projection import FloatArray, Viewport
-from widgets.map.states import VehicleState, color_of
+from widgets.map.states import VehicleState
 
 CLUSTERS_FROM = 2_000
 DOTS_FROM = 20_000
 HIT_PX = 14.0
-NAMES_UP_TO = 150  # vehicles on screen that still get their names
-ALL_NAMES_BELOW_M_PX = 160.0  # closer than this names are shown whatever the number
-FEW = 60  # vehicles on screen that get names at any scale
-PLATE_ALPHA = 225
 FRAGMENT_FIELDS = 10  # x, y, sourceLeft, sourceTop, width, height, scaleX, scaleY, rotation, opacity
 
 
@@ -56,20 +52,21 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What lies under a click: a vehicle's index, or a cluster at pixels with its count."""
+    """What lies under a click: the index of one, or a cluster at pixels with its count; ``away_px`` how near."""
 
-    vehicle: int | None = None
+    index: int | None = None
     cluster_at: tuple[float, float] | None = None
     count: int = 1
+    away_px: float = 0.0
 
 
 class MarkersItem(QGraphicsItem):
-    """Paints :class:`Vehicles` in pixels on top of the map."""
+    """Paints :class:`Vehicles` in pixels on top of the map, without their names."""
 
-    def __init__(self, sprites: TextSprites, palette: MapPalette) -> None:
+    def __init__(self, palette: MapPalette, look: Look = VEHICLE_LOOK) -> None:
         super().__init__()
-        self._sprites = sprites
-        self._vehicles = NO_VEHICLES
+        self.look = look
+        self.vehicles = NO_VEHICLES
         self._atlas: QPixmap | None = None
         self._atlas_dpr = 0.0
         self._fragments = PrimitiveArray(QPainter.PixmapFragment, FRAGMENT_FIELDS)
@@ -84,13 +81,15 @@ class MarkersItem(QGraphicsItem):
         self._palette = palette
         self._atlas = None
         self._cluster_sprites.clear()
-        opaque = (QColor(color_of(state, palette)).rgb() for state in VehicleState)
+        opaque = (QColor(self.look.color_of(state, palette)).rgb() for state in VehicleState)
         self._dot_colors = np.fromiter(opaque, np.uint32, len(VehicleState))
         self.update()
 
     def set_vehicles(self, vehicles: Vehicles, selected: int = -1) -> None:
         """Replace what is drawn; ``selected`` is an index into it or -1."""
-        self._vehicles = vehicles
+        if len(vehicles.names) != len(self.vehicles.names):
+            self.screen = Screen()  # its indices are those of another fleet
+        self.vehicles = vehicles
         self.selected = selected
         self.update()
 
@@ -108,7 +107,7 @@ class MarkersItem(QGraphicsItem):
             self._paint_dots(painter, viewport, px, py, index)
         elif len(index) >= CLUSTERS_FROM:
             anchor = viewport.to_px(0.0, 0.0)
-            clusters = grid_clusters(px, py, self._vehicles.state[index], (float(anchor[0]), float(anchor[1])))
+            clusters = grid_clusters(px, py, self.vehicles.state[index], (float(anchor[0]), float(anchor[1])))
             self.screen = Screen(px, py, index, clusters)
             alone = clusters.member[clusters.count == 1]
             self._paint_sprites(painter, Screen(px[alone], py[alone], index[alone]), widget.devicePixelRatioF())
@@ -116,14 +115,14 @@ class MarkersItem(QGraphicsItem):
         else:
             self.screen = Screen(px, py, index)
             self._paint_sprites(painter, self.screen, widget.devicePixelRatioF())
-            self._paint_names(painter, self.screen, viewport.metres_per_px, widget.devicePixelRatioF())
         self._paint_selected(painter, viewport, widget.devicePixelRatioF())
 
     def _on_screen(self, viewport: Viewport) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-        """Whole pixels and indices of the vehicles in view, those without a position left out."""
-        vehicles = self._vehicles
+        """Whole pixels of the pictures in view, and their indices; those without a position are left out."""
+        vehicles = self.vehicles
         px, py = viewport.to_px(vehicles.x, vehicles.y)
-        edge = CELL_PX / 2
+        py = py - self.look.lift_px
+        edge = self.look.cell_px / 2
         seen = (px > -edge) & (py > -edge) & (px < viewport.width + edge) & (py < viewport.height + edge)
         seen &= vehicles.state < len(DRAWN_STATES)
         index = np.flatnonzero(seen)
@@ -131,18 +130,18 @@ class MarkersItem(QGraphicsItem):
 
     def _paint_sprites(self, painter: QPainter, screen: Screen, dpr: float) -> None:
         if self._atlas is None or self._atlas_dpr != dpr:
-            self._atlas, self._atlas_dpr = build_atlas(self._palette, dpr), dpr
+            self._atlas, self._atlas_dpr = build_atlas(self.look, self._palette, dpr), dpr
         index = screen.index
         if len(index) == 0:
             return
-        cell = round(CELL_PX * dpr)
-        state = self._vehicles.state[index]
+        cell = round(self.look.cell_px * dpr)
+        state = self.vehicles.state[index]
         order = np.argsort(-state, kind="stable")  # the urgent ones on top
         self._fragments.resize(len(index))
         packed = self._fragments.ndarray()
         packed[:, 0] = screen.x[order]
         packed[:, 1] = screen.y[order]
-        packed[:, 2] = self._vehicles.column[index][order] * float(cell)
+        packed[:, 2] = self.vehicles.column[index][order] * float(cell)
         packed[:, 3] = state[order] * float(cell)
         packed[:, 4:6] = cell
         packed[:, 6:8] = 1.0 / dpr
@@ -150,28 +149,6 @@ class MarkersItem(QGraphicsItem):
         packed[:, 9] = 1.0
         first, count = self._fragments.drawargs()
         painter.drawPixmapFragments(first, count, self._atlas)
-
-    def _paint_names(self, painter: QPainter, screen: Screen, metres_per_px: float, dpr: float) -> None:
-        index = screen.index
-        has_room = metres_per_px < ALL_NAMES_BELOW_M_PX or len(index) <= FEW
-        if has_room and len(index) <= NAMES_UP_TO:
-            shown = np.arange(len(index))
-        else:  # whatever the number, the chosen one and those that need somebody
-            shown = np.flatnonzero((index == self.selected) | (self._vehicles.state[index] == VehicleState.ALARM))
-            shown = shown[:NAMES_UP_TO]
-        if len(shown) == 0:
-            return
-        taken = TakenSpace(512)
-        for x, y in zip(screen.x, screen.y, strict=True):
-            taken.cover(x - 8, y - 8, x + 8, y + 8)
-        backing = QColor(self._palette.paper)
-        backing.setAlpha(PLATE_ALPHA)
-        plate = backing.name(QColor.NameFormat.HexArgb)
-        style = TextStyle(11, 600, self._palette.ink, self._palette.paper, plate=plate)
-        for at in sorted(shown, key=lambda at: (index[at] != self.selected, self._vehicles.state[index[at]])):
-            sprite = self._sprites.get(self._vehicles.names[index[at]], style, dpr)
-            is_ringed = index[at] == self.selected or self._vehicles.state[index[at]] == VehicleState.ALARM
-            _place_name(painter, taken, sprite, float(screen.x[at]), float(screen.y[at]), 16 if is_ringed else 8)
 
     def _paint_clusters(self, painter: QPainter, clusters: Clusters, dpr: float) -> None:
         crowds = np.flatnonzero(clusters.count > 1)
@@ -185,7 +162,7 @@ class MarkersItem(QGraphicsItem):
         if sprite is None or sprite.devicePixelRatio() != dpr:
             if len(self._cluster_sprites) > 2_000:
                 self._cluster_sprites.clear()
-            sprite = draw_cluster(count, VehicleState(worst), self._palette, dpr)
+            sprite = draw_cluster(count, VehicleState(worst), self.look, self._palette, dpr)
             self._cluster_sprites[count, worst] = sprite
         return sprite
 
@@ -195,25 +172,25 @@ class MarkersItem(QGraphicsItem):
         if self._canvas.shape != (viewport.height, viewport.width):
             self._canvas = np.zeros((viewport.height, viewport.width), np.uint32)
         self._canvas.fill(0)
-        paint_dots(self._canvas, px, py, self._vehicles.state[index], self._dot_colors)
+        paint_dots(self._canvas, px, py, self.vehicles.state[index], self._dot_colors)
         image = QImage(self._canvas.data, viewport.width, viewport.height, QImage.Format.Format_ARGB32_Premultiplied)
         painter.drawImage(0, 0, image)
 
     def _paint_selected(self, painter: QPainter, viewport: Viewport, dpr: float) -> None:
-        vehicles = self._vehicles
+        vehicles = self.vehicles
         if not 0 <= self.selected < len(vehicles.x) or vehicles.state[self.selected] >= len(DRAWN_STATES):
             return
         px, py = viewport.to_px(vehicles.x[self.selected], vehicles.y[self.selected])
-        center = QPointF(round(float(px)), round(float(py)))
+        center = QPointF(round(float(px)), round(float(py) - self.look.lift_px))
         if len(self.screen.index) >= CLUSTERS_FROM:
             only = np.array([self.selected])
             self._paint_sprites(painter, Screen(np.array([center.x()]), np.array([center.y()]), only), dpr)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(QColor(self._palette.paper), 4.5))
-        painter.drawEllipse(center, 16, 16)
+        painter.drawEllipse(center, self.look.ring_px, self.look.ring_px)
         painter.setPen(QPen(QColor(self._palette.primary), 2.2))
-        painter.drawEllipse(center, 16, 16)
+        painter.drawEllipse(center, self.look.ring_px, self.look.ring_px)
 
     def hit(self, px: float, py: float) -> Hit | None:
         """What is under a pixel, as it was last painted; the nearest within reach, the urgent one on a tie."""
@@ -224,7 +201,7 @@ class MarkersItem(QGraphicsItem):
                 return None
             at = int(distance.argmin())
             if clusters.count[at] == 1:
-                return Hit(vehicle=int(self.screen.index[clusters.member[at]]))
+                return Hit(int(self.screen.index[clusters.member[at]]))
             return Hit(cluster_at=(float(clusters.x[at]), float(clusters.y[at])), count=int(clusters.count[at]))
         if len(self.screen.index) == 0:
             return None
@@ -233,8 +210,8 @@ class MarkersItem(QGraphicsItem):
         if nearest > HIT_PX:
             return None
         ties = np.flatnonzero(distance <= nearest + 0.5)
-        urgent = ties[np.argmin(self._vehicles.state[self.screen.index[ties]])]
-        return Hit(vehicle=int(self.screen.index[urgent]))
+        urgent = ties[np.argmin(self.vehicles.state[self.screen.index[ties]])]
+        return Hit(int(self.screen.index[urgent]), away_px=float(nearest))
 
 
 def cluster_radius(count: NDArray[np.int64]) -> FloatArray:
@@ -243,7 +220,7 @@ def cluster_radius(count: NDArray[np.int64]) -> FloatArray:
     return radius
 
 
-def draw_cluster(count: int, worst: VehicleState, palette: MapPalette, dpr: float) -> QPixmap:
+def draw_cluster(count: int, worst: VehicleState, look: Look, palette: MapPalette, dpr: float) -> QPixmap:
     """A disc with a count, ringed in the colour of the most urgent state; a red mark when that is an alarm."""
     radius = float(cluster_radius(np.array([count]))[0])
     size = int(2 * radius + 8)
@@ -254,7 +231,7 @@ def draw_cluster(count: int, worst: VehicleState, palette: MapPalette, dpr: floa
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     center = QPointF(size / 2, size / 2)
     painter.setBrush(QColor(palette.paper))
-    painter.setPen(QPen(QColor(color_of(worst, palette)), 2.4))
+    painter.setPen(QPen(QColor(look.color_of(worst, palette)), 2.4))
     painter.drawEllipse(center, radius, radius)
     font = QFont(FAMILY)
     font.setPixelSize(11 if count < 1000 else 10)
@@ -268,14 +245,3 @@ def draw_cluster(count: int, worst: VehicleState, palette: MapPalette, dpr: floa
         painter.drawEllipse(QPointF(size / 2 + radius * 0.72, size / 2 - radius * 0.72), 4.4, 4.4)
     painter.end()
     return sprite
-
-
-def _place_name(painter: QPainter, taken: TakenSpace, sprite: QPixmap, px: float, py: float, gap: float) -> None:
-    """Beside, below or above the marker, at ``gap`` pixels from its middle, where nothing stands yet."""
-    width, height = sprite.width() / sprite.devicePixelRatio(), sprite.height() / sprite.devicePixelRatio()
-    beside, middle = py - height / 2, px - width / 2
-    spots = ((px + gap, beside), (px - gap - width, beside), (middle, py + gap), (middle, py - gap - height))
-    for left, top in spots:
-        if taken.take(left + 2, top + 3, left + width - 2, top + height - 3):
-            painter.drawPixmap(QPointF(round(left), round(top)), sprite)
-            return

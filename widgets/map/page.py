@@ -1,20 +1,19 @@
-"""The live map: vehicles on the map, the list beside it, the chosen one's details, its track and replay."""
+"""The live map: vehicles and drivers on it, the lists beside it, the chosen one's details, its track and replay."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from app.fleet import queries
-from app.fleet.listing import list_devices
+from app.deliveries.whereabouts import phone_facts
 from resources import resource_path
 from resources.i18n import tr
 from widgets.context import ConsoleContext
@@ -22,30 +21,31 @@ from widgets.map import live
 from widgets.map.alarm_marks import AlarmMarks
 from widgets.map.atlas import DRAWN_STATES
 from widgets.map.base_data import load_base_data
+from widgets.map.card import MapCard
+from widgets.map.day_track import DayTrack
+from widgets.map.driver_card import DriverCard
+from widgets.map.drivers import Drivers
 from widgets.map.events import EventsItem
 from widgets.map.fleet import Fleet
+from widgets.map.fleet_reader import FleetReader
 from widgets.map.geofences import FencesItem
 from widgets.map.layers import UserLayers
+from widgets.map.live import Tracked
 from widgets.map.map_view import ZOOM_STEP, MapView
 from widgets.map.overlays import MapButtons, NothingYet
 from widgets.map.palette import palette_for
 from widgets.map.place_item import PlaceItem
+from widgets.map.pointing import Pointing
+from widgets.map.projection import FloatArray
 from widgets.map.raw_inspector import FrameWindows
-from widgets.map.states import WORDS, VehicleState
-from widgets.map.track import Moment, Track, day_range_ms
-from widgets.map.track_item import TrackItem
-from widgets.map.track_panel import TrackPanel
+from widgets.map.side_list import SideList
+from widgets.map.states import VehicleState
 from widgets.map.vehicle_card import VehicleCard
-from widgets.map.vehicle_list import VehicleList
 from widgets.page import Page
-from widgets.primitives import text_label
 
-LIST_WIDTH_PX = 276
 GAP_PX = 12
 CENTRED_M_PX = 240.0  # how close the map comes when a vehicle is picked from the list
-STATES_EVERY_S = 5.0  # battery, signal and heartbeats; positions come at once
 EVENTS_BACK_MS = 24 * 3_600_000
-TRACK_EVERY_S = 5.0  # how often today's open track takes in what was driven since
 
 
 @dataclass
@@ -57,10 +57,11 @@ class Shown:
     state_borders: bool = True
     fences: bool = True
     events: bool = True
+    phones: bool = True
 
 
 class MapPage(Page):
-    """Vehicles on the map, the list beside it, details, tracks and replay."""
+    """Vehicles and drivers on the map, the lists beside it, details, tracks and replay."""
 
     key = "map"
     title = "Live map"
@@ -74,6 +75,8 @@ class MapPage(Page):
             "events",
             "geofences",
             "alarms",
+            "drivers",
+            "batches",
             "integrations",
             "integration_states",
         }
@@ -87,23 +90,25 @@ class MapPage(Page):
         self.shown = Shown()
         self.now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
         self.frames = FrameWindows(context, self)
-        self.list = VehicleList(context, self.fleet)
+        self.drivers = Drivers(context.formats.clock)
+        self.side = SideList(context, self.fleet, self.drivers)
         self.map = MapView(load_base_data(resource_path("mapdata")), palette)
         self.fences = FencesItem(self.map.sprites, palette)
-        self.track_item = TrackItem(palette)
         self.events, self.place = EventsItem(palette), PlaceItem(palette)
-        for item in (self.fences, self.track_item, self.events, self.place):
+        for item in (self.fences, self.events, self.place):
             self.map.add_item(item)
+        self.day = DayTrack(self, self.map, palette, self._tracked)
+        self.tracks = self.day.panel
         self.buttons = MapButtons(context, self.map)
         self.nothing = NothingYet(context, self.map)
-        self.card = VehicleCard(context, self.map)
-        self.tracks = TrackPanel(context)
+        self.card, self.driver_card = VehicleCard(context, self.map), DriverCard(context, self.map)
         self.layers = UserLayers(self.map.base, self.map.sprites, self._on_layers_changed)
         self._fitted_count = 0
         self._fits_itself = True  # until the operator chooses what to look at
         self.alarms = AlarmMarks(self.fleet)
+        self.pointing = Pointing(self, self.fleet, self.side.drivers, self.events, self.day, self.frames)
+        self.reader = FleetReader(context.bridge, self.fleet, self.drivers)
         self._is_list_due = False
-        self._states_read_at = self._track_read_at = 0.0
         self._layers_to_restore: list[dict[str, Any]] = []
         self._lay_out()
         self._connect()
@@ -113,18 +118,7 @@ class MapPage(Page):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        side = QWidget()
-        side.setProperty("surface", "card")
-        side.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        side.setFixedWidth(LIST_WIDTH_PX)
-        column = QVBoxLayout(side)
-        column.setContentsMargins(0, 14, 0, 0)
-        column.setSpacing(0)
-        heading = text_label(tr("Live map"), "title")
-        heading.setContentsMargins(14, 0, 14, 0)
-        column.addWidget(heading)
-        column.addWidget(self.list, 1)
-        row.addWidget(side)
+        row.addWidget(self.side)
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addWidget(self.map, 1)
@@ -132,29 +126,30 @@ class MapPage(Page):
         row.addLayout(right, 1)
 
     def _connect(self) -> None:
-        self.list.picked.connect(self._on_picked)
+        self.side.picked.connect(lambda key: self.select(key, centre=True))
         self.map.vehicle_clicked.connect(lambda row: self.select(self.fleet.subjects[row]))
+        self.map.phone_clicked.connect(lambda row: self.select(self.drivers.key_at(row)))
         self.map.map_clicked.connect(self._on_map_clicked)
-        self.map.moved_by_hand.connect(lambda: self.card.follow.setChecked(False))
+        self.map.moved_by_hand.connect(self._stop_following)
         self.map.steered.connect(self._on_steered)
         self.map.on_fit = self.fit_fleet
-        self.map.describe = self._describe
+        self.map.describe = self.pointing.tip
         self.buttons.zoomed.connect(lambda closer: self.map.zoom(ZOOM_STEP if closer else 1 / ZOOM_STEP))
         self.buttons.fit_wanted.connect(self.fit_fleet)
         self.buttons.layers_wanted.connect(lambda: self.spawn(self.choose_layers(), "layers"))
-        self.card.closed.connect(lambda: self.select(""))
-        self.card.follow_toggled.connect(self._on_follow_toggled)
-        self.card.track_wanted.connect(lambda key: self.open_track(key, self.tracks.today()))
-        self.card.raw_wanted.connect(self.show_raw_position)
+        for card in self.cards:
+            card.closed.connect(lambda: self.select(""))
+            card.follow_toggled.connect(self._on_follow_toggled)
+            card.track_wanted.connect(self.day.open_today)
+        self.driver_card.batch_wanted.connect(lambda batch_id: self.context.open_page("deliveries", batch_id=batch_id))
+        self.driver_card.vehicle_wanted.connect(lambda key: self.select(key, centre=True))
+        self.card.raw_wanted.connect(lambda position: self.pointing.show_bytes(position, self.card.name.text()))
         self.card.tracker_wanted.connect(lambda imei: self.context.open_page("trackers", imei=imei))
-        self.tracks.day_wanted.connect(self.open_track)
-        self.tracks.moment_changed.connect(self._on_moment_changed)
-        self.tracks.raw_wanted.connect(self.show_raw_position)
-        self.tracks.closed.connect(self.close_track)
+        self.tracks.raw_wanted.connect(lambda position: self.pointing.show_bytes(position, self.tracks.name.text()))
         self.context.theme.changed.connect(self._on_theme_changed)
         self.context.formats.ticked.connect(self._on_ticked)
         self.context.preferences.changed.connect(self._on_preferences_changed)
-        for keys, act in (("Escape", self._on_escape), ("Ctrl+F", self.list.search.setFocus)):
+        for keys, act in (("Escape", self._on_escape), ("Ctrl+F", self.side.search.setFocus)):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)
@@ -169,8 +164,10 @@ class MapPage(Page):
             await self.layers.restore(saved)
         if topics & {"devices", "vehicles", "integrations"}:
             await self._load_fleet()
+        if topics & {"drivers", "batches", "devices", "integrations"}:
+            await self._load_drivers()
         if "positions" in topics:
-            await self._read_positions()
+            self._is_list_due |= await self.reader.read_positions()
         if "geofences" in topics:
             self.fences.set_fences(await read(live.read_fences))
         if "events" in topics:
@@ -180,122 +177,139 @@ class MapPage(Page):
         if topics & {"events", "alarms", "devices"}:
             self.alarms.standing = await read(partial(live.read_standing, now_ms=self.now_ms()))
             self.alarms.show(self.now_ms())
-        if "device_states" in topics:
-            await self._read_states()
-        if not self.fleet.subjects:
+        if "device_states" in topics and await self.reader.read_heard() and self.selected:
+            await self._read_chosen()
+        if self._is_empty:
             self.nothing.show_next_step(await read(live.read_sources))
         self._show_fleet()
 
     async def _load_fleet(self) -> None:
-        now_ms = self.now_ms()
-        snapshot = await self.context.bridge.read(partial(live.read_snapshot, now_ms=now_ms))
-        self.card.integrations = self.list.model.integrations = snapshot.integrations
-        self.fleet.load(snapshot.trackers, snapshot.newest_id, now_ms)
+        await self.reader.load(self.now_ms())
         # What is painted or clicked next must not name rows of the fleet that was.
-        self.fleet.tick(now_ms)
-        self.list.model.arrange()
-        self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
-        await self._read_positions()
+        self.card.integrations = self.side.vehicles.model.integrations = self.reader.integrations
+        self.side.vehicles.model.arrange()
+        self._draw()
+        await self.reader.read_positions()
         self._is_list_due = True
 
-    async def _read_positions(self) -> None:
-        """Everything since the newest position that is shown; more than a page takes more than one question."""
-        while True:
-            new = await self.context.bridge.read(partial(queries.positions_since, after_id=self.fleet.newest_id))
-            self.fleet.apply(new)  # those of trackers that are not shown (waiting, blocked) are passed over
-            self._is_list_due |= len(new) > 0
-            if len(new) < queries.PAGE_ROWS:
-                return
-
-    async def _read_states(self) -> None:
-        """What comes without positions, now and then."""
-        if time.monotonic() - self._states_read_at < STATES_EVERY_S:
-            return
-        self._states_read_at = time.monotonic()
-        self.fleet.hear(*await self.context.bridge.read(live.read_heard))
-        if self.selected:
-            await self._read_chosen()
+    async def _load_drivers(self) -> None:
+        await self.reader.load_drivers(self.now_ms())
+        self.drivers.compare(self.fleet, self.now_ms())
+        self.side.show_drivers()
+        self._draw()
 
     async def _read_chosen(self) -> None:
-        """The chosen subject's battery, signal and the like, which come without a position."""
-        for tracker in self.fleet.trackers_of(self.selected):
-            query = partial(list_devices, now_ms=self.now_ms(), wanted=tracker.id)
-            self.fleet.refresh_trackers(await self.context.bridge.read(query))
+        """What is known of the chosen one besides its place."""
+        key, row = self.selected, self.drivers.row_of(self.selected)
+        await self.reader.read_subject(key, self.now_ms())
+        device_key = self.drivers.now(row).device_key if row >= 0 else None
+        if device_key is not None:
+            facts = await self.context.bridge.read(partial(phone_facts, device_key=device_key))
+            if self.selected == key:
+                self.driver_card.show_phone(facts)
         if self.selected:
             self._show_card()
 
     # What is shown
 
-    def _show_fleet(self) -> None:
-        self.fleet.tick(self.now_ms())
+    @property
+    def cards(self) -> tuple[MapCard, MapCard]:
+        return self.card, self.driver_card
+
+    @property
+    def _is_empty(self) -> bool:
+        return not self.fleet.subjects and not self.drivers.has_places
+
+    def _draw(self) -> None:
         self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
-        self.nothing.setVisible(not self.fleet.subjects)
+        self.map.phones.set_vehicles(self.drivers.drawn, self.drivers.row_of(self.selected))
+
+    def _show_fleet(self) -> None:
+        now_ms = self.now_ms()
+        self._is_list_due |= self.fleet.tick(now_ms) | self.drivers.tick(now_ms)
+        self.drivers.compare(self.fleet, now_ms)
+        self._draw()
+        self.nothing.setVisible(self._is_empty)
         if len(self.fleet.subjects) < 500:
             self._show_list()
         self._fit_newcomers()
         if self.selected:
             self._show_card()
-            if self.card.follow.isChecked():
+            if any(card.follow.isChecked() for card in self.cards):
                 self._centre(self.selected)
         self._place_overlays()
 
     def _fit_newcomers(self) -> None:
         """After a start vehicles report one by one: the map widens until all are on it, or the operator takes over."""
-        count = int((self.fleet.state < len(DRAWN_STATES)).sum())
+        count = sum(len(x) for x, _y in self._places())
         if self._fits_itself and count > self._fitted_count:
             self._fitted_count = count
             self.fit_fleet()
 
     def _show_list(self) -> None:
-        if self._is_list_due and not self.list.view.underMouse():
+        if self._is_list_due and not self.side.is_pointed_at:
             self._is_list_due = False
-            self.list.model.disagreeing = self.fleet.disagreeing()
-            self.list.show_fleet()
-            self.list.select(self.selected, scroll=False)
-        self.list.view.viewport().update()
+            self.side.vehicles.model.disagreeing = self.fleet.disagreeing()
+            self.side.show_fleet()
+            self.side.show_drivers()
+            self.side.select(self.selected, scroll=False)
+        self.side.redraw()
 
     def _show_card(self) -> None:
-        trackers = self.fleet.trackers_of(self.selected)
-        if not trackers:
+        """The chosen one's, and no other's."""
+        trackers, row = self.fleet.trackers_of(self.selected), self.drivers.row_of(self.selected)
+        if trackers:
+            state = VehicleState(self.fleet.state[self.fleet.row_of(self.selected)])
+            alarm, disagreement = self.alarms.of(trackers), self.fleet.disagreement(self.selected)
+            self.card.show_subject(self.selected, trackers, state, disagreement, alarm)
+        elif row >= 0:
+            self.driver_card.show_driver(self.drivers, row, self.fleet, is_layer_on=self.shown.phones)
+        else:
             self.select("")
             return
-        state = VehicleState(self.fleet.state[self.fleet.row_of(self.selected)])
-        alarm, disagreement = self.alarms.of(trackers), self.fleet.disagreement(self.selected)
-        self.card.show_subject(self.selected, trackers, state, disagreement, alarm)
+        (self.driver_card if trackers else self.card).hide()
+        self._place_overlays()
 
     def select(self, key: str, *, centre: bool = False) -> None:
-        """Choose a subject ("" for none): its details open, its marker is ringed."""
+        """Choose a vehicle or a driver ("" for none): its details open, its marker is ringed."""
         if key != self.selected:
-            self.card.follow.setChecked(False)
-        self.selected = key if self.fleet.row_of(key) >= 0 else ""
+            self._stop_following()
+        is_there = self.fleet.row_of(key) >= 0 or self.drivers.row_of(key) >= 0
+        self.selected = key if is_there else ""
         self.map.covered_px = self.card.width() + GAP_PX if self.selected else 0
-        self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
-        self.list.select(self.selected)
+        self._draw()
+        self.side.select(self.selected)
         if not self.selected:
-            self.card.hide()
+            for card in self.cards:
+                card.hide()
             return
         self._show_card()
         self.spawn(self._read_chosen(), "details")
-        self._place_overlays()
         self._fits_itself = False
         if centre:
             self._centre(self.selected, CENTRED_M_PX)
 
     def _centre(self, key: str, at_most_m_px: float | None = None) -> None:
-        row, drawn = self.fleet.row_of(key), self.fleet.drawn
-        if row < 0 or drawn.state[row] >= len(DRAWN_STATES):
-            return
-        metres = self.map.viewport().metres_per_px
-        self.map.look_at(float(drawn.x[row]), float(drawn.y[row]), min(metres, at_most_m_px or metres))
+        for drawn, row in (
+            (self.fleet.drawn, self.fleet.row_of(key)),
+            (self.drivers.drawn, self.drivers.row_of(key)),
+        ):
+            if row >= 0 and drawn.state[row] < len(DRAWN_STATES):
+                metres = self.map.viewport().metres_per_px
+                self.map.look_at(float(drawn.x[row]), float(drawn.y[row]), min(metres, at_most_m_px or metres))
+
+    def _places(self) -> list[tuple[FloatArray, FloatArray]]:
+        """World metres of everybody who is on the map, by kind; drivers' phones while their layer is on."""
+        kinds = (self.fleet.drawn, self.drivers.drawn) if self.shown.phones else (self.fleet.drawn,)
+        there = [(drawn, drawn.state < len(DRAWN_STATES)) for drawn in kinds]
+        return [(drawn.x[is_there], drawn.y[is_there]) for drawn, is_there in there]
 
     def fit_fleet(self) -> None:
-        """Show every vehicle that has a position, or the whole country while none has."""
-        drawn = self.fleet.drawn
-        there = drawn.state < len(DRAWN_STATES)
-        if not there.any():
+        """Show everybody who has a position, or the whole country while nobody has."""
+        x, y = (np.concatenate(axes) for axes in zip(*self._places(), strict=True))
+        if not len(x):
             self.map.fit_home()
             return
-        x, y = drawn.x[there], drawn.y[there]
         self.map.fit((float(x.min()), float(y.min()), float(x.max()), float(y.max())))
 
     def show_part(self, part: str, is_on: bool) -> None:
@@ -305,67 +319,30 @@ class MapPage(Page):
             self.fences.setVisible(is_on)
         elif part == "events":
             self.events.setVisible(is_on)
+        elif part == "phones":
+            self.map.phones.setVisible(is_on)
+            if self.drivers.row_of(self.selected) >= 0:
+                self._show_card()
         else:
             setattr(self.map.base.options, part, is_on)
             self.map.base.redraw()
 
-    # Tracks
-
-    def open_track(self, key: str, day: date) -> None:
-        """Show a day of a subject; the day in the zone times are shown in."""
-        row = self.fleet.row_of(key)
-        if row < 0:
-            return
-        self.track_item.set_track(None)
-        self.tracks.open_day(key, self.fleet.labels[row], day)
-        self.spawn(self._read_track(key, day), "track")
-
-    async def _read_track(self, key: str, day: date, *, is_update: bool = False) -> None:
-        self._track_read_at = time.monotonic()
-        track = await self.track_of(key, day)
-        if self.tracks.isHidden() or (key, day) != (self.tracks.key, self.tracks.shown_day):
-            return  # closed or turned to another day meanwhile
-        is_same = is_update and self.tracks.track is not None and len(track) == len(self.tracks.track)
-        if is_same:
-            return
-        self.track_item.set_track(track)
-        self.tracks.show_track(track, keep_time=is_update)
-        if not is_update and len(track):
-            self._fit_track(track)
-
-    async def track_of(self, key: str, day: date) -> Track:
-        """The day's fixes of a subject, the day in the zone times are shown in."""
-        start_ms, end_ms = day_range_ms(day, self.context.formats.zone)
-        tracker = self.fleet.trackers_of(key)[0]
-        query = partial(live.read_track, tracker=tracker, start_ms=start_ms, end_ms=end_ms)
-        return await self.context.bridge.read(query)
-
-    def _fit_track(self, track: Track) -> None:
-        x, y = (axis[track.counted] if len(track.counted) else axis for axis in track.world)
-        self.map.fit((float(x.min()), float(y.min()), float(x.max()), float(y.max())))
-
-    def close_track(self) -> None:
-        self.tracks.replay.pause()
-        self.tracks.hide()
-        self.track_item.set_track(None)
-
-    def _on_moment_changed(self, moment: Moment | None) -> None:
-        self.track_item.set_moment(moment)
-
-    def show_raw_position(self, position_id: int | None) -> None:
-        """Open the bytes behind a position beside the map."""
-        if position_id is not None:
-            name = self.fleet.labels[self.fleet.row_of(self.selected)] if self.selected else self.tracks.name.text()
-            title = tr("Position {id} of {name}", id=position_id, name=name)
-            self.spawn(self.frames.show(partial(live.read_frame, title=title, position_id=position_id)), "raw frame")
+    def _tracked(self, key: str) -> Tracked | None:
+        trackers, row = self.fleet.trackers_of(key), self.drivers.row_of(key)
+        if trackers:
+            return Tracked(trackers[0].label, trackers[0].key, trackers[0].vehicle_id)
+        device_key = self.drivers.now(row).device_key if row >= 0 else None
+        return None if device_key is None else Tracked(self.drivers.label(row), device_key, None)
 
     # What the operator does
 
     def show_item(self, **arguments: Any) -> None:
-        """``open_page("map", plate=… | imei=… | vehicle_id=… | device=… | source=… | place=(lat, lon), name=…)``."""
+        """``open_page("map", plate=… | imei=… | vehicle_id=… | device=… | driver=… | source=… | place=(lat, lon),
+        name=…)``.
+        """
         if source := arguments.get("source"):
             self.select("")
-            self.list.search.setText(str(source))
+            self.side.search.setText(str(source))
         elif place := arguments.get("place"):
             self.select("")
             self._on_steered()
@@ -376,7 +353,9 @@ class MapPage(Page):
     async def _find_and_select(self, names: list[str]) -> None:
         if not self.fleet.subjects:
             await self._load_fleet()
-        key = next((found for name in names if (found := self.fleet.find(name))), None)
+        if not len(self.drivers):
+            await self._load_drivers()
+        key = next((found for name in names if (found := self.fleet.find(name) or self.drivers.find(name))), None)
         if key is None:
             self.context.notify("warn", tr("{name} is not on the map.", name=", ".join(names)))
             return
@@ -394,8 +373,9 @@ class MapPage(Page):
         self.context.formats.ticked.disconnect(self._on_ticked)
         self.context.preferences.changed.disconnect(self._on_preferences_changed)
         self.frames.close()
-        self.list.close_list()
-        self.card.close_card()
+        self.side.close_list()
+        for card in self.cards:
+            card.close_card()
         self.tracks.close_panel()
         self.layers.close()
         self.map.close_map()
@@ -409,46 +389,20 @@ class MapPage(Page):
         self.buttons.move(GAP_PX, GAP_PX)
         width, height = self.map.width(), self.map.height()
         self.nothing.move((width - self.nothing.width()) // 2, (height - self.nothing.height()) // 2)
-        self.card.fit_height(height - 2 * GAP_PX - self.map.credit.height())
-        self.card.move(width - self.card.width() - GAP_PX, GAP_PX)
-
-    def _describe(self, row: int | None, px: float, py: float) -> str:
-        """The tool tip of what is under the mouse."""
-        formats = self.context.formats
-        if row is not None:
-            state = VehicleState(self.fleet.state[row])
-            age = formats.ago(int(self.fleet.fixed_at_ms[row]))
-            return f"{self.fleet.labels[row]}\n{tr(WORDS[state])}, {age}"
-        event = self.events.hit(px, py)
-        if event is not None:
-            return f"{event.name}: {event.text}\n{formats.time(event.occurred_at_ms)}"
-        fix = self.track_item.hit(px, py) if self.tracks.track is not None else None
-        if fix is not None and self.tracks.track is not None:
-            speed = formats.speed(float(self.tracks.track.speed_km_h[fix]))
-            return f"{formats.time(int(self.tracks.track.fixed_at_ms[fix]))}\n{speed}"
-        return ""
-
-    def _on_picked(self, key: str) -> None:
-        self.select(key, centre=True)
+        for card in self.cards:
+            card.fit_height(height - 2 * GAP_PX - self.map.credit.height())
+            card.move(width - card.width() - GAP_PX, GAP_PX)
 
     def _on_map_clicked(self, px: float, py: float) -> None:
-        event = self.events.hit(px, py)
-        track = self.tracks.track
-        fix = self.track_item.hit(px, py)
-        if event is not None:
-            title = f"{event.name}: {event.text}"
-            query = partial(live.read_frame, title=title, event_id=event.event_id)
-            self.spawn(self.frames.show(query, otherwise=title), "raw frame")
-        elif fix is not None and track is not None:
-            if track.is_counted[fix]:
-                self.tracks.replay.set_time(int(track.fixed_at_ms[fix]))
-            else:
-                self.show_raw_position(int(track.id[fix]))
-        else:
+        if not self.pointing.click(px, py):
             self.select("")
 
     def _on_steered(self) -> None:
         self._fits_itself = False
+
+    def _stop_following(self) -> None:
+        for card in self.cards:
+            card.follow.setChecked(False)
 
     def _on_follow_toggled(self, is_on: bool) -> None:
         if is_on:
@@ -457,30 +411,32 @@ class MapPage(Page):
     def _on_escape(self) -> None:
         if self.selected:
             self.select("")
-        elif not self.tracks.isHidden():
-            self.close_track()
+        elif self.day.is_open:
+            self.day.close()
 
     def _on_ticked(self) -> None:
         """Ages grow and states change without anything arriving."""
         if not self.isVisible():
             return
-        self.alarms.tick(self.now_ms())
-        if self.fleet.tick(self.now_ms()):
+        now_ms = self.now_ms()
+        self.alarms.tick(now_ms)
+        is_changed = self.fleet.tick(now_ms)
+        if self.drivers.tick(now_ms) or is_changed:
             self._is_list_due = True
-            self.map.markers.set_vehicles(self.fleet.drawn, self.fleet.row_of(self.selected))
+            self.drivers.compare(self.fleet, now_ms)
+            self._draw()
             if self.selected:
                 self._show_card()
         self._show_list()
-        is_today = not self.tracks.isHidden() and self.tracks.shown_day == self.tracks.today()
-        if is_today and self.tracks.track is not None and time.monotonic() - self._track_read_at > TRACK_EVERY_S:
-            self.spawn(self._read_track(self.tracks.key, self.tracks.shown_day, is_update=True), "track")
+        self.day.tick()
 
     def _on_theme_changed(self) -> None:
         palette = palette_for(self.context.theme.tokens["name"])
         self.map.set_palette(palette)
-        for item in (self.fences, self.track_item, self.events, self.place):
+        for item in (self.fences, self.day.item, self.events, self.place):
             item.set_palette(palette)
-        self.card.restyle()
+        for card in self.cards:
+            card.restyle()
 
     def _on_preferences_changed(self) -> None:
         self.map.scale_bar.is_imperial = self.context.preferences.choices.units == "imperial"

@@ -33,6 +33,7 @@ class MapPalette:
     silent: str
     fence: str
     track: str
+    phone: str
 
 
 LIGHT = MapPalette(
@@ -60,6 +61,7 @@ LIGHT = MapPalette(
     silent="#64748b",
     fence="#7c3aed",
     track="#2563eb",
+    phone="#a21caf",
 )
 
 DARK = MapPalette(
@@ -87,6 +89,7 @@ DARK = MapPalette(
     silent="#8ea0ba",
     fence="#a78bfa",
     track="#60a5fa",
+    phone="#e879f9",
 )
 
 
@@ -115,6 +118,7 @@ CONTRAST = MapPalette(
     silent="#e0e0e0",
     fence="#e29dff",
     track="#ffd84d",
+    phone="#ff9cf5",
 )
 
 _PALETTES = {"light": LIGHT, "dark": DARK, "contrast": CONTRAST}

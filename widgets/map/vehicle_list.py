@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPainter, QPen
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Signal
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QListView,
     QStackedLayout,
-    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QVBoxLayout,
@@ -25,13 +25,11 @@ from resources.i18n import tr, trn
 from widgets.context import ConsoleContext
 from widgets.map.atlas import HEADINGS, NO_HEADING, draw_marker
 from widgets.map.fleet import Fleet, subject_key
+from widgets.map.list_rows import KEY_ROLE, ROW_HEIGHT_PX, ROW_ROLE, Lines, keep_selection, paint_row
 from widgets.map.palette import palette_for
 from widgets.map.states import LEVELS, WORDS, VehicleState
-from widgets.primitives import EmptyState, SearchField, labelled, offer, text_label
+from widgets.primitives import EmptyState, labelled, offer, text_label
 
-ROW_HEIGHT_PX = 50
-KEY_ROLE = Qt.ItemDataRole.UserRole.value
-ROW_ROLE = KEY_ROLE + 1
 ALL = -1
 SORTS = ("state", "name", "newest")
 Index = QModelIndex | QPersistentModelIndex
@@ -68,14 +66,8 @@ class VehicleModel(QAbstractListModel):
             if keys:
                 self.dataChanged.emit(self.index(0), self.index(len(keys) - 1))
             return
-        self.layoutAboutToBeChanged.emit()
-        before = self.persistentIndexList()
-        kept = [self._keys[index.row()] for index in before]
-        place = {key: at for at, key in enumerate(keys)}
-        self._order, self._keys = order, keys
-        after = [self.index(place[key]) if key in place else QModelIndex() for key in kept]
-        self.changePersistentIndexList(before, after)
-        self.layoutChanged.emit()
+        with keep_selection(self, self._keys, keys):
+            self._order, self._keys = order, keys
 
     def _arranged(self) -> NDArray[np.int64]:
         fleet = self.fleet
@@ -143,55 +135,18 @@ class VehicleDelegate(QStyledItemDelegate):
         assert isinstance(model, VehicleModel)  # noqa: S101 - the list makes both
         row = int(index.data(ROW_ROLE))
         state = VehicleState(model.fleet.state[row])
-        theme = self._context.theme
-        palette = palette_for(theme.tokens["name"])
-        rect: QRect = option.rect
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        flags: QStyle.StateFlag = option.state
-        if flags & QStyle.StateFlag.State_Selected:
-            painter.fillRect(rect, theme.color("selected"))
-            painter.fillRect(QRect(rect.x(), rect.y(), 3, rect.height()), theme.color("primary"))
-        elif flags & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(rect, theme.color("hover"))
-        painter.setPen(QPen(theme.color("border"), 1))
-        painter.drawLine(rect.left() + 46, rect.bottom(), rect.right(), rect.bottom())
-        painter.save()
-        painter.translate(rect.x() + 25, rect.center().y())
+        palette = palette_for(self._context.theme.tokens["name"])
         course = _course(model.fleet, row) if state in {VehicleState.MOVING, VehicleState.ALARM} else None
-        draw_marker(painter, state, course, palette)
-        painter.restore()
-        self._paint_words(painter, rect.adjusted(46, 6, -12, -6), model, row)
-        painter.restore()
-
-    def _paint_words(self, painter: QPainter, rect: QRect, model: VehicleModel, row: int) -> None:
-        fleet, theme, formats = model.fleet, self._context.theme, self._context.formats
-        state = VehicleState(fleet.state[row])
-        fixed_at_ms = int(fleet.fixed_at_ms[row])
-        age = formats.ago(from_ms(fixed_at_ms)) if fixed_at_ms > 0 else ""
-        upper = QRect(rect.x(), rect.y(), rect.width(), rect.height() // 2)
-        lower = upper.translated(0, upper.height())
-        small, bold = painter.font(), painter.font()
-        small.setPixelSize(12)
-        bold.setPixelSize(13)
-        bold.setWeight(bold.Weight.DemiBold)
-        painter.setFont(small)
-        painter.setPen(theme.color("muted"))
-        painter.drawText(upper, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, age)
-        room = upper.width() - QFontMetrics(small).horizontalAdvance(age) - 10
-        painter.setFont(bold)
-        painter.setPen(theme.color("text"))
-        name = QFontMetrics(bold).elidedText(fleet.labels[row], Qt.TextElideMode.ElideRight, room)
-        painter.drawText(upper, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
-        painter.setFont(small)
-        painter.setPen(theme.color(f"{LEVELS[state]}_text"))
-        word = tr(WORDS[state])
-        painter.drawText(lower, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, word)
-        painter.setPen(theme.color("muted"))
-        notes = _notes(model, row, self._context)
-        left = lower.adjusted(QFontMetrics(small).horizontalAdvance(word) + 8, 0, 0, 0)
-        notes = QFontMetrics(small).elidedText(notes, Qt.TextElideMode.ElideRight, left.width())
-        painter.drawText(left, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, notes)
+        fixed_at_ms = int(model.fleet.fixed_at_ms[row])
+        lines = Lines(
+            model.fleet.labels[row],
+            self._context.formats.ago(from_ms(fixed_at_ms)) if fixed_at_ms > 0 else "",
+            tr(WORDS[state]),
+            LEVELS[state],
+            _notes(model, row, self._context),
+        )
+        mark = partial(draw_marker, state=state, course_deg=course, palette=palette)
+        paint_row(painter, option, self._context.theme, mark, lines)
 
 
 def _notes(model: VehicleModel, row: int, context: ConsoleContext) -> str:
@@ -217,7 +172,6 @@ class VehicleList(QWidget):
         self._context = context
         self._is_quiet = False
         self.model = VehicleModel(fleet, self)
-        self.search = SearchField(context.theme, tr("Plate, name or IMEI…"))
         self.states = QComboBox()
         labelled(self.states, tr("Show only one state"))
         self.sorts = QComboBox()
@@ -235,7 +189,6 @@ class VehicleList(QWidget):
         self.summary = text_label("", "small")
         self._nothing = EmptyState(context.theme, "search", tr("No vehicle matches"), tr("Change the filter."))
         self._lay_out()
-        self.search.searched.connect(lambda text: self._choose(text=text))
         self.states.currentIndexChanged.connect(lambda _at: self._choose(state=self.states.currentData()))
         self.sorts.currentIndexChanged.connect(lambda _at: self._choose(sort=self.sorts.currentData()))
         self.view.selectionModel().currentChanged.connect(self._on_current_changed)
@@ -248,9 +201,8 @@ class VehicleList(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         head = QVBoxLayout()
-        head.setContentsMargins(12, 12, 12, 8)
+        head.setContentsMargins(12, 0, 12, 8)
         head.setSpacing(8)
-        head.addWidget(self.search)
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.states, 3)
@@ -279,6 +231,9 @@ class VehicleList(QWidget):
         if chosen is not None and chosen != ALL and not counts[VehicleState(chosen)]:
             wanted.append((chosen, f"{tr(WORDS[VehicleState(chosen)])}  0"))
         offer(self.states, wanted, ALL)
+
+    def search(self, text: str) -> None:
+        self._choose(text=text)
 
     def select(self, key: str, *, scroll: bool = True) -> None:
         """Show a subject as chosen without announcing it; "" chooses nothing."""

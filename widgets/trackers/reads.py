@@ -42,8 +42,11 @@ class Story:
 
 
 def read_trackers(connection: Connection) -> list[DeviceListing]:
-    """All trackers but the forgotten. Their ``now_ms`` is 0, so that equal rows stay equal while time goes by."""
-    return list_devices(connection, 0)
+    """All trackers but the forgotten. Their ``now_ms`` is 0, so that equal rows stay equal while time goes by.
+
+    Drivers' phones are no trackers: nobody adopts or blocks them. They are on the map and in Mod4 Setup.
+    """
+    return list_devices(connection, 0, phones=False)
 
 
 def read_sources(connection: Connection) -> Sources:

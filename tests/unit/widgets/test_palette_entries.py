@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
+
 import pytest
 from sqlalchemy import Connection, insert
 
 from app.clock import utc_now
 from app.store.tables import Device, Vehicle
-from tests.helpers.fleet import add_integration
+from tests.helpers.dispatch import Depot, a_driver
+from tests.helpers.fleet import a_position, add_integration
 from tests.helpers.qt import Console
 from widgets.palette_entries import fleet_entries
 
@@ -57,3 +61,10 @@ async def test_a_vehicle_opens_on_the_map_and_a_tracker_on_its_page(console: Con
     vehicle.act()
     tracker.act()
     assert console.opened == [("map", {"vehicle_id": "v0"}), ("trackers", {"device_id": "d1"})]
+
+
+async def test_a_drivers_phone_is_no_tracker_to_be_found(console: Console) -> None:
+    depot = await asyncio.to_thread(Depot, console.store)
+    await asyncio.to_thread(depot.arrive, a_driver(), a_position("driver-drv-1", source="mod4"))
+    await asyncio.to_thread(partial(depot.arrive, a_position("driver-lorry"), feed=depot.trackers))
+    assert [entry.title for entry in await fleet_entries(console.context, "driver")] == ["driver-lorry"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.records import DeviceInfo
 from app.paths import Paths
 from app.store.store import Store
 from app.store.tables import (
@@ -23,7 +24,7 @@ from app.store.tables import (
 )
 from tests.helpers.command_line import CommandLine, assert_refused
 from tests.helpers.dispatch import Depot, a_batch, a_code, a_paper, a_request, a_session, an_event, an_invitation
-from tests.helpers.fleet import T0_MS, rows_of
+from tests.helpers.fleet import IMEI, T0_MS, a_position, rows_of
 from tests.helpers.supply import a_shipment
 
 
@@ -151,3 +152,17 @@ def test_exports(cli: CommandLine, depot: Depot) -> None:
     (proof,) = cli("export", "proofs", "--format", "jsonl", "--since", "2026-01-01", "--until", "2026-01-02").json_lines
     assert (proof["outcome"], proof["recipient"], proof["photo"]) == ("delivered", "Ade", "none")
     assert "facility_name" in cli("export", "proofs", "--format", "csv").out
+
+
+def test_drivers_phones_are_told_apart_among_devices_and_positions(cli: CommandLine, depot: Depot) -> None:
+    depot.arrive(DeviceInfo("driver-drv-1", name="Musa", peer_id="drv-1"), a_position("driver-drv-1", source="mod4"))
+    depot.arrive(a_position(IMEI), feed=depot.trackers)
+    kinds = {row["device"]: row["kind"] for row in cli("devices", "list", "--json").json}
+    assert kinds == {"driver-drv-1": "phone", IMEI: "tracker"}
+    assert "phone" in cli("devices", "list").out
+    exported = cli("export", "devices", "--format", "jsonl").json_lines
+    assert {row["device"]: row["kind"] for row in exported} == kinds
+    sources = {row["device"]: row["source"] for row in cli("export", "positions", "--format", "jsonl").json_lines}
+    assert sources == {"driver-drv-1": "mod4", IMEI: "gt02"}
+    refused = cli("devices", "adopt", "driver-drv-1", "--vehicle", "KAN-1")
+    assert_refused(refused, "is a driver's phone, not a tracker")

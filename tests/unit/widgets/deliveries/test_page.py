@@ -271,10 +271,16 @@ async def test_the_palette_finds_batches_and_drivers(desk: DeliveriesDesk) -> No
     batch, *_others = await delivery_entries(desk.console.context, "kubwa")
     assert (batch.title, batch.detail) == ("Kubwa morning", f"Assigned · {desk.console.context.now():%Y-%m-%d}")
     batch.act()
-    driver = (await delivery_entries(desk.console.context, "hauwa"))[-1]
-    driver.act()
+    batches, on_map = (await delivery_entries(desk.console.context, "hauwa"))[-2:]
+    assert on_map.detail == "Driver on the map"
+    batches.act()
+    on_map.act()
     batch_id = row_id(depot_of(desk), "batch-2")
-    assert desk.console.opened == [("deliveries", {"batch_id": batch_id}), ("deliveries", {"text": "Hauwa Garba"})]
+    assert desk.console.opened == [
+        ("deliveries", {"batch_id": batch_id}),
+        ("deliveries", {"text": "Hauwa Garba"}),
+        ("map", {"driver": depot_of(desk).id_of(DriverRow, "drv-2")}),
+    ]
 
 
 async def test_opening_the_page_at_a_batch(desk: DeliveriesDesk) -> None:

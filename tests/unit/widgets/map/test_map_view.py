@@ -6,13 +6,21 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from resources import resource_path
-from widgets.map.atlas import NO_HEADING, build_atlas, heading_column
+from widgets.map.atlas import (
+    NO_HEADING,
+    PHONE_COLUMN,
+    PHONE_LIFT_PX,
+    PHONE_LOOK,
+    VEHICLE_LOOK,
+    build_atlas,
+    heading_column,
+)
 from widgets.map.base_data import CREDIT, BaseData, load_base_data
 from widgets.map.map_view import MapView
 from widgets.map.markers import CLUSTERS_FROM, DOTS_FROM, Vehicles
@@ -49,8 +57,14 @@ def vehicles(lat: list[float], lon: list[float], states: list[int]) -> Vehicles:
     return Vehicles(x, y, column, np.array(states, np.int8), [f"T-{at}" for at in range(len(lat))])
 
 
+def phones(lat: list[float], lon: list[float], states: list[int]) -> Vehicles:
+    x, y = to_world(lat, lon)
+    names = [f"Driver {at}" for at in range(len(lat))]
+    return Vehicles(x, y, np.full(len(lat), PHONE_COLUMN, np.int16), np.array(states, np.int8), names)
+
+
 def pixel(view: MapView, index: int) -> tuple[float, float]:
-    drawn = view.markers._vehicles
+    drawn = view.markers.vehicles
     px, py = view.viewport().to_px(drawn.x[index], drawn.y[index])
     return float(px), float(py)
 
@@ -82,7 +96,7 @@ def test_of_two_in_one_place_the_urgent_one_is_found(view: MapView) -> None:
     paint(view)
     hit = view.markers.hit(*pixel(view, 0))
     assert hit is not None
-    assert hit.vehicle == 1
+    assert hit.index == 1
 
 
 def test_vehicles_without_a_position_are_not_on_the_map(view: MapView) -> None:
@@ -99,9 +113,9 @@ def test_every_vehicle_in_view_is_hit_where_it_stands(view: MapView) -> None:
     for px, py, index in zip(screen.x, screen.y, screen.index, strict=True):
         hit = view.markers.hit(float(px), float(py))
         assert hit is not None
-        assert hit.vehicle is not None
-        other = np.flatnonzero(screen.index == hit.vehicle)[0]
-        assert hit.vehicle == index or np.hypot(screen.x[other] - px, screen.y[other] - py) <= 0.5
+        assert hit.index is not None
+        other = np.flatnonzero(screen.index == hit.index)[0]
+        assert hit.index == index or np.hypot(screen.x[other] - px, screen.y[other] - py) <= 0.5
 
 
 def test_many_become_clusters_whose_counts_add_up_and_a_click_comes_closer(view: MapView) -> None:
@@ -122,10 +136,10 @@ def test_a_lone_vehicle_among_clusters_is_a_vehicle(view: MapView) -> None:
     paint(view)
     hit = view.markers.hit(*pixel(view, CLUSTERS_FROM))
     assert hit is not None
-    assert hit.vehicle == CLUSTERS_FROM
+    assert hit.index == CLUSTERS_FROM
     crowded = view.markers.hit(*pixel(view, 0))
     assert crowded is not None
-    assert (crowded.vehicle, crowded.count) == (None, CLUSTERS_FROM)
+    assert (crowded.index, crowded.count) == (None, CLUSTERS_FROM)
 
 
 def test_more_still_become_dots_in_their_colours(view: MapView) -> None:
@@ -137,7 +151,7 @@ def test_more_still_become_dots_in_their_colours(view: MapView) -> None:
     assert color_of(VehicleState.MOVING, LIGHT) in colors
     hit = view.markers.hit(*pixel(view, 4))
     assert hit is not None
-    assert hit.vehicle is not None
+    assert hit.index is not None
 
 
 def test_the_credit_is_always_on_the_map(view: MapView) -> None:
@@ -212,7 +226,7 @@ def test_the_theme_changes_everything(view: MapView) -> None:
 
 
 def test_every_state_and_heading_has_its_own_picture(qapp: QApplication) -> None:
-    atlas = build_atlas(LIGHT, 1.0).toImage()
+    atlas = build_atlas(VEHICLE_LOOK, LIGHT, 1.0).toImage()
     cells = {
         (state, column): atlas.copy(column * 30, state * 30, 30, 30)
         for state in range(6)
@@ -234,3 +248,64 @@ def test_the_base_data_is_whole(base_data: BaseData) -> None:
     assert all(least_town(scale) >= least_town(scale * 0.9) for scale in np.geomspace(1, 5000, 80))
     at_country_scale = [place for place in towns if place.weight >= least_town(1_100.0)]
     assert 12 <= len(at_country_scale) <= 60  # before those that find no room
+
+
+def test_a_pin_stands_above_its_place_and_the_vehicle_there_is_hit_too(view: MapView, qtbot: QtBot) -> None:
+    view.markers.set_vehicles(vehicles([9.0], [7.0], [VehicleState.MOVING]))
+    view.phones.set_vehicles(phones([9.0, 10.0], [7.0, 8.0], [VehicleState.MOVING, VehicleState.SILENT]))
+    paint(view)
+    px, py = pixel(view, 0)
+    with qtbot.waitSignal(view.phone_clicked) as phone:
+        click(view, px, py - PHONE_LIFT_PX)
+    assert phone.args == [0]
+    with qtbot.waitSignal(view.vehicle_clicked) as vehicle:
+        click(view, px, py)
+    assert vehicle.args == [0]
+    view.phones.setVisible(False)
+    with qtbot.waitSignal(view.map_clicked):
+        click(view, px, py - PHONE_LIFT_PX)
+
+
+def test_names_of_vehicles_find_their_places_before_those_of_drivers(view: MapView) -> None:
+    view.markers.set_vehicles(vehicles([9.0], [7.0], [VehicleState.MOVING]))
+    paint(view)
+    without = view.grab().toImage()
+    view.phones.set_vehicles(phones([9.0], [7.0], [VehicleState.MOVING]))
+    paint(view)
+    image = view.grab().toImage()
+    px, py = (round(value) for value in pixel(view, 0))
+    plate = px + 8, py - 10, 60, 20  # where the vehicle's name stands, right of it
+    assert image.copy(*plate) == without.copy(*plate)
+    beside_pin = px + 14, py - PHONE_LIFT_PX - 8, 60, 16
+    assert image.copy(*beside_pin) != without.copy(*beside_pin)
+
+
+def test_many_phones_are_clusters_in_their_own_colour(view: MapView) -> None:
+    crowded = crowd(CLUSTERS_FROM + 10)
+    view.phones.set_vehicles(
+        Vehicles(crowded.x, crowded.y, np.zeros_like(crowded.column), crowded.state, crowded.names)
+    )
+    paint(view)
+    clusters = view.phones.screen.clusters
+    assert clusters is not None
+    assert int(clusters.count.sum()) == CLUSTERS_FROM + 10
+    at = int(clusters.count.argmax())
+    under = view.under(QPointF(float(clusters.x[at]), float(clusters.y[at])))
+    assert under.is_phone
+    assert under.hit is not None
+    assert (under.hit.count, under.phone) == (int(clusters.count[at]), None)
+
+
+def test_every_age_of_a_phone_has_its_own_picture(qapp: QApplication) -> None:
+    for palette in (LIGHT, DARK, CONTRAST):
+        atlas = build_atlas(PHONE_LOOK, palette, 1.0).toImage()
+        cell = PHONE_LOOK.cell_px
+        assert (atlas.width(), atlas.height()) == (cell, 6 * cell)
+        fresh, old, silent = (
+            atlas.copy(0, state * cell, cell, cell)
+            for state in (VehicleState.MOVING, VehicleState.STALE, VehicleState.SILENT)
+        )
+        assert fresh == atlas.copy(0, VehicleState.STOPPED * cell, cell, cell)
+        assert len({fresh.pixelColor(cell // 2 - 6, cell // 2).name(), palette.phone}) == 1
+        assert old.pixelColor(cell // 2 - 6, cell // 2).name() == palette.paper
+        assert silent.pixelColor(cell // 2 - 6, cell // 2).alpha() < 255

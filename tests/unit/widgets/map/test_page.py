@@ -32,8 +32,8 @@ __all__ = ["desk"]
 async def test_the_fleet_is_there_and_fitted(desk: Desk) -> None:
     page = desk.page
     assert len(page.fleet.subjects) == 29  # the tracker without a vehicle waits in its inbox
-    assert page.list.model.rowCount() == 29
-    assert "29 vehicles" in page.list.summary.text()
+    assert page.side.vehicles.model.rowCount() == 29
+    assert "29 vehicles" in page.side.vehicles.summary.text()
     desk.paint()
     seen = page.map.markers.screen
     on_map = int((page.fleet.state < VehicleState.UNKNOWN).sum())
@@ -41,7 +41,7 @@ async def test_the_fleet_is_there_and_fitted(desk: Desk) -> None:
     assert page.nothing.isHidden()
     assert {mark.kind for mark in page.events.events} == {"sos"}
     assert page.fences.count == 3
-    first = page.list.model.index(0).data()
+    first = page.side.vehicles.model.index(0).data()
     assert first.endswith(", Alarm")
 
 
@@ -66,7 +66,7 @@ async def test_a_click_on_a_vehicle_opens_its_details(desk: Desk) -> None:
     assert desk.trucks[0].imei in card.facts["device"].text()
     await until(lambda: card.facts["signal"].text().startswith("strong (4)"), 10.0)
     assert card.facts["battery"].text() == "low, alarm (2)"
-    assert page.list.view.currentIndex().data().startswith(desk.trucks[0].plate)
+    assert page.side.vehicles.view.currentIndex().data().startswith(desk.trucks[0].plate)
     QTest.keyClick(page, Qt.Key.Key_Escape)
     assert page.card.isHidden()
     assert page.selected == ""
@@ -81,41 +81,42 @@ async def test_an_unknown_speed_is_unknown_not_zero(desk: Desk) -> None:
 
 async def test_the_list_filters_sorts_and_picks_by_keyboard(desk: Desk) -> None:
     page = desk.page
-    page.list.search.setText(desk.trucks[4].imei)
-    page.list.search.returnPressed.emit()
-    assert page.list.model.rowCount() == 1
-    assert page.list.summary.text().startswith("1 of 29 vehicles")
-    page.list.search.clear()
-    page.list.states.setCurrentIndex(page.list.states.findData(int(VehicleState.STOPPED)))
-    words = {page.list.model.index(at).data().split(", ")[1] for at in range(page.list.model.rowCount())}
+    page.side.search.setText(desk.trucks[4].imei)
+    page.side.search.returnPressed.emit()
+    assert page.side.vehicles.model.rowCount() == 1
+    assert page.side.vehicles.summary.text().startswith("1 of 29 vehicles")
+    page.side.search.clear()
+    page.side.vehicles.states.setCurrentIndex(page.side.vehicles.states.findData(int(VehicleState.STOPPED)))
+    model = page.side.vehicles.model
+    words = {model.index(at).data().split(", ")[1] for at in range(model.rowCount())}
     assert words == {"Stopped"}
-    page.list.states.setCurrentIndex(0)
-    page.list.sorts.setCurrentIndex(1)
-    names = [page.list.model.index(at).data().split(",")[0] for at in range(page.list.model.rowCount())]
+    page.side.vehicles.states.setCurrentIndex(0)
+    page.side.vehicles.sorts.setCurrentIndex(1)
+    names = [model.index(at).data().split(",")[0] for at in range(model.rowCount())]
     assert names == sorted(names)
     page.activateWindow()
-    page.list.view.setFocus()
-    page.list.view.setCurrentIndex(page.list.model.index(0))
-    QTest.keyClick(page.list.view, Qt.Key.Key_Down)
+    page.side.vehicles.view.setFocus()
+    page.side.vehicles.view.setCurrentIndex(page.side.vehicles.model.index(0))
+    QTest.keyClick(page.side.vehicles.view, Qt.Key.Key_Down)
     assert page.card.name.text() == names[1]
     centre = page.map.viewport().center
     drawn, row = page.fleet.drawn, page.fleet.row_of(page.selected)
     assert abs(drawn.x[row] - centre[0]) * page.map.viewport().scale < page.map.width() / 2
-    page.list.search.setText("no such plate")
-    page.list.search.returnPressed.emit()
-    assert page.list.model.rowCount() == 0
+    page.side.search.setText("no such plate")
+    page.side.search.returnPressed.emit()
+    assert page.side.vehicles.model.rowCount() == 0
 
 
 async def test_the_states_stand_still_while_one_is_chosen_from_them(desk: Desk, expected_logs: ExpectedLogs) -> None:
     expected_logs.allow("grabbing the keyboard")  # the offscreen platform has none to grab
-    states, fleet = desk.page.list.states, desk.page.fleet
+    states, fleet = desk.page.side.vehicles.states, desk.page.fleet
     before = [states.itemText(at) for at in range(states.count())]
     states.showPopup()
     fleet.state[:] = VehicleState.SILENT
-    desk.page.list.show_fleet()
+    desk.page.side.vehicles.show_fleet()
     assert [states.itemText(at) for at in range(states.count())] == before
     states.hidePopup()
-    desk.page.list.show_fleet()
+    desk.page.side.vehicles.show_fleet()
     assert [states.itemText(at) for at in range(states.count())] == ["All states", "Silent  29"]
 
 
@@ -142,8 +143,8 @@ async def test_doubtful_positions_are_explained_in_the_details(desk: Desk) -> No
     desk.now_ms += 2 * 24 * 3_600_000
     await desk.arrive(replace(old, received_at_ms=desk.now_ms, raw=None))
     await until(lambda: page.fleet.trackers_of(desk.key(2))[0].marks == int(Mark.OLD))
-    await until(lambda: page.card._shown_notes)
-    assert "more than a day" in page.card._shown_notes[0][1]
+    await until(lambda: page.card.notes)
+    assert "more than a day" in page.card.notes[0][1]
 
 
 async def test_two_sources_that_disagree_are_said(desk: Desk) -> None:
@@ -157,9 +158,9 @@ async def test_two_sources_that_disagree_are_said(desk: Desk) -> None:
     await until(lambda: len(page.fleet.trackers_of(desk.key(3))) == 2)
     await until(lambda: page.fleet.disagreement(desk.key(3)) is not None)
     page.select(desk.key(3))
-    assert "Two sources disagree: " in page.card._shown_notes[0][1]
-    assert "618" in page.card._shown_notes[0][1] or "km apart" in page.card._shown_notes[0][1]
-    await until(lambda: desk.key(3) in page.list.model.disagreeing)
+    assert "Two sources disagree: " in page.card.notes[0][1]
+    assert "618" in page.card.notes[0][1] or "km apart" in page.card.notes[0][1]
+    await until(lambda: desk.key(3) in page.side.vehicles.model.disagreeing)
 
 
 async def test_vehicles_that_report_one_by_one_widen_the_map_until_the_operator_takes_over(desk: Desk) -> None:
@@ -185,12 +186,12 @@ async def test_escape_empties_the_search_before_it_closes_the_details(desk: Desk
     page = desk.page
     page.select(desk.key(4))
     page.window().activateWindow()
-    page.list.search.setFocus()
-    QTest.keyClicks(page.list.search, "K")
-    QTest.keyClick(page.list.search, Qt.Key.Key_Escape)
-    assert page.list.search.text() == ""
+    page.side.search.setFocus()
+    QTest.keyClicks(page.side.search, "K")
+    QTest.keyClick(page.side.search, Qt.Key.Key_Escape)
+    assert page.side.search.text() == ""
     assert page.selected == desk.key(4)
-    QTest.keyClick(page.list.search, Qt.Key.Key_Escape)
+    QTest.keyClick(page.side.search, Qt.Key.Key_Escape)
     assert page.selected == ""
 
 
@@ -198,10 +199,10 @@ async def test_an_integration_can_point_at_its_vehicles(desk: Desk) -> None:
     page = desk.page
     name = next(iter(page.card.integrations.values()))
     page.show_item(source=name)
-    await until(lambda: page.list.model.rowCount() == 29)
-    assert page.list.search.text() == name
+    await until(lambda: page.side.vehicles.model.rowCount() == 29)
+    assert page.side.search.text() == name
     page.show_item(source="Another server")
-    await until(lambda: page.list.model.rowCount() == 0)
+    await until(lambda: page.side.vehicles.model.rowCount() == 0)
 
 
 async def test_another_page_can_point_at_a_place(desk: Desk) -> None:

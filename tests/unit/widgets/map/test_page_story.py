@@ -44,10 +44,10 @@ async def test_a_day_is_replayed_with_its_graph_on_one_clock(desk: Desk) -> None
     at_ms = start_ms + 9 * 3_600_000
     assert page.tracks.replay.now_ms == at_ms
     assert page.tracks.graph._cursor.value() == at_ms / 1000
-    assert page.track_item._moment is not None
+    assert page.day.item._moment is not None
     page.tracks.graph.cursor_moved.emit(start_ms + int(12.5 * 3_600_000))
     assert page.tracks.now.text().endswith("no positions")
-    assert page.track_item._moment.is_gap
+    assert page.day.item._moment.is_gap
     page.tracks.play.click()
     assert page.tracks.play.toolTip() == "Pause"
     before = page.tracks.replay.now_ms
