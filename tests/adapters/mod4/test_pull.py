@@ -278,6 +278,16 @@ async def test_a_function_that_lost_a_column_is_trouble_of_its_stream_alone(site
     assert len(of_kind(records, DeliveryBatch)) == 2
 
 
+async def test_links_and_phones_come_from_their_tables_where_the_functions_are_gone(site: Site) -> None:
+    site.unhide()
+    site.run("DROP FUNCTION get_mod4_linked_users(uuid); DROP FUNCTION get_driver_devices(uuid)")
+    records, _ = await fetch(site.settings())
+    (link,) = of_kind(records, DriverLink)
+    assert (link.peer_id, link.user, link.driver, link.email) == (LINK, DRIVER_LOGIN, MUSA, "musa@depot.test")
+    assert (link.name, link.linked_by) == ("Musa", "musa@depot.test")
+    assert [(one.device, one.stage) for one in of_kind(records, DriverDevice)] == [("phone-1", "trusted")]
+
+
 async def test_a_link_without_a_driver_and_a_session_that_ended(site: Site) -> None:
     site.run("UPDATE mod4_driver_links SET driver_id = NULL")
     site.run("SELECT end_driver_session(%s::uuid, 'admin_terminated')", SESSION)
