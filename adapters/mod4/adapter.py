@@ -1,4 +1,4 @@
-"""The Mod4 integration: check, reading, changes and acts over one database link."""
+"""The Mod4 integration: check, reading, changes and acts, over the platform's database or its web service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Mod4Adapter(Adapter[Mod4Settings]):
-    """One database role in one workspace of the platform."""
+    """One database role, or one account, in one workspace of the platform."""
 
     manifest = Manifest(
         key="mod4",
@@ -56,7 +56,7 @@ class Mod4Adapter(Adapter[Mod4Settings]):
     )
 
     def __init__(self, settings: Mod4Settings, kit: Kit) -> None:
-        # A card needs the manifest alone: the database's libraries are loaded with the first adapter that is made.
+        # A card needs the manifest alone: the libraries of the ways in are loaded with the first adapter that is made.
         super().__init__(settings, kit)
         from adapters.mod4.desk import Desk
         from adapters.mod4.site import Platform
@@ -75,7 +75,7 @@ class Mod4Adapter(Adapter[Mod4Settings]):
         return self._desk
 
     async def check(self, step: Callable[[CheckStep], None]) -> Identity:
-        """Walk all layers. The identity is server, database and workspace."""
+        """Walk all layers. The identity is the other side's address and the workspace."""
         return await self._platform.check(step)
 
     async def fetch(self, cursors: Mapping[str, str]) -> AsyncIterator[Batch]:

@@ -11,15 +11,13 @@ import base64
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, cast, func, select, update
-
 from adapters.errors import BadReply, NotReady, RecordRejected, SettingsInvalid
 from adapters.mod4 import people
 from adapters.mod4.functions import Functions
 from adapters.mod4.handlers import EMAIL
-from adapters.mod4.site import Open, Platform, Site, find_account
-from adapters.mod4.tables import function_call
-from adapters.mod4.words import GRANT, Refused
+from adapters.mod4.readings import NOW, Equals, Reading, Row, SameText, Tables
+from adapters.mod4.site import Open, Platform, Site
+from adapters.mod4.words import Refused
 
 PAUSE_S = 30
 LIFE_MS = 15 * 60_000
@@ -60,7 +58,7 @@ class Desk:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._functions = Functions(platform.settings, platform.kit)
+        self._functions = Functions(platform)
 
     # -- codes
 
@@ -71,7 +69,7 @@ class Desk:
             raise RecordRejected(address[:100], f"“{address[:100]}” is no e-mail address. Correct it.")
         settings, clock = self._platform.settings, self._platform.kit.clock
         self._refuse_if_off(address)
-        key = (f"{settings.host}:{settings.port}/{settings.database}", settings.workspace.casefold(), address)
+        key = (settings.place, settings.workspace.casefold(), address)
         waited = clock.monotonic() - _made_at.get(key, float("-inf"))
         if waited < PAUSE_S:
             raise _too_soon(address, PAUSE_S - waited)
@@ -97,13 +95,13 @@ class Desk:
 
     async def _make(self, opened: Open, address: str) -> Made:
         site = opened.site
-        account = await opened.session.read(lambda connection: find_account(connection, site.inventory, address))
-        can_see = site.inventory.has_accounts or site.rows("profiles").has("email")
+        account = await opened.session.read(lambda tables: tables.account(address))
+        can_see = site.inventory.has_accounts or site.inventory.has("profiles", "email")
         feature = site.feature("make_code")
-        if self._functions.is_set and (not feature.is_on or (can_see and not account)):
-            return await self._make_by_function(opened, address)
-        if not feature.is_on:
+        if not feature.is_on and (self._platform.settings.is_web or not self._functions.is_set):
             raise RecordRejected(address, f"No code can be made: {feature.reason}")
+        if self._functions.is_set and not (feature.is_on and account):
+            return await self._make_by_function(opened, address)
         if can_see and not account:
             raise RecordRejected(
                 address,
@@ -121,16 +119,15 @@ class Desk:
     async def _generate(self, opened: Open, address: str) -> tuple[str, int, int]:
         site = opened.site
 
-        def job(connection: Connection) -> tuple[object, int, int]:
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"biko-console code {address}"))))
-            pending = _pending(connection, site, address)
-            if pending and pending[0][1] < PAUSE_S:
-                raise _too_soon(address, PAUSE_S - pending[0][1])
-            code = connection.execute(
-                select(function_call("generate_mod4_otp", {"p_email": address, "p_workspace_id": site.workspace.id}))
-            ).scalar()
-            now = _pending(connection, site, address)
-            return code, now[0][0] if now else 0, len(pending)
+        def job(tables: Tables) -> tuple[object, int, int]:
+            tables.hold(f"code {address}")
+            pending = _pending(tables, site, address)
+            age_s = (tables.now_ms() - (pending[0]["created_at"] or 0)) / 1000 if pending else PAUSE_S
+            if age_s < PAUSE_S:
+                raise _too_soon(address, PAUSE_S - age_s)
+            code = tables.call("generate_mod4_otp", {"p_email": address, "p_workspace_id": site.workspace.id})
+            now = _pending(tables, site, address)
+            return code, now[0]["expires_at"] if now else 0, len(pending)
 
         try:
             code, expires_ms, voided = await opened.session.write(job)
@@ -156,7 +153,7 @@ class Desk:
             if not feature.is_on:
                 raise RecordRejected(code_id, f"The code cannot be ended: {feature.reason}")
             try:
-                return await opened.session.write(lambda connection: _expire(connection, site, code_id))
+                return await opened.session.write(lambda tables: _expire(tables, site, code_id))
             except Refused as err:
                 self._platform.forget()
                 raise RecordRejected(code_id, err.sentence("Ending a code")) from err
@@ -176,7 +173,7 @@ class Desk:
             if not feature.is_on:
                 raise RecordRejected(invitation_id, f"The link cannot be shown: {feature.reason}")
             try:
-                found = await opened.session.read(lambda connection: _token(connection, site, invitation_id))
+                found = await opened.session.read(lambda tables: _token(tables, site, invitation_id))
             except Refused as err:
                 raise RecordRejected(invitation_id, err.sentence("Reading the invitation")) from err
         email, token, expires_ms = found
@@ -204,57 +201,50 @@ def _checked(code: object, peer: str) -> str:
     return text
 
 
-def _pending(connection: Connection, site: Site, address: str) -> list[tuple[int, float]]:
-    """Pending codes of an address, newest first: when each ends, and its age in seconds. Empty where hidden."""
+def _pending(tables: Tables, site: Site, address: str) -> list[Row]:
+    """Pending codes of an address, newest first. Empty where they are hidden."""
     if not site.feature("codes").is_on:
         return []
-    of = site.rows("mod4_otp_codes")
-    age = func.extract("epoch", func.clock_timestamp() - of.raw("created_at"))
-    query = (
-        select(of.ms("expires_at"), age)
-        .where(func.lower(of.raw("target_email")) == address, cast(of.raw("status"), Text) == "pending")
-        .where(of.raw("expires_at") > func.now())
-        .order_by(of.raw("created_at").desc())
-    )
-    return [(int(expires_ms or 0), float(seconds)) for expires_ms, seconds in connection.execute(query)]
+    now_ms = tables.now_ms()
+    where = (SameText("target_email", address), Equals("status", "pending"))
+    found = [row for row in tables.rows(Reading("mod4_otp_codes", where)) if (row["expires_at"] or 0) > now_ms]
+    return sorted(found, key=lambda row: row["created_at"] or 0, reverse=True)
 
 
-def _expire(connection: Connection, site: Site, code_id: str) -> tuple[str, bool]:
-    of = site.rows("mod4_otp_codes")
-    mine = (of.equals("id", code_id), people.in_workspace(of, site))
-    row = connection.execute(select(of.text("target_email"), of.text("status")).where(*mine)).one_or_none()
-    if row is None:
+def _expire(tables: Tables, site: Site, code_id: str) -> tuple[str, bool]:
+    mine = Reading("mod4_otp_codes", (Equals("id", code_id), people.in_workspace(site)))
+    found = tables.rows(mine)
+    if not found:
         raise RecordRejected(code_id, "The platform has no such code in this workspace any more.")
-    email, status = str(row[0]), str(row[1])
-    if status != "pending":
+    email = str(found[0]["target_email"])
+    if found[0]["status"] != "pending":
         return email, False
-    values = {of.table.c.status: of.value("status", "expired")}
-    if of.may("updated_at", "update"):
-        values[of.table.c.updated_at] = func.now()
-    is_pending = cast(of.raw("status"), Text) == "pending"
-    changed = connection.execute(update(of.table).where(*mine, is_pending).values(values)).rowcount
-    if changed == 1:
+    values = {"status": "expired"}
+    if site.inventory.may("mod4_otp_codes", "updated_at", "update"):
+        values["updated_at"] = NOW
+    guards = (people.in_workspace(site), Equals("status", "pending"))
+    if tables.change("mod4_otp_codes", code_id, values, guards) == 1:
         return email, True
-    again = connection.execute(select(of.text("status")).where(*mine)).scalar()
-    if again == "pending":
+    again = tables.rows(mine)
+    if again and again[0]["status"] == "pending":
         raise RecordRejected(
             code_id,
-            "The platform answered without an error and changed no row: row security hides the code from the role "
-            f"{site.inventory.role}. {GRANT}",
+            "The platform answered without an error and changed no row: row security hides the code from "
+            f"{site.inventory.who}. {site.inventory.grant}",
         )
     return email, False
 
 
-def _token(connection: Connection, site: Site, invitation_id: str) -> tuple[str, str, int]:
-    of = site.rows("user_invitations")
-    is_late = of.raw("expires_at") < func.now()
-    query = select(
-        of.text("email"), of.text("status"), of.text("invitation_token"), of.ms("expires_at"), is_late.label("is_late")
-    ).where(of.equals("id", invitation_id), people.in_workspace(of, site))
-    row = connection.execute(query).one_or_none()
-    if row is None:
+def _token(tables: Tables, site: Site, invitation_id: str) -> tuple[str, str, int]:
+    where = (Equals("id", invitation_id), people.in_workspace(site))
+    columns = ("id", "email", "status", "expires_at", "invitation_token")
+    found = tables.rows(Reading("user_invitations", where, columns))
+    if not found:
         raise RecordRejected(invitation_id, "The platform has no such invitation in this workspace any more.")
-    if row.status != "pending" or row.is_late:
-        word = "has expired" if row.status == "pending" else f"is {row.status}"
-        raise RecordRejected(invitation_id, f"The invitation of {row.email} {word}, so that its link opens nothing.")
-    return str(row.email), str(row.invitation_token), int(row.expires_at or 0)
+    row = found[0]
+    email, status, expires_ms = str(row["email"]), str(row["status"]), row["expires_at"]
+    is_late = expires_ms is not None and expires_ms < tables.now_ms()
+    if status != "pending" or is_late:
+        word = "has expired" if status == "pending" else f"is {status}"
+        raise RecordRejected(invitation_id, f"The invitation of {email} {word}, so that its link opens nothing.")
+    return email, str(row["invitation_token"]), expires_ms or 0

@@ -10,12 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, DateTime, Text, cast, func, literal, or_, select, tuple_
-
 from adapters.dispatch import DeliveryEvent, EventKind
-from adapters.mod4.people import in_workspace, members
+from adapters.mod4.people import in_workspace, is_member
+from adapters.mod4.readings import Condition, Growing, OfWorkspace
 from adapters.mod4.site import Site
-from adapters.mod4.tables import Query, Rows, amount, choose, place, word
+from adapters.mod4.tables import amount, place, word
 
 LONGEST_TOLD = 4_000
 """Characters of metadata that are kept for those who look closer."""
@@ -61,68 +60,29 @@ DRIVER_KINDS: Mapping[str, EventKind] = {
 _SIGNATURES = ("signatureUrl", "signature_url", "recipient_signature_url")
 _STOP_ENDS: Mapping[str, EventKind] = {"completed": "delivered", "skipped": "skipped"}
 
-_KEYS: Mapping[str, str] = {"mod4_events": "event_id", "delivery_logs": "id", "driver_events": "id"}
-_TIMES: Mapping[str, tuple[str, ...]] = {
+_KEYS: Mapping[Source, str] = {"mod4_events": "event_id", "delivery_logs": "id", "driver_events": "id"}
+_TIMES: Mapping[Source, tuple[str, ...]] = {
     "mod4_events": ("received_at", "captured_at"),
     "delivery_logs": ("created_at",),
     "driver_events": ("synced_at", "recorded_at"),
 }
 
 
-def arrival(rows: Rows) -> ColumnElement[Any]:
-    """When a row came to the platform: the first of its times that there is."""
-    names = [name for name in _TIMES.get(rows.name, ("received_at", "captured_at")) if rows.has(name)]
-    if len(names) == 1 or rows.is_filled(names[0]):  # an index over it serves
-        return rows.raw(names[0])
-    return func.coalesce(*(rows.raw(name) for name in names))
+def of_workspace(name: str, site: Site) -> tuple[Condition, ...]:
+    """Rows of the workspace's drivers or batches; 7.13: the platform's own rules let every member read all."""
+    known, workspace = site.inventory, site.workspace.id
+    if known.has(name, "workspace_id"):
+        return (in_workspace(site),)
+    if name != "driver_events" and known.has(name, "driver_id") and known.has("drivers", "id"):
+        return (OfWorkspace("driver_id", "drivers", workspace),)
+    if known.has(name, "batch_id"):
+        return (OfWorkspace("batch_id", "delivery_batches", workspace),)
+    return (is_member("driver_id", site),)  # of driver_events the login, despite its name (biko.md 4.1)
 
 
-def of_workspace(rows: Rows, site: Site) -> ColumnElement[bool]:
-    """Rows of the workspace's drivers, batches or members; 7.13: the platform's own rules let every member read all."""
-    if rows.has("workspace_id"):
-        return in_workspace(rows, site)
-    batches = site.rows("delivery_batches")
-    own = select(batches.raw("id")).where(in_workspace(batches, site))
-    if rows.name == "driver_events":
-        return or_(cast(rows.raw("driver_id"), Text).in_(members(site)), rows.raw("batch_id").in_(own))
-    drivers = site.rows("drivers")
-    if rows.has("driver_id") and drivers.has("id"):
-        return rows.raw("driver_id").in_(select(drivers.raw("id")).where(in_workspace(drivers, site)))
-    return rows.raw("batch_id").in_(own)
-
-
-def page_query(site: Site, source: Source) -> tuple[Rows, Query]:
-    """Rows of one table, in the order in which they came. Every column that a record may use."""
-    rows = site.rows(source)
-    key = rows.raw(_KEYS[source])
-    query = choose(
-        cast(key, Text).label("key"), rows.ms_of(arrival(rows), "arrived"),
-        cast(arrival(rows), Text).label("at"), rows.text("event_type"),
-        rows.text("driver_id"), rows.text("session_id"), rows.text("device_id"), rows.text("vehicle_id"),
-        rows.text("batch_id"), rows.text("facility_id"), rows.number("lat"), rows.number("lng"), rows.ms("captured_at"),
-        rows.ms("received_at"), rows.ms("created_at"), rows.ms("recorded_at"), rows.ms("synced_at"),
-        rows.json("metadata"), rows.json("location"), rows.text("driver_status"), rows.text("item_id"),
-        rows.number("expected_qty"), rows.number("actual_qty"), rows.text("discrepancy_reason"),
-    ).where(of_workspace(rows, site)).order_by(arrival(rows), key)  # fmt: skip
-    return rows, query
-
-
-def after(rows: Rows, source: Source, since: str, last_key: str) -> ColumnElement[bool]:
-    """Behind one row of :func:`page_query`; ``since`` is the row's own time as the server wrote it."""
-    at = cast(literal(since, Text()), DateTime(timezone=True))
-    if not last_key:
-        return arrival(rows) > at
-    key = _KEYS[source]
-    return tuple_(arrival(rows), rows.raw(key)) > tuple_(at, rows.value(key, last_key))
-
-
-def read_links(connection: Connection, site: Site) -> dict[str, str]:
-    """Dispatch ids of drivers by their logins (biko.md 4.1)."""
-    of = site.rows("mod4_driver_links")
-    if not (of.has("user_id") and of.has("driver_id")):
-        return {}
-    query = select(of.text("user_id"), of.text("driver_id")).where(of.raw("driver_id").is_not(None))
-    return {row[0]: row[1] for row in connection.execute(query)}
+def growing(source: Source, site: Site) -> Growing:
+    """Rows of one table, in the order in which they came."""
+    return Growing(source, _KEYS[source], _TIMES[source], of_workspace(source, site))
 
 
 def event(source: Source, row: Mapping[str, Any], drivers: Mapping[str, str]) -> DeliveryEvent:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from adapters.connect import capital
 from adapters.mod4.inventory import Access, Inventory
 from adapters.mod4.rules import RULES, Columns, Rule, Way
 from adapters.mod4.shapes import problem_of, trigger_problem
-from adapters.mod4.words import GRANT, REPAIR
+from adapters.mod4.words import REPAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _function_lack(inventory: Inventory, name: str, arguments: tuple[str, ...]) 
         return _Lack(f"The function {name} of this database asks for {extra[0]}, which this console does not know.",
                      "Update this console.")  # fmt: skip
     if not function.may_call:
-        return _Lack(f"The role {inventory.role} may not call the function {name}.", GRANT)
+        return _Lack(f"{capital(inventory.who)} may not call the function {name}.", inventory.grant)
     if problem := problem_of(inventory, name):
         return _Lack(f"The platform's own function cannot work, because {problem}.", REPAIR)
     return None
@@ -168,15 +169,15 @@ def _table_lack(
             )
     word = {"select": "read", "update": "change", "insert": "add to"}[access]
     if lacking := [column for column in needed if not getattr(facts.columns[column], access)]:
-        return _Lack(f"The role {inventory.role} may not {word} {name} (column {lacking[0]}).", GRANT)
+        return _Lack(f"{capital(inventory.who)} may not {word} {name} (column {lacking[0]}).", inventory.grant)
     scope = facts.scope(access)
     if scope == "none":
-        return _Lack(f"Row security of {name} lets the role {inventory.role} {word} no row.", GRANT)
+        return _Lack(f"Row security of {name} lets {inventory.who} {word} no row.", inventory.grant)
     if scope == "own":
         return _Lack(
-            f"Row security of {name} lets the role {inventory.role} {word} only rows of its own account, which are "
+            f"Row security of {name} lets {inventory.who} {word} only rows of its own account, which are "
             "not those of drivers.",
-            GRANT,
+            inventory.grant,
         )
     if facts.is_secured and actor is None and _asks_for_account(inventory, name, access):
         return _Lack(

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from sqlalchemy import Connection, Text, cast, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from adapters.dispatch import (
     BatchPaper,
@@ -19,8 +15,9 @@ from adapters.dispatch import (
     StopStage,
 )
 from adapters.mod4.people import in_workspace, stage_of
+from adapters.mod4.readings import Among, AnyOf, Empty, Equals, OfWorkspace, Reading, Row, Tables
 from adapters.mod4.site import Site
-from adapters.mod4.tables import Query, Rows, amount, choose, day, place, word
+from adapters.mod4.tables import amount, day, place, word
 from adapters.supply import Facility
 
 BATCH_STAGES: Mapping[str, BatchStage] = {
@@ -41,13 +38,7 @@ STOP_STAGES: Mapping[str, StopStage] = {
 ENDED = ("completed", "cancelled")
 
 
-def vehicles(connection: Connection, site: Site) -> list[FleetVehicle]:
-    of = site.rows("vehicles")
-    query = select(
-        of.text("id"), of.text("plate_number"), of.text("license_plate"), of.text("make"), of.text("model"),
-        of.text("type"), of.text("status"), of.text("fuel_type"), of.number("capacity"), of.text("current_driver_id"),
-        of.text("telematics_provider"), of.text("telematics_id"),
-    ).where(in_workspace(of, site))  # fmt: skip
+def vehicles(tables: Tables, site: Site) -> list[FleetVehicle]:
     return [
         FleetVehicle(
             peer_id=row["id"],
@@ -61,23 +52,18 @@ def vehicles(connection: Connection, site: Site) -> list[FleetVehicle]:
             telematics_provider=word(row, "telematics_provider", 60),
             telematics_id=word(row, "telematics_id", 100),
         )
-        for row in (dict(found) for found in connection.execute(query).mappings())
+        for row in tables.rows(Reading("vehicles", (in_workspace(site),), is_whole=True))
     ]
 
 
-def places(connection: Connection, site: Site, name: str) -> list[Facility]:
+def places(tables: Tables, site: Site, name: str) -> list[Facility]:
     """Rows of ``facilities`` or ``warehouses``; where the platform keeps no workspace with them, all of them."""
-    of = site.rows(name)
-    query = select(
-        of.text("id"), of.text("name"), of.text("code"), of.text("warehouse_code"), of.text("address"),
-        of.number("lat"), of.number("lng"), of.text("phone"), of.text("contact_person"),
-    )  # fmt: skip
-    if of.has("workspace_id"):
-        query = query.where(or_(in_workspace(of, site), of.raw("workspace_id").is_(None)))
-    return [_place(dict(row), is_store=name == "warehouses") for row in connection.execute(query).mappings()]
+    is_kept = tables.inventory.has(name, "workspace_id")
+    where = (AnyOf((in_workspace(site), Empty("workspace_id"))),) if is_kept else ()
+    return [_place(row, is_store=name == "warehouses") for row in tables.rows(Reading(name, where, is_whole=True))]
 
 
-def _place(row: dict[str, Any], *, is_store: bool) -> Facility:
+def _place(row: Row, *, is_store: bool) -> Facility:
     lat, lon = place(row["lat"], row["lng"])
     told = {name: word(row, name) for name in ("address", "phone", "contact_person") if row[name]}
     return Facility(
@@ -95,37 +81,26 @@ def _place(row: dict[str, Any], *, is_store: bool) -> Facility:
 # -- batches
 
 
-def batch_query(site: Site) -> tuple[Rows, Query]:
-    """Batches of the workspace, with all that a record of ours holds."""
-    of = site.rows("delivery_batches")
-    query = choose(
-        of.text("id"), of.text("name"), of.text("status"), of.text("priority"), of.text("warehouse_id"),
-        of.text("driver_id"), of.text("vehicle_id"), of.day("scheduled_date"), of.text("scheduled_time"),
-        of.ms("actual_start_time"), of.ms("actual_end_time"), of.text("driver_status"),
-        of.number("current_stop_index"), of.flag("is_snapshot_locked"), of.number("total_quantity"),
-        of.number("total_distance"), of.number("estimated_duration"), of.text("medication_type"), of.text("notes"),
-        of.ms("created_at"), of.ms("updated_at"),
-        cast(of.raw("facility_ids"), ARRAY(Text)).label("facility_ids"),
-        cast(of.raw("vehicle_ids"), ARRAY(Text)).label("vehicle_ids"),
-        of.number("total_weight"), of.number("total_volume"),
-    ).where(in_workspace(of, site))  # fmt: skip
-    return of, query
+def batches(tables: Tables, site: Site, reading: Reading) -> list[DeliveryBatch]:
+    """The batches that a reading of ``delivery_batches`` finds, each with its stops in order."""
+    return batches_and_routes(tables, site, reading)[0]
 
 
-def batches(connection: Connection, site: Site, query: Query) -> list[DeliveryBatch]:
-    """The batches that a query of :func:`batch_query` finds, each with its stops in order."""
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    told = route_rows(connection, site, [row["id"] for row in rows])
-    return [_batch(row, told.get(row["id"], ())) for row in rows]
+def batches_and_routes(
+    tables: Tables, site: Site, reading: Reading
+) -> tuple[list[DeliveryBatch], dict[str, list[Row]]]:
+    """As :func:`batches`, with the platform's own record of their stops by batch."""
+    rows = tables.rows(reading)
+    told = _routes(tables, site, [row["id"] for row in rows])
+    return [_batch(row, told.get(row["id"], ())) for row in rows], told
 
 
-def batch(connection: Connection, site: Site, batch_id: str) -> DeliveryBatch | None:
-    of, query = batch_query(site)
-    found = batches(connection, site, query.where(of.equals("id", batch_id)))
+def batch(tables: Tables, site: Site, batch_id: str) -> DeliveryBatch | None:
+    found = batches(tables, site, Reading("delivery_batches", (in_workspace(site), Equals("id", batch_id))))
     return found[0] if found else None
 
 
-def _batch(row: dict[str, Any], route: Sequence[Mapping[str, Any]]) -> DeliveryBatch:
+def _batch(row: Row, route: Sequence[Row]) -> DeliveryBatch:
     index = amount(row["current_stop_index"])
     more = [one for one in row["vehicle_ids"] or () if one and one != row["vehicle_id"]]
     told: dict[str, str | float | None] = {
@@ -162,27 +137,19 @@ def _batch(row: dict[str, Any], route: Sequence[Mapping[str, Any]]) -> DeliveryB
     )
 
 
-def route_rows(connection: Connection, site: Site, batch_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def _routes(tables: Tables, site: Site, batch_ids: Sequence[str]) -> dict[str, list[Row]]:
     """The platform's own record of the stops of some batches, by batch, in order; empty where it is not read."""
     if not batch_ids or not site.feature("route_history").is_on:
         return {}
-    of = site.rows("route_history")
-    batch_id = of.text("batch_id")
-    query = select(
-        of.text("id"), batch_id, of.text("facility_id"), of.number("sequence_number"), of.text("status"),
-        of.ms("planned_arrival"), of.ms("actual_arrival"), of.ms("check_in_time"), of.ms("check_out_time"),
-        of.text("recipient_name"), of.text("proof_of_delivery_url"), of.text("delay_reason"), of.text("notes"),
-        of.text("vehicle_id"), of.text("driver_id"), of.ms("updated_at"), of.ms("created_at"),
-    ).where(of.among("batch_id", batch_ids))  # fmt: skip
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in connection.execute(query).mappings():
-        found.setdefault(row["batch_id"], []).append(dict(row))
+    found: dict[str, list[Row]] = {}
+    for row in tables.rows(Reading("route_history", (Among("batch_id", tuple(batch_ids)),))):
+        found.setdefault(row["batch_id"], []).append(row)
     for rows in found.values():
         rows.sort(key=lambda row: (row["sequence_number"] or 0, row["id"]))
     return found
 
 
-def _stops(facilities: Sequence[str], route: Sequence[Mapping[str, Any]]) -> list[BatchStop]:
+def _stops(facilities: Sequence[str], route: Sequence[Row]) -> list[BatchStop]:
     """The stops by ``facility_ids``; what the record of the route tells is joined by facility, in order.
 
     A facility that is visited twice has two stops; a row of the route without a place in the list comes behind.
@@ -203,7 +170,7 @@ def _stops(facilities: Sequence[str], route: Sequence[Mapping[str, Any]]) -> lis
     return stops
 
 
-def _stop(peer_id: str, sequence: int, facility: str, told: Mapping[str, Any] | None) -> BatchStop:
+def _stop(peer_id: str, sequence: int, facility: str, told: Row | None) -> BatchStop:
     if told is None:
         return BatchStop(peer_id, sequence, facility)
     status = word(told, "status", 40)
@@ -226,28 +193,18 @@ def _stop(peer_id: str, sequence: int, facility: str, told: Mapping[str, Any] | 
 # -- papers and runs
 
 
-def papers(connection: Connection, site: Site) -> list[BatchPaper]:
+def papers(tables: Tables, site: Site) -> list[BatchPaper]:
     """Requisitions and invoices that the platform says travel in a batch of this workspace."""
-    mine = _own_batches(site)
+    known, mine = tables.inventory, (OfWorkspace("batch_id", "delivery_batches", site.workspace.id),)
     found: list[BatchPaper] = []
-    of = site.rows("requisitions")
-    if of.has("batch_id") and of.has("id") and _is_open(site, "requisitions"):
-        wanted = choose(
-            of.text("id"), of.text("batch_id"), of.text("requisition_number"), of.text("facility_id"), of.text("status")
-        ).where(of.raw("batch_id").in_(mine))
-        found += [_requisition(dict(row)) for row in connection.execute(wanted).mappings()]
-    links = site.rows("batch_invoice_links")
-    if links.has("batch_id") and _is_open(site, "batch_invoice_links"):
-        number = links.text("invoice_number") if links.has("invoice_number") else links.text("invoice_id")
-        key = links.text("id") if links.has("id") else number
-        linked = choose(
-            key.label("key"), links.text("batch_id"), number.label("number"), links.text("facility_id")
-        ).where(links.raw("batch_id").in_(mine))
-        found += [_invoice(dict(row)) for row in connection.execute(linked).mappings()]
+    if known.has("requisitions", "batch_id") and known.has("requisitions", "id") and known.is_open("requisitions"):
+        found += [_requisition(row) for row in tables.rows(Reading("requisitions", mine, is_whole=True))]
+    if known.has("batch_invoice_links", "batch_id") and known.is_open("batch_invoice_links"):
+        found += [_invoice(row) for row in tables.rows(Reading("batch_invoice_links", mine, is_whole=True))]
     return found
 
 
-def _requisition(row: dict[str, Any]) -> BatchPaper:
+def _requisition(row: Row) -> BatchPaper:
     return BatchPaper(
         peer_id=f"requisition:{row['id']}",
         batch=row["batch_id"],
@@ -258,42 +215,24 @@ def _requisition(row: dict[str, Any]) -> BatchPaper:
     )
 
 
-def _invoice(row: dict[str, Any]) -> BatchPaper:
+def _invoice(row: Row) -> BatchPaper:
+    number = word(row, "invoice_number", 60) or word(row, "invoice_id", 60)
     return BatchPaper(
-        peer_id=f"invoice:{row['key']}",
+        peer_id=f"invoice:{row['id'] or number}",
         batch=row["batch_id"],
         kind="invoice",
-        number=word(row, "number", 60),
+        number=number,
         facility=word(row, "facility_id", 200),
     )
 
 
-def _is_open(site: Site, name: str) -> bool:
-    facts = site.inventory.tables.get(name)
-    return facts is not None and facts.scope("select") == "all"
+def runs(tables: Tables, site: Site, *, only: str = "", batch_id: str = "") -> list[DispatchRun]:
+    chosen = [Equals(name, value) for name, value in (("id", only), ("batch_id", batch_id)) if value]
+    wanted = Reading("dispatch_runs", (in_workspace(site), *chosen), is_whole=not chosen)
+    return [_run(row) for row in tables.rows(wanted)]
 
 
-def _own_batches(site: Site) -> Query:
-    of = site.rows("delivery_batches")
-    return choose(of.raw("id")).where(in_workspace(of, site))
-
-
-def runs(connection: Connection, site: Site, *, only: str = "", batch_id: str = "") -> list[DispatchRun]:
-    of = site.rows("dispatch_runs")
-    query = select(
-        of.text("id"), of.text("batch_id"), of.text("status"), of.text("driver_id"), of.text("vehicle_id"),
-        of.ms("planned_departure"), of.ms("dispatched_at"), of.ms("departed_at"), of.ms("completed_at"),
-        of.ms("cancelled_at"), of.number("stops_total"), of.number("stops_completed"), of.text("notes"),
-        of.text("cancel_reason"),
-    ).where(in_workspace(of, site))  # fmt: skip
-    if only:
-        query = query.where(of.equals("id", only))
-    if batch_id:
-        query = query.where(of.equals("batch_id", batch_id))
-    return [_run(dict(row)) for row in connection.execute(query).mappings()]
-
-
-def _run(row: dict[str, Any]) -> DispatchRun:
+def _run(row: Row) -> DispatchRun:
     status = word(row, "status", 40)
     return DispatchRun(
         peer_id=row["id"],

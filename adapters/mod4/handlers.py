@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Text, cast, func, insert, select
-
 from adapters.base import Receipt
 from adapters.mod4 import fleet, people
+from adapters.mod4.readings import NOW, Equals, Reading
 from adapters.mod4.send import Apply, Found, Handler, Task
-from adapters.mod4.site import find_account
+from adapters.mod4.site import is_id
 from adapters.vocabulary import JsonScalar
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -32,40 +31,28 @@ def email_of(task: Task) -> str:
 
 
 def _read_link(task: Task) -> Found | None:
-    of = task.rows("mod4_driver_links")
-    query = (
-        select(of.text("id"), of.text("status"))
-        .where(of.equals("id", task.id), of.text("user_id").in_(people.members(task.site)))
-    )  # fmt: skip
-    row = task.connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    links = [link for link in people.links(task.connection, task.site) if link.peer_id == task.id]
-    return Found(links[0], {"stage": row.status}, row.status) if links else None
+    found = [link for link in people.links(task.tables, task.site) if link.peer_id == task.id]
+    return Found(found[0], {"stage": found[0].status}, found[0].status) if found else None
 
 
 def _change_link(task: Task, before: Found) -> None:
-    of = task.rows("mod4_driver_links")
-    status = str(task.missing["stage"])
-    guards = (
-        cast(of.raw("status"), Text) == before.status,
-        of.text("user_id").in_(people.members(task.site)),
-    )
-    task.change("mod4_driver_links", {"status": status, "?updated_at": func.now()}, *guards)
+    link: Any = before.record
+    values = {"status": str(task.missing["stage"]), "?updated_at": NOW}
+    task.change("mod4_driver_links", values, Equals("status", before.status), Equals("user_id", link.user))
 
 
 def _link_directly(task: Task) -> Receipt:
     email = email_of(task)
-    account = find_account(task.connection, task.site.inventory, email)
+    account = task.tables.account(email)
     if not account:
         raise task.reject(
-            f"There is no account with the address {email}, or this role may not see accounts. An account cannot be "
-            "made over the database: invite the address, or generate a code where the platform's functions are set up."
+            f"There is no account with the address {email}, or accounts may not be seen from here. Linking makes none: "
+            "invite the address, or generate a code where the platform's functions are set up."
         )
     task.call(
         "link_user_to_mod4", p_user_id=account, p_link_method="admin_direct", p_workspace_id=task.site.workspace.id
     )
-    made = [link for link in people.links(task.connection, task.site) if link.user == account]
+    made = [link for link in people.links(task.tables, task.site) if link.user == account]
     if not made or made[0].stage != "active":
         raise task.reject("The platform answered without an error, and shows no active link of this account.")
     without = " It has no dispatch record, so that no batch reaches it." if not made[0].driver else ""
@@ -76,41 +63,39 @@ def _link_directly(task: Task) -> Receipt:
 
 
 def _read_request(task: Task) -> Found | None:
-    found = people.requests(task.connection, task.site, task.id)
+    found = people.requests(task.tables, task.site, task.id)
     if not found:
         return None
     return Found(found[0], {"stage": found[0].stage, "notes": found[0].notes}, found[0].status)
 
 
 def _decide_request(task: Task, before: Found) -> None:
-    of = task.rows("onboarding_requests")
     notes = str(task.outgoing.values.get("notes") or "")
-    values: dict[str, Any] = {"reviewed_by": task.actor, "reviewed_at": func.now(), "?updated_at": func.now()}
+    values = {"reviewed_by": task.actor, "reviewed_at": NOW, "?updated_at": NOW}
     if "stage" in task.missing:
         values["status"] = str(task.missing["stage"])
-    if notes and not of.may("reviewer_notes", "update"):
+    if notes and not task.site.inventory.may("onboarding_requests", "reviewer_notes", "update"):
         raise task.reject("This platform keeps no notes with a decision, or lets none be written. Send it without.")
     if notes:
         values["reviewer_notes"] = notes
-    task.change("onboarding_requests", values, cast(of.raw("status"), Text) == before.status)
+    task.change("onboarding_requests", values, Equals("status", before.status))
 
 
 def _read_device(task: Task) -> Found | None:
-    found = [one for one in people.devices(task.connection, task.site) if one.peer_id == task.id]
+    found = [one for one in people.devices(task.tables, task.site) if one.peer_id == task.id]
     return Found(found[0], {"stage": found[0].stage}) if found else None
 
 
 def _revoke_device(task: Task, before: Found) -> None:
-    del before
-    of = task.rows("driver_devices")
-    values: dict[str, Any] = {"is_trusted": "false", "revoked_at": func.now(), "?updated_at": func.now()}
+    device: Any = before.record
+    values = {"is_trusted": "false", "revoked_at": NOW, "?updated_at": NOW}
     if task.actor:
         values["?revoked_by"] = task.actor
-    task.change("driver_devices", values, of.text("user_id").in_(people.members(task.site)))
+    task.change("driver_devices", values, Equals("user_id", device.user))
 
 
 def _read_session(task: Task) -> Found | None:
-    found = people.sessions(task.connection, task.site, task.id)
+    found = people.sessions(task.tables, task.site, task.id)
     return Found(found[0], {"stage": found[0].stage}, found[0].status) if found else None
 
 
@@ -127,12 +112,13 @@ def _end_session(task: Task, before: Found) -> None:
 
 
 def _read_invitation(task: Task) -> Found | None:
-    found = people.invitations(task.connection, task.site, only=task.id)
+    found = people.invitations(task.tables, task.site, task.id)
     return Found(found[0], {"stage": found[0].stage}, found[0].status) if found else None
 
 
 def _pending(task: Task, email: str) -> list[Any]:
-    return [one for one in people.invitations(task.connection, task.site, email=email) if one.stage == "pending"]
+    found = people.invitations(task.tables, task.site)
+    return [one for one in found if one.stage == "pending" and one.email.lower() == email]
 
 
 def _invite_address(task: Task, email: str) -> list[Any]:
@@ -180,17 +166,15 @@ def _revoke_invitation(task: Task, before: Found) -> None:
     if task.site.feature("revoke_invitation").way == "function":
         task.call("revoke_invitation", p_invitation_id=task.id)
         return
-    of = task.rows("user_invitations")
-    values: dict[str, Any] = {"status": "revoked", "?revoked_by": task.actor, "?revoked_at": func.now()}
-    task.change("user_invitations", values, cast(of.raw("status"), Text) == before.status,
-                people.in_workspace(of, task.site))  # fmt: skip
+    values = {"status": "revoked", "?revoked_by": task.actor, "?revoked_at": NOW}
+    task.change("user_invitations", values, Equals("status", before.status), people.in_workspace(task.site))
 
 
 # -- batches ----------------------------------------------------------------------------------------------------------
 
 
 def _read_batch(task: Task) -> Found | None:
-    found = fleet.batch(task.connection, task.site, task.id)
+    found = fleet.batch(task.tables, task.site, task.id)
     if found is None:
         return None
     return Found(found, {"stage": found.stage, "driver": found.driver, "vehicle": found.vehicle}, found.status)
@@ -198,20 +182,21 @@ def _read_batch(task: Task) -> Found | None:
 
 def _in_workspace(task: Task, table: str, key: str, what: str) -> None:
     """Raises RecordRejected unless a driver or vehicle is one of the chosen workspace."""
-    of = task.rows(table)
-    query = select(of.text("id")).where(of.text("id") == key, people.in_workspace(of, task.site))
-    if task.connection.execute(query).first() is None:
+    wanted = Reading(table, (people.in_workspace(task.site), Equals("id", key)), columns=("id",))
+    if not is_id(key) or not task.tables.rows(wanted):
         raise task.reject(f"The {what} is none of the workspace {task.site.workspace.name}. Choose another.")
 
 
-def _change_batch(task: Task, before: Found, values: Mapping[str, Any]) -> int:
-    of = task.rows("delivery_batches")
-    guards = (cast(of.raw("status"), Text) == before.status, people.in_workspace(of, task.site))
-    return task.change("delivery_batches", {**values, "?updated_at": func.now()}, *guards)
+def _change_batch(task: Task, before: Found, values: Mapping[str, str]) -> int:
+    guards = (Equals("status", before.status), people.in_workspace(task.site))
+    return task.change("delivery_batches", {**values, "?updated_at": NOW}, *guards)
 
 
 def _assign(task: Task, before: Found) -> None:
-    """Vehicle first: the platform's function then assigns the driver, and refuses what its own rules refuse."""
+    """Vehicle first: the platform's function then assigns the driver, and refuses what its own rules refuse.
+
+    Where a refusal would leave the vehicle behind, both are set in one statement instead.
+    """
     batch: Any = before.record
     if before.status not in _OPEN_BATCH or batch.is_locked:
         raise task.reject(f"The batch is “{before.status}”; it can be assigned only before it starts.")
@@ -220,16 +205,19 @@ def _assign(task: Task, before: Found) -> None:
         raise task.reject("A batch is assigned to a driver. Choose one.")
     _in_workspace(task, "drivers", driver, "driver")
     vehicle = str(task.missing.get("vehicle") or "")
+    values: dict[str, str] = {}
     if vehicle:
         task.require("assign_vehicle")
         _in_workspace(task, "vehicles", vehicle, "vehicle")
-        _change_batch(task, before, {"vehicle_id": vehicle, "?vehicle_ids": f"{{{vehicle}}}"})
-    if "driver" not in task.missing and before.status == "assigned":
-        return
-    if task.site.feature("assign").way == "function":
+        values = {"vehicle_id": vehicle, "?vehicle_ids": f"{{{vehicle}}}"}
+    is_for_driver = "driver" in task.missing or before.status != "assigned"
+    by_function = task.site.feature("assign").way == "function" and (task.tables.undoes or not vehicle)
+    if is_for_driver and not by_function:
+        values |= {"driver_id": driver, "status": "assigned"}
+    if values:
+        _change_batch(task, before, values)
+    if is_for_driver and by_function:
         task.call("assign_driver_to_batch", p_batch_id=task.id, p_driver_id=driver)
-    else:
-        _change_batch(task, before, {"driver_id": driver, "status": "assigned"})
 
 
 def _start(task: Task, before: Found) -> None:
@@ -242,7 +230,7 @@ def _start(task: Task, before: Found) -> None:
     if task.site.feature("start").way == "function":
         task.call("start_dispatch", p_batch_id=task.id)
     else:
-        _change_batch(task, before, {"status": "in-progress", "actual_start_time": func.now()})
+        _change_batch(task, before, {"status": "in-progress", "actual_start_time": NOW})
 
 
 def _complete(task: Task, before: Found) -> None:
@@ -251,7 +239,7 @@ def _complete(task: Task, before: Found) -> None:
     if task.site.feature("complete").way == "function":
         task.call("complete_dispatch", p_batch_id=task.id)
     else:
-        _change_batch(task, before, {"status": "completed", "actual_end_time": func.now()})
+        _change_batch(task, before, {"status": "completed", "actual_end_time": NOW})
 
 
 def _cancel(task: Task, before: Found) -> None:
@@ -264,7 +252,7 @@ def _cancel(task: Task, before: Found) -> None:
 
 
 def _read_run(task: Task) -> Found | None:
-    found = fleet.runs(task.connection, task.site, only=task.id)
+    found = fleet.runs(task.tables, task.site, only=task.id)
     if not found:
         return None
     run = found[0]
@@ -279,28 +267,26 @@ def _step_run(allowed: tuple[str, ...]) -> Apply:
             raise task.reject(
                 f"The run is “{before.status}”; the platform lets it become “{wanted}” only from {', '.join(allowed)}."
             )
-        of = task.rows("dispatch_runs")
-        values: dict[str, Any] = {"status": wanted, "?updated_at": func.now()}
+        values = {"status": wanted, "?updated_at": NOW}
         if reason := str(task.outgoing.values.get("cancel_reason") or ""):
             values["cancel_reason"] = reason
-        guards = (cast(of.raw("status"), Text) == before.status, people.in_workspace(of, task.site))
-        task.change("dispatch_runs", values, *guards)
+        task.change("dispatch_runs", values, Equals("status", before.status), people.in_workspace(task.site))
 
     return apply
 
 
 def _new_run(task: Task) -> Receipt:
     """The run's id is the change's own key, so that a second try finds the first."""
-    of, key = task.rows("dispatch_runs"), task.outgoing.key
-    if made := fleet.runs(task.connection, task.site, only=key):
+    may, key = task.site.inventory.may, task.outgoing.key
+    if made := fleet.runs(task.tables, task.site, only=key):
         return Receipt("An earlier try had reached the platform.", tuple(made), was_applied_before=True)
     batch_id = str(task.outgoing.values.get("batch") or "")
-    batch = fleet.batch(task.connection, task.site, batch_id)
+    batch = fleet.batch(task.tables, task.site, batch_id)
     if batch is None:
         raise task.reject("The batch is none of this workspace, or was deleted. Choose another.")
     if batch.stage in ("completed", "cancelled"):
         raise task.reject(f"The batch is “{batch.status}”; no run of it can be made any more.")
-    active = [run for run in fleet.runs(task.connection, task.site, batch_id=batch_id) if run.stage in _ACTIVE_RUN]
+    active = [run for run in fleet.runs(task.tables, task.site, batch_id=batch_id) if run.stage in _ACTIVE_RUN]
     if active:
         raise task.reject(f"The batch has a run that is “{active[0].status}”; finish or cancel it first.")
     driver = str(task.outgoing.values.get("driver") or batch.driver)
@@ -319,10 +305,14 @@ def _new_run(task: Task) -> Receipt:
         "notes": str(task.outgoing.values.get("notes") or ""),
         "created_by": task.actor,
     }
-    values = {of.table.c[name]: of.value(name, text) for name, text in given.items() if text and of.may(name, "insert")}
-    task.connection.execute(insert(of.table).values(values))
-    rows = fleet.runs(task.connection, task.site, batch_id=batch_id)
-    made = [run for run in rows if run.peer_id == key or (not of.may("id", "insert") and run.stage == "pending")]
+    values = {name: text for name, text in given.items() if text and may("dispatch_runs", name, "insert")}
+    task.tables.add("dispatch_runs", values)
+    rows = fleet.runs(task.tables, task.site, batch_id=batch_id)
+    made = [
+        run
+        for run in rows
+        if run.peer_id == key or (not may("dispatch_runs", "id", "insert") and run.stage == "pending")
+    ]
     if not made:
         raise task.reject("The platform answered without an error, and shows no run of this batch.")
     return Receipt("The dispatch run is in the platform.", tuple(made))

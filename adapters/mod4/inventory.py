@@ -14,6 +14,8 @@ from sqlalchemy import BigInteger, Connection, and_, any_, case, cast, column, f
 from sqlalchemy.dialects.postgresql import OID
 from sqlalchemy.sql.elements import ColumnElement
 
+from adapters.mod4.words import GRANT
+
 Access = Literal["select", "insert", "update"]
 Scope = Literal["all", "own", "none"]
 
@@ -70,9 +72,13 @@ class TableFacts:
     columns: Mapping[str, Column]
     is_secured: bool = False
     policies: tuple[Policy, ...] = ()
+    seen: Scope | None = None
+    """Whose rows a look at the table showed, where its policies themselves cannot be read."""
 
     def scope(self, access: Access) -> Scope:
         """Whose rows this role gets at."""
+        if self.seen is not None:
+            return self.seen
         if not self.is_secured:
             return "all"
         found = {policy.scope(access) for policy in self.policies if policy.is_permissive and policy.concerns(access)}
@@ -81,7 +87,10 @@ class TableFacts:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """One function of the platform. ``path`` is the search path that it is pinned to, None for none."""
+    """One function of the platform. ``path`` is the search path that it is pinned to, None for none.
+
+    ``fails`` is what it said when it was asked where its source cannot be read: words that go on after its name.
+    """
 
     name: str
     arguments: tuple[str, ...]
@@ -90,6 +99,7 @@ class FunctionFacts:
     source: str
     path: tuple[str, ...] | None
     returns: str = ""
+    fails: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +114,13 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything, by name; tables and functions of the schema ``public``."""
+    """Everything, by name; tables and functions of the schema ``public``.
 
-    role: str
+    ``who`` is the one that signed in, as sentences name it; ``grant`` is what gives it a right that it lacks.
+    """
+
+    who: str
+    grant: str
     version: str
     bypasses: bool
     has_accounts: bool
@@ -121,8 +135,17 @@ class Inventory:
 
     def has(self, name: str, column_name: str) -> bool:
         """Whether the column is there and may be read."""
+        return self.may(name, column_name, "select")
+
+    def may(self, name: str, column_name: str, access: Access) -> bool:
+        """Whether the column is there and may be read, changed or filled."""
         found = self.tables.get(name)
-        return found is not None and column_name in found.columns and found.columns[column_name].select
+        return found is not None and column_name in found.columns and bool(getattr(found.columns[column_name], access))
+
+    def is_open(self, name: str) -> bool:
+        """Whether everybody's rows of a table are shown, as far as its workspace goes."""
+        found = self.tables.get(name)
+        return found is not None and found.scope("select") == "all"
 
 
 def read_inventory(connection: Connection) -> Inventory:
@@ -132,7 +155,8 @@ def read_inventory(connection: Connection) -> Inventory:
     tables = _tables(connection, policies)
     functions = _functions(connection)
     return Inventory(
-        role=role,
+        who=f"the role {role}",
+        grant=GRANT,
         version=version,
         bypasses=bypasses,
         has_accounts=_has_accounts(connection),

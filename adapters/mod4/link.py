@@ -1,8 +1,4 @@
-"""Statements over one line, run in threads: connecting, transactions, limits, and what each failure means.
-
-A session is one connection. Its jobs are functions of a SQLAlchemy connection, each one short transaction, read only
-unless it says otherwise. A job whose caller is cancelled ends at once, because its line is cut.
-"""
+"""Sessions over one line to the database: connecting, transactions, limits, and what each failure means."""
 
 from __future__ import annotations
 
@@ -12,7 +8,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DataError, DBAPIError, NotSupportedError, ProgrammingError
@@ -20,13 +17,15 @@ from sqlalchemy.pool import NullPool
 
 from adapters.base import CheckStep, Kit
 from adapters.connect import CONNECT_TIMEOUT_S
-from adapters.errors import AdapterError, NotReady
+from adapters.errors import NotReady
+from adapters.mod4.database import DatabaseTables
+from adapters.mod4.inventory import Inventory, read_inventory
 from adapters.mod4.line import Line, open_line
+from adapters.mod4.session import Job, Running, Session
 from adapters.mod4.settings import Mod4Settings
 from adapters.mod4.words import Refused, lost, not_connected, one_line
 
 T = TypeVar("T")
-Job = Callable[[Connection], T]
 
 _LOCK_MS = 5_000
 _port: ContextVar[int] = ContextVar("mod4_line_port")
@@ -62,7 +61,7 @@ class Link:
         """One signed-in connection. Raises what :meth:`adapters.base.Adapter.check` raises."""
         async with open_line(self.settings, self._kit.tls, step) as line:
             connection = await self._sign_in(line)
-            session = Session(connection, line, self.settings)
+            session = DatabaseSession(connection, line, self.settings)
             try:
                 yield session
             finally:
@@ -103,59 +102,36 @@ def _through_the_line(_dialect: object, _record: object, _given: object, paramet
     parameters["port"] = _port.get()
 
 
-class Session:
-    """One connection; its jobs run one after the other."""
+class DatabaseSession(Session):
+    """One connection; its jobs run one after the other, each one short transaction, read only unless it writes."""
 
     def __init__(self, connection: Connection, line: Line, settings: Mod4Settings) -> None:
         self._connection = connection
         self._line = line
         self._settings = settings
         self._turn = threading.Lock()  # taken in the jobs' threads: a page may be read ahead while its caller is busy
-        self.actor = ""
-        """The platform's account that functions and policies see as the caller, by id; "" for nobody."""
 
-    async def read(self, job: Job[T]) -> T:
-        """One read-only transaction. Raises :class:`Refused` for a refusal of the statement, NotReady otherwise."""
-        return await self._run(job, writes=False)
+    async def learn(self) -> Inventory:
+        return await self._running(read_inventory, writes=False).result()
 
-    def begin(self, job: Job[T]) -> Reading[T]:
-        """As :meth:`read`, begun at once. Who begins one asks for its result, or leaves it before the session ends."""
-        return Reading(self, _started(self._in_transaction(job, writes=False)))
+    def run(self, job: Job[T], *, writes: bool) -> Running[T]:
+        inventory = self.known()
+        return self._running(lambda connection: job(DatabaseTables(connection, inventory)), writes=writes)
 
-    async def write(self, job: Job[T]) -> T:
-        """One transaction that is committed. As :meth:`read`; a NotReady of it is doubtful."""
-        return await self._run(job, writes=True)
-
-    async def _run(self, job: Job[T], *, writes: bool) -> T:
-        return await self.outcome(_started(self._in_transaction(job, writes=writes)), writes=writes)
-
-    async def outcome(self, running: asyncio.Future[T], *, writes: bool) -> T:
-        """What a job of this session came to, its failure in our words; a cancelled caller ends the line."""
-        try:
-            return await _outcome(running, self._line)
-        except DBAPIError as err:
-            raise self._explained(err, writes=writes) from None
-
-    async def leave(self, running: asyncio.Future[Any]) -> None:
-        """End a job whose result nobody wants, and the line with it where the job still runs."""
-        if not running.done():
-            self._line.cut()
-            await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()  # seen: it is the cut, or nobody's any more
-
-    def _in_transaction(self, job: Job[T], *, writes: bool) -> Callable[[], T]:
+    def _running(self, work: Callable[[Connection], T], *, writes: bool) -> Running[T]:
         def in_transaction() -> T:
             with self._turn, self._connection.begin():
                 if not writes:
                     _set(self._connection, transaction_read_only="on")
                 if self.actor:
                     _act_for(self._connection, self.actor)
-                return job(self._connection)
+                return work(self._connection)
 
-        return in_transaction
+        return Running(in_transaction, self._line.cut, partial(self._explained, writes=writes))
 
-    def _explained(self, err: DBAPIError, *, writes: bool) -> AdapterError | Refused:
+    def _explained(self, err: Exception, *, writes: bool) -> Exception:
+        if not isinstance(err, DBAPIError):
+            return err
         original = err.orig
         state = str(getattr(original, "sqlstate", None) or "")
         primary = getattr(getattr(original, "diag", None), "message_primary", None)
@@ -167,22 +143,6 @@ class Session:
             return Refused(state, words)
         found.is_doubtful = writes
         return found
-
-
-class Reading(Generic[T]):
-    """A read-only transaction that runs already."""
-
-    def __init__(self, session: Session, running: asyncio.Future[T]) -> None:
-        self._session = session
-        self._running = running
-
-    async def result(self) -> T:
-        """Raises what :meth:`Session.read` raises."""
-        return await self._session.outcome(self._running, writes=False)
-
-    async def leave(self) -> None:
-        """It is not wanted any more; its failure is nobody's either."""
-        await self._session.leave(self._running)
 
 
 def _set(connection: Connection, **values: str) -> None:
@@ -203,34 +163,6 @@ def _act_for(connection: Connection, actor: str) -> None:
     )
 
 
-async def _in_thread(work: Callable[[], T], line: Line) -> T:
-    """Run ``work`` in a thread; see :func:`_outcome`."""
-    return await _outcome(_started(work), line)
-
-
-def _started(work: Callable[[], T]) -> asyncio.Future[T]:
-    return asyncio.get_running_loop().run_in_executor(None, _with_context(work))
-
-
-async def _outcome(running: asyncio.Future[T], line: Line) -> T:
-    """What a thread came to; a cancelled caller cuts the line, and waits until the thread has noticed."""
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        line.cut()
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()  # seen: it is the cut
-        raise
-
-
-def _with_context(work: Callable[[], T]) -> Callable[[], T]:
-    from contextvars import copy_context
-
-    context = copy_context()
-    return lambda: context.run(work)
-
-
 async def _to_its_end(close: Callable[[], None], line: Line) -> None:
     """Close a connection, which sends a farewell; on a line that is dead, only lets go."""
 
@@ -238,8 +170,10 @@ async def _to_its_end(close: Callable[[], None], line: Line) -> None:
         with suppress(DBAPIError):
             close()
 
-    try:
+    with suppress(TimeoutError):  # whoever runs it cuts the line
         async with asyncio.timeout(2):
             await _in_thread(quietly, line)
-    except TimeoutError:
-        pass  # _in_thread cut the line
+
+
+async def _in_thread(work: Callable[[], T], line: Line) -> T:
+    return await Running(work, line.cut, lambda err: err).result()

@@ -6,11 +6,8 @@ hash is selected: they cannot reach the console.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
-
-from sqlalchemy import Connection, Text, cast, column, func, null, select, table
-from sqlalchemy.sql.elements import ColumnElement
 
 from adapters.dispatch import (
     CodeStage,
@@ -26,22 +23,23 @@ from adapters.dispatch import (
     RequestStage,
     Workspace,
 )
-from adapters.mod4.inventory import Inventory
+from adapters.mod4.readings import COLUMNS, Among, Equals, Member, Reading, Row, Since, Tables, kinds
 from adapters.mod4.site import Site
-from adapters.mod4.tables import Query, Rows, amount, choose, day, function_call, place, word
+from adapters.mod4.tables import amount, day, place, word
 
 MOST_ENDED_SESSIONS = 5_000
+DAY_MS = 86_400_000
+_LINKED = kinds(text="id user_id driver_id status link_method user_email user_name linked_by_name", ms="linked_at")
 
 
-def in_workspace(rows: Rows, site: Site) -> ColumnElement[bool]:
+def in_workspace(site: Site) -> Equals:
     """The condition without which no row of another workspace is kept out."""
-    return rows.equals("workspace_id", site.workspace.id)
+    return Equals("workspace_id", site.workspace.id)
 
 
-def members(site: Site) -> Query:
-    """Logins of the workspace, as texts."""
-    rows = site.rows("workspace_members")
-    return choose(rows.text("user_id")).where(in_workspace(rows, site))
+def is_member(column: str, site: Site) -> Member:
+    """The login is one of the workspace."""
+    return Member(column, site.workspace.id)
 
 
 def workspaces(site: Site) -> list[Workspace]:
@@ -50,21 +48,13 @@ def workspaces(site: Site) -> list[Workspace]:
     return [Workspace(found.id, found.name[:300], found.members)]
 
 
-def drivers(connection: Connection, site: Site) -> list[Driver]:
-    rows = site.rows("drivers")
-    query = select(
-        rows.text("id"), rows.text("name"), rows.text("phone"), rows.text("email"), rows.text("status"),
-        rows.text("license_number"), rows.text("license_type"), rows.day("license_expiry"),
-        rows.flag("license_verified"), rows.flag("onboarding_completed"), rows.text("shift_start"),
-        rows.text("shift_end"), rows.number("current_lat"), rows.number("current_lng"), rows.ms("location_updated_at"),
-        rows.number("max_hours"), rows.text("employer"), rows.text("group_name"), rows.number("total_deliveries"),
-        rows.number("on_time_percentage"),
-    ).where(in_workspace(rows, site))  # fmt: skip
-    away = _away(connection, site)
-    return [_driver(dict(row), away) for row in connection.execute(query).mappings()]
+def drivers(tables: Tables, site: Site) -> list[Driver]:
+    rows = tables.rows(Reading("drivers", (in_workspace(site),), is_whole=True))
+    away = _away(tables, [row["id"] for row in rows])
+    return [_driver(row, away) for row in rows]
 
 
-def _driver(row: dict[str, Any], away: dict[str, list[str]]) -> Driver:
+def _driver(row: Row, away: dict[str, list[str]]) -> Driver:
     lat, lon = place(row["current_lat"], row["current_lng"])
     attributes = {
         name: value
@@ -100,83 +90,53 @@ def _driver(row: dict[str, Any], away: dict[str, list[str]]) -> Driver:
     )
 
 
-def _away(connection: Connection, site: Site) -> dict[str, list[str]]:
+def _away(tables: Tables, drivers: Sequence[str]) -> dict[str, list[str]]:
     """Days from yesterday on, on which a driver does not drive."""
-    rows = site.rows("driver_availability")
-    if not (rows.has("driver_id") and rows.has("date") and rows.has("available")):
+    name, known = "driver_availability", tables.inventory
+    if not drivers or not known.is_open(name):
         return {}
-    facts = site.inventory.tables["driver_availability"]
-    if facts.scope("select") != "all":
+    if not (known.has(name, "driver_id") and known.has(name, "date") and known.has(name, "available")):
         return {}
-    query = select(rows.text("driver_id"), rows.day("date")).where(
-        rows.raw("available").is_(False), rows.raw("date") >= func.current_date() - 1
-    )
+    yesterday = Since("date", (tables.now_ms() // DAY_MS - 1) * DAY_MS)
+    wanted = Reading(name, (Among("driver_id", tuple(drivers)), Equals("available", "false"), yesterday))
     found: dict[str, list[str]] = {}
-    for driver, away in connection.execute(query):
-        if away is not None and len(away) == 10:
-            found.setdefault(driver, []).append(away)
+    for row in tables.rows(wanted):
+        if (away := day(row, "date")) is not None:
+            found.setdefault(row["driver_id"], []).append(away)
     return found
 
 
 # -- links
 
 
-def links(connection: Connection, site: Site) -> list[DriverLink]:
+def links(tables: Tables, site: Site) -> list[DriverLink]:
     """By the platform's function where it works: it tells names and addresses, which this role may not read itself."""
     if site.feature("links").way == "function":
-        rows = _function_rows(
-            connection,
-            "get_mod4_linked_users",
-            site,
-            ("id", "user_id", "driver_id", "status", "link_method", "user_email", "user_name", "linked_by_name"),
-            ("linked_at",),
+        return [_link(row) for row in tables.function_rows("get_mod4_linked_users", _mine(site), _LINKED)]
+    rows = tables.rows(Reading("mod4_driver_links", (is_member("user_id", site),), is_whole=True))
+    emails = tables.addresses({row[name] for row in rows for name in ("user_id", "linked_by") if row[name]})
+    names: dict[str, str] = {}
+    if tables.inventory.has("drivers", "name"):
+        wanted = Reading("drivers", (in_workspace(site),), columns=("id", "name"))
+        names = {row["id"]: word(row, "name") for row in tables.rows(wanted)}
+    return [
+        _link(
+            {
+                **row,
+                "user_email": emails.get(row["user_id"]),
+                "user_name": names.get(row["driver_id"]),
+                "linked_by_name": emails.get(row["linked_by"]),
+            }
         )
-        return [_link(row) for row in rows]
-    rows_of = site.rows("mod4_driver_links")
-    users, by = _accounts(site.inventory, "users"), _accounts(site.inventory, "linkers")
-    drivers_of = site.rows("drivers")
-    query = (
-        select(
-            rows_of.text("id"), rows_of.text("user_id"), rows_of.text("driver_id"), rows_of.text("status"),
-            rows_of.text("link_method"), rows_of.ms("linked_at"),
-            _email(site, users, rows_of.raw("user_id")).label("user_email"),
-            select(drivers_of.text("name")).where(drivers_of.raw("id") == rows_of.raw("driver_id")).scalar_subquery()
-            .label("user_name") if drivers_of.has("name") else null().label("user_name"),
-            _email(site, by, rows_of.raw("linked_by")).label("linked_by_name"),
-        )
-        .where(rows_of.text("user_id").in_(members(site)))
-    )  # fmt: skip
-    return [_link(dict(row)) for row in connection.execute(query).mappings()]
+        for row in rows
+    ]
 
 
-def _accounts(inventory: Inventory, alias: str) -> Any:
-    return table("users", column("id"), column("email"), schema="auth").alias(alias) if inventory.has_accounts else None
+def _mine(site: Site) -> Mapping[str, str]:
+    return {"p_workspace_id": site.workspace.id}
 
 
-def _email(site: Site, users: Any, user: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The address of an account, from wherever this role may read it."""
-    if users is not None:
-        found: ColumnElement[Any] = select(cast(users.c.email, Text)).where(users.c.id == user).scalar_subquery()
-        return found
-    profiles = site.rows("profiles")
-    if profiles.has("id") and profiles.has("email"):
-        named: ColumnElement[Any] = select(profiles.text("email")).where(profiles.raw("id") == user).scalar_subquery()
-        return named
-    return null()
-
-
-def _function_rows(
-    connection: Connection, name: str, site: Site, texts: Sequence[str], times: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Rows of a platform's function over the workspace. A column that it no longer returns fails the statement."""
-    arguments = {"p_workspace_id": site.workspace.id}
-    call = function_call(name, arguments).table_valued(*texts, *times, name="found")
-    found: list[ColumnElement[Any]] = [cast(call.c[one], Text).label(one) for one in texts]
-    found += [Rows.ms_of(call.c[one], one) for one in times]
-    return [dict(row) for row in connection.execute(select(*found)).mappings()]
-
-
-def _link(row: dict[str, Any]) -> DriverLink:
+def _link(row: Row) -> DriverLink:
     status = word(row, "status", 40)
     return DriverLink(
         peer_id=row["id"],
@@ -204,14 +164,9 @@ def _whole(value: Any) -> int | None:
 # -- codes, requests, invitations
 
 
-def codes(connection: Connection, site: Site) -> list[OneTimeCode]:
+def codes(tables: Tables, site: Site) -> list[OneTimeCode]:
     """Pending ones, and what became of those of the last week; the codes themselves are not selected."""
-    rows = site.rows("mod4_otp_codes")
-    recent = rows.raw("created_at") > func.now() - func.make_interval(0, 0, 1)
-    query = select(
-        rows.text("id"), rows.text("target_email"), rows.text("status"), rows.number("attempts"),
-        rows.number("max_attempts"), rows.ms("created_at"), rows.ms("expires_at"), rows.ms("used_at"),
-    ).where(in_workspace(rows, site), recent)  # fmt: skip
+    recent = Since("created_at", tables.now_ms() - 7 * DAY_MS)
     return [
         OneTimeCode(
             peer_id=row["id"],
@@ -224,20 +179,14 @@ def codes(connection: Connection, site: Site) -> list[OneTimeCode]:
             expires_ms=row["expires_at"] or row["created_at"] or 0,
             used_ms=row["used_at"],
         )
-        for row in (dict(found) for found in connection.execute(query).mappings())
+        for row in tables.rows(Reading("mod4_otp_codes", (in_workspace(site), recent), is_whole=True))
     ]
 
 
-def requests(connection: Connection, site: Site, only: str = "") -> list[OnboardingRequest]:
+def requests(tables: Tables, site: Site, only: str = "") -> list[OnboardingRequest]:
     """All of them, or the one with an id: the platform keeps no workspace with a request (biko.md 2.5)."""
-    rows = site.rows("onboarding_requests")
-    query = select(
-        rows.text("id"), rows.text("full_name"), rows.text("phone"), rows.text("email"), rows.text("organization_hint"),
-        rows.text("device_id"), rows.text("status"), rows.ms("created_at"), rows.ms("reviewed_at"),
-        rows.text("reviewed_by"), rows.text("reviewer_notes"),
-    )  # fmt: skip
-    if only:
-        query = query.where(rows.equals("id", only))
+    del site
+    where = (Equals("id", only),) if only else ()
     return [
         OnboardingRequest(
             peer_id=row["id"],
@@ -253,38 +202,32 @@ def requests(connection: Connection, site: Site, only: str = "") -> list[Onboard
             reviewed_by=word(row, "reviewed_by"),
             notes=word(row, "reviewer_notes", 2000),
         )
-        for row in (dict(found) for found in connection.execute(query).mappings())
+        for row in tables.rows(Reading("onboarding_requests", where, is_whole=not only))
     ]
 
 
-def invitations(connection: Connection, site: Site, *, only: str = "", email: str = "") -> list[Invitation]:
+def invitations(tables: Tables, site: Site, only: str = "") -> list[Invitation]:
     """Invitations of the workspace; those that are pending past their time have expired, by the server's clock."""
-    rows = site.rows("user_invitations")
-    is_late = (rows.raw("expires_at") < func.now()).label("is_late")
-    inviter = _email(site, _accounts(site.inventory, "inviters"), rows.raw("invited_by")).label("inviter")
-    query = select(
-        rows.text("id"), rows.text("email"), rows.text("role_code"), rows.text("status"), rows.ms("invited_at"),
-        rows.ms("expires_at"), rows.ms("accepted_at"), rows.ms("revoked_at"), is_late, inviter,
-    ).where(in_workspace(rows, site))  # fmt: skip
-    if only:
-        query = query.where(rows.equals("id", only))
-    if email:
-        query = query.where(func.lower(rows.raw("email")) == email)
-    return [_invitation(dict(row)) for row in connection.execute(query).mappings()]
+    where = (in_workspace(site), *((Equals("id", only),) if only else ()))
+    rows = tables.rows(Reading("user_invitations", where, is_whole=not only))
+    inviters = tables.addresses({row["invited_by"] for row in rows if row["invited_by"]})
+    now_ms = tables.now_ms()
+    return [_invitation(row, inviters.get(row["invited_by"], ""), now_ms) for row in rows]
 
 
-def _invitation(row: dict[str, Any]) -> Invitation:
+def _invitation(row: Row, inviter: str, now_ms: int) -> Invitation:
     status = word(row, "status", 40)
     stage = stage_of(status, InvitationStage)
+    is_late = row["expires_at"] is not None and row["expires_at"] < now_ms
     return Invitation(
         peer_id=row["id"],
         email=word(row, "email", 320),
         role=word(row, "role_code", 60),
         status=status,
-        stage="expired" if stage == "pending" and row["is_late"] else stage,
+        stage="expired" if stage == "pending" and is_late else stage,
         invited_ms=row["invited_at"] or 0,
         expires_ms=row["expires_at"] or row["invited_at"] or 0,
-        invited_by=word(row, "inviter"),
+        invited_by=inviter[:300],
         accepted_ms=row["accepted_at"],
         revoked_ms=row["revoked_at"],
     )
@@ -293,22 +236,15 @@ def _invitation(row: dict[str, Any]) -> Invitation:
 # -- phones and sessions
 
 
-def devices(connection: Connection, site: Site) -> list[DriverDevice]:
+def devices(tables: Tables, site: Site) -> list[DriverDevice]:
     if site.feature("devices").way == "function":
-        texts = ("id", "user_id", "device_id", "device_name", "platform", "is_trusted")
-        rows = _function_rows(
-            connection, "get_driver_devices", site, texts, ("registered_at", "last_seen_at", "revoked_at")
-        )
-        return [_device(row) for row in rows]
-    of = site.rows("driver_devices")
-    query = select(
-        of.text("id"), of.text("user_id"), of.text("device_id"), of.text("device_name"), of.text("platform"),
-        of.text("is_trusted"), of.ms("registered_at"), of.ms("last_seen_at"), of.ms("revoked_at"),
-    ).where(of.text("user_id").in_(members(site)))  # fmt: skip
-    return [_device(dict(row)) for row in connection.execute(query).mappings()]
+        rows = tables.function_rows("get_driver_devices", _mine(site), COLUMNS["driver_devices"])
+    else:
+        rows = tables.rows(Reading("driver_devices", (is_member("user_id", site),), is_whole=True))
+    return [_device(row) for row in rows]
 
 
-def _device(row: dict[str, Any]) -> DriverDevice:
+def _device(row: Row) -> DriverDevice:
     is_trusted = row["is_trusted"] == "true" and row["revoked_at"] is None
     return DriverDevice(
         peer_id=row["id"],
@@ -323,25 +259,14 @@ def _device(row: dict[str, Any]) -> DriverDevice:
     )
 
 
-def sessions(connection: Connection, site: Site, only: str = "") -> list[DriverSession]:
+def sessions(tables: Tables, site: Site, only: str = "") -> list[DriverSession]:
     """Open sessions and the newest ended ones, or the one with an id; ``driver_id`` is the login (biko.md 4.1)."""
-    of = site.rows("driver_sessions")
-    query = (
-        select(
-            of.text("id"), of.text("driver_id"), of.text("device_id"), of.text("status"), of.ms("started_at"),
-            of.ms("last_active_at"), of.ms("last_heartbeat_at"), of.ms("ended_at"), of.ms("invalidated_at"),
-            of.text("end_reason"), of.text("invalidation_reason"), of.text("vehicle_id"),
-        )
-        .where(of.text("driver_id").in_(members(site)))
-        .order_by(of.raw("started_at").desc())
-        .limit(MOST_ENDED_SESSIONS)
-    )  # fmt: skip
-    if only:
-        query = query.where(of.equals("id", only))
-    return [_session(dict(row)) for row in connection.execute(query).mappings()]
+    where = (is_member("driver_id", site), *((Equals("id", only),) if only else ()))
+    wanted = Reading("driver_sessions", where, newest="started_at", limit=MOST_ENDED_SESSIONS, is_whole=not only)
+    return [_session(row) for row in tables.rows(wanted)]
 
 
-def _session(row: dict[str, Any]) -> DriverSession:
+def _session(row: Row) -> DriverSession:
     status = word(row, "status", 40)
     ended = row["ended_at"] if row["ended_at"] is not None else row["invalidated_at"]
     alive = [at for at in (row["last_active_at"], row["last_heartbeat_at"]) if at is not None]

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, literal, tuple_
-
 from adapters.dispatch import Driver
-from adapters.mod4.events import arrival, of_workspace
+from adapters.mod4.events import of_workspace
+from adapters.mod4.readings import Growing
 from adapters.mod4.site import Site
-from adapters.mod4.tables import Query, Rows, amount, choose, place, word
+from adapters.mod4.tables import amount, place, word
 from adapters.records import DeviceInfo, Position
 
 SOURCE = "mod4"
@@ -45,27 +44,10 @@ def info(driver: Driver) -> DeviceInfo:
     )
 
 
-def page_query(site: Site) -> tuple[Rows, Query]:
+def growing(site: Site) -> Growing:
     """Points in the order in which they came."""
-    rows = site.rows("driver_gps_events")
-    query = choose(
-        rows.text("id").label("key"), rows.ms_of(arrival(rows), "arrived"),
-        cast(arrival(rows), Text).label("at"), rows.text("driver_id"),
-        rows.text("device_id"), rows.number("lat"), rows.number("lng"), rows.number("altitude_m"),
-        rows.number("accuracy_m"), rows.number("heading"), rows.number("speed_mps"), rows.ms("captured_at"),
-        rows.ms("received_at"), rows.text("batch_id"), rows.text("vehicle_id"), rows.number("battery_level"),
-        rows.text("network_type"), rows.flag("is_background"),
-    ).where(of_workspace(rows, site)).order_by(arrival(rows), rows.raw("id"))  # fmt: skip
-    return rows, query
-
-
-def after(rows: Rows, since: str, last_key: str) -> ColumnElement[bool]:
-    """Behind one row of :func:`page_query`; ``since`` is the row's own time as the server wrote it."""
-    at = cast(literal(since, Text()), DateTime(timezone=True))
-    if not last_key:
-        return arrival(rows) > at
-    key = "id"
-    return tuple_(arrival(rows), rows.raw(key)) > tuple_(at, rows.value(key, last_key))
+    name = "driver_gps_events"
+    return Growing(name, "id", ("received_at", "captured_at"), of_workspace(name, site))
 
 
 def position(row: Mapping[str, Any], now_ms: int) -> Position:

@@ -2,33 +2,33 @@
 
 Cursors are JSON texts that only this package reads:
 
-- of everything that is read whole: ``read_ms``, when it was
+- of everything that is read whole: ``read_ms``, when it was, and ``rows``, how many it showed by table
 - ``batches``: ``since_ms``, up to when changes are known, and ``read_ms`` of the last complete reading
-- ``events:<table>``, ``positions``: ``since_ms``, by the platform's clock of arrival
+- ``events:<table>``, ``positions``: ``since_ms``, by the platform's clock of arrival, and ``seen`` once a row came
 
 Rows become visible after the time that they carry, so that incremental readings overlap; what comes again unchanged is
 not written by the host. A cursor never runs ahead of the server's clock, whatever a row says. Each page is a short
 transaction of its own, and read while the host stores the one before; its cursor travels with it.
-A stream that this role may not read, or that fails, gets its trouble; the others go on.
+A stream that this role may not read, or that fails, gets its trouble; the others go on. A reading that shows nothing
+where it showed something before, and where row security may be the reason, is such a trouble: it deletes nothing.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Text, cast, func, or_, select
-
 from adapters.dispatch import Driver
 from adapters.mod4 import events, fleet, people, positions
-from adapters.mod4.link import Job, Reading
+from adapters.mod4.complete import Shown, judge, silence
+from adapters.mod4.cursors import dump, load
+from adapters.mod4.readings import AnyOf, Growing, NotAmong, Reading, Since, Tables
+from adapters.mod4.session import Job, Running
 from adapters.mod4.site import Open, Platform, Site
-from adapters.mod4.tables import Query
 from adapters.mod4.words import Refused
 from adapters.records import Batch, Position, Record, Rejected
 from adapters.supply import FullRead, Kind, StreamRead
@@ -42,7 +42,7 @@ MOST_BATCHES = 2_000
 WHOLE_AT_ONCE = 5_000
 """Records of a complete reading in one batch for the host."""
 
-WholeRead = Callable[[Connection, Site], Sequence[Record]]
+WholeRead = Callable[[Tables, Site], Sequence[Record]]
 
 _OFTEN: tuple[tuple[str, Kind, str, WholeRead], ...] = (
     ("drivers", "driver", "drivers", people.drivers),
@@ -69,13 +69,15 @@ class Pull:
         self._settings = platform.settings
         self._clock = platform.kit.clock
         self._drivers: Mapping[str, Driver] = {}
-        self._ahead: Reading[Any] | None = None
+        self._ahead: Running[Any] | None = None
+        self._silent: list[str] = []
 
     async def run(self, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         """One run. Raises what ends all streams: NotReady, AuthFailed and the like."""
         async with self._platform.open() as opened:
             try:
-                self._server_ms = await self._now(opened)
+                # The server's clock: cursors are its times.
+                self._server_ms = await opened.session.read(lambda tables: tables.now_ms())
                 async with aclosing(self._streams(opened, cursors)) as batches:
                     async for batch in batches:
                         yield batch
@@ -85,14 +87,14 @@ class Pull:
     async def _streams(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         yield self._workspaces(opened.site)
         for stream, kind, feature, read in _OFTEN:
-            async for batch in self._whole(opened, stream, kind, feature, read):
+            async for batch in self._whole(opened, cursors.get(stream), stream, kind, feature, read):
                 yield batch
         is_due = self._is_due(cursors.get("facilities"))
         if is_due:
             for stream, kind, feature, read in _RARELY:
-                async for batch in self._whole(opened, stream, kind, feature, read):
+                async for batch in self._whole(opened, cursors.get(stream), stream, kind, feature, read):
                     yield batch
-            async for batch in self._facilities(opened):
+            async for batch in self._facilities(opened, cursors.get("facilities")):
                 yield batch
         async for batch in self._guarded("batches", ("batches",), opened, self._batches(opened, cursors)):
             yield batch
@@ -123,14 +125,6 @@ class Pull:
         if self._ahead is not None:
             await self._ahead.leave()
 
-    async def _now(self, opened: Open) -> int:
-        """The server's clock: cursors are its times."""
-
-        def job(connection: Connection) -> int:
-            return int(connection.execute(select(func.floor(func.extract("epoch", func.now()) * 1000))).scalar_one())
-
-        return await opened.session.read(job)
-
     def _is_due(self, cursor: str | None) -> bool:
         read_ms = load(cursor).get("read_ms")
         if not isinstance(read_ms, int):
@@ -149,73 +143,86 @@ class Pull:
         return dump(read_ms=self._clock.now_ms(), **more)
 
     async def _whole(
-        self, opened: Open, stream: str, kind: Kind, feature: str, read: WholeRead
+        self, opened: Open, cursor: str | None, stream: str, kind: Kind, feature: str, read: WholeRead
     ) -> AsyncGenerator[Batch, None]:
         found = opened.site.feature(feature)
         if not found.is_on:
             yield Batch((StreamRead(stream, trouble=found.reason),))
             return
         try:
-            records = await opened.session.read(lambda connection: read(connection, opened.site))
+            records, shown = await opened.session.read(partial(_read_whole, read=read, site=opened.site))
         except Refused as err:
             self._platform.forget()
             yield Batch((StreamRead(stream, trouble=err.sentence(f"Reading “{found.label}”")),))
             return
         if kind == "driver":
             self._drivers = {one.peer_id: one for one in records if isinstance(one, Driver)}
-        for chunk in _marked(kind, records):
+        judged = judge(cursor, shown, opened.site)
+        for chunk in _marked(kind, records) if judged.is_whole else _chunks(records):
             yield Batch(chunk)
-        yield Batch((StreamRead(stream),), {stream: self._read_now()})
+        yield Batch((StreamRead(stream, trouble=judged.trouble),), {stream: self._read_now(rows=judged.rows)})
 
-    async def _facilities(self, opened: Open) -> AsyncGenerator[Batch, None]:
+    async def _facilities(self, opened: Open, cursor: str | None) -> AsyncGenerator[Batch, None]:
         """Two tables, one kind: the reading is complete only where both were read."""
         records: list[Record] = []
         troubles: list[str] = []
+        shown: dict[str, int | None] = {}
         for name in ("warehouses", "facilities"):
             feature = opened.site.feature(name)
             if not feature.is_on:
                 troubles.append(feature.reason)
                 continue
+            read = partial(fleet.places, name=name)
             try:
-                records += await opened.session.read(partial(fleet.places, site=opened.site, name=name))
+                some, told = await opened.session.read(partial(_read_whole, read=read, site=opened.site))
             except Refused as err:
                 self._platform.forget()
                 troubles.append(err.sentence(f"Reading “{feature.label}”"))
-        for chunk in _marked("facility", records) if not troubles else _chunks(records):
+                continue
+            records += some
+            shown |= told
+        judged = judge(cursor, shown, opened.site)
+        troubles += [judged.trouble] if judged.trouble else []
+        for chunk in _marked("facility", records) if judged.is_whole and not troubles else _chunks(records):
             yield Batch(chunk)
-        yield Batch((StreamRead("facilities", trouble=" ".join(troubles)),), {"facilities": self._read_now()})
+        told_of = StreamRead("facilities", trouble=" ".join(troubles))
+        yield Batch((told_of,), {"facilities": self._read_now(rows=judged.rows)})
 
     # -- batches
 
     async def _batches(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
         """What changed since, and what is open; everything when a complete reading is due."""
-        cursor = load(cursors.get("batches"))
+        site, cursor = opened.site, load(cursors.get("batches"))
         since_ms = cursor.get("since_ms")
         is_whole = not isinstance(since_ms, int) or self._is_due(cursors.get("batches"))
-        of, query = fleet.batch_query(opened.site)
-        key = of.raw("id")
-        if not is_whole and of.has("updated_at"):
-            changed = of.raw("updated_at") >= at_ms(int(since_ms or 0) - events.OVERLAP_MS)
-            query = query.where(or_(changed, cast(of.raw("status"), Text).not_in(fleet.ENDED)))
+        size = min(self._settings.page_size, MOST_BATCHES)
+        wanted = Reading("delivery_batches", (people.in_workspace(site),), limit=size, is_whole=is_whole)
+        if not is_whole and site.inventory.has("delivery_batches", "updated_at"):
+            changed = Since("updated_at", int(since_ms or 0) - events.OVERLAP_MS)
+            is_open = NotAmong("status", fleet.ENDED)
+            wanted = replace(wanted, where=(*wanted.where, AnyOf((changed, is_open))))
         if is_whole:
             yield Batch((FullRead("delivery_batch", "", "begins"),))
-        size = min(self._settings.page_size, MOST_BATCHES)
 
         def job_after(page: _BatchPage | None) -> Job[_BatchPage] | None:
             if page is not None and page.count < size:
                 return None
-            wanted = query if page is None else query.where(key > of.value("id", page.last))
-            return partial(_batch_page, site=opened.site, page=wanted.order_by(key).limit(size))
+            reading = wanted if page is None else replace(wanted, after=page.last)
+            return partial(_batch_page, site=site, reading=reading)
 
+        count, shown = 0, dict[str, int | None]()
         async for page in self._pages(opened, job_after):
+            shown = shown if count else dict(page.shown)
+            count += page.count
             yield Batch(page.records)
-        if is_whole:
-            yield Batch(
-                (FullRead("delivery_batch", "", "ends"),), {"batches": self._read_now(since_ms=self._server_ms)}
-            )
-        else:
-            kept = cursor.get("read_ms")
-            yield Batch((), {"batches": dump(read_ms=kept, since_ms=self._server_ms)})
+        if not is_whole:
+            kept = {name: cursor.get(name) for name in ("read_ms", "rows")}
+            yield Batch((), {"batches": dump(**kept, since_ms=self._server_ms)})
+            return
+        judged = judge(cursors.get("batches"), {name: count if told else told for name, told in shown.items()}, site)
+        done = {"batches": self._read_now(since_ms=self._server_ms, rows=judged.rows)}
+        yield Batch((FullRead("delivery_batch", "", "ends"),) if judged.is_whole else (), done)
+        self._silent += [judged.trouble] if judged.trouble else []
 
     # -- what only grows
 
@@ -224,24 +231,22 @@ class Pull:
     ) -> AsyncGenerator[Batch, None]:
         site = opened.site
         drivers: dict[str, str] = {}
-        if site.feature("driver_events").is_on:
-            drivers = await opened.session.read(lambda connection: events.read_links(connection, site))
         for source in sources:
             if not site.feature("events" if source == "mod4_events" else source).is_on:
                 continue
-            rows, query = events.page_query(site, source)
+            if source == "driver_events" and site.feature("links").is_on:
+                linked = await opened.session.read(partial(people.links, site=site))
+                drivers = {link.user: link.driver for link in linked if link.driver}  # by their logins (biko.md 4.1)
             make = _maker(f"{source}:", partial(events.event, source, drivers=drivers))
-            after = partial(events.after, rows, source)
             name = f"events:{source}"
-            async for batch in self._growing(opened, name, cursors.get(name), query, after, make):
+            async for batch in self._growing(opened, name, cursors.get(name), events.growing(source, site), make):
                 yield batch
 
     async def _positions(self, opened: Open, cursors: Mapping[str, str]) -> AsyncGenerator[Batch, None]:
-        rows, query = positions.page_query(opened.site)
         make = _maker("position:", partial(positions.position, now_ms=self._clock.now_ms()))
-        after = partial(positions.after, rows)
+        growing, cursor = positions.growing(opened.site), cursors.get("positions")
         told: set[str] = set()
-        async for batch in self._growing(opened, "positions", cursors.get("positions"), query, after, make):
+        async for batch in self._growing(opened, "positions", cursor, growing, make):
             phones = [
                 positions.info(driver)
                 for device in dict.fromkeys(one.device for one in batch.records if isinstance(one, Position))
@@ -255,32 +260,42 @@ class Pull:
         opened: Open,
         name: str,
         cursor: str | None,
-        query: Query,
-        after: Callable[[str, str], Any],
+        growing: Growing,
         make: Callable[[Mapping[str, Any]], Record],
     ) -> AsyncGenerator[Batch, None]:
-        """Pages of rows in the order of arrival, from a little before the last known one."""
-        known = load(cursor).get("since_ms")
+        """Pages of rows in the order of arrival, from a little before the last known one.
+
+        Where a table shows nothing at all the cursor stays: what row security hides today is read when it is shown.
+        """
+        known, was_seen = (load(cursor).get(one) for one in ("since_ms", "seen"))
         first_ms = self._server_ms - self._settings.first_history_days * DAY_MS
         overlap_ms = positions.OVERLAP_MS if name == "positions" else events.OVERLAP_MS
         since_ms = first_ms if not isinstance(known, int) else min(known, self._server_ms) - overlap_ms
+        since = at_ms(since_ms).isoformat()
         size = self._settings.page_size
 
         def job_after(page: _Page | None) -> Job[_Page] | None:
             if page is not None and len(page.records) < size:
                 return None
-            since, last = (at_ms(since_ms).isoformat(), "") if page is None else (page.at, page.key)
-            return partial(_page, query=query.where(after(since, last)).limit(size), make=make)
+            behind = None if page is None else (page.at, page.key)
+            return partial(_page, growing=growing, since=since, behind=behind, size=size, make=make)
 
+        count = 0
         async for page in self._pages(opened, job_after):
             is_last = len(page.records) < size
+            count += len(page.records)
+            if not count and await opened.session.read(lambda tables: tables.is_silent(growing.table)):
+                self._silent += [silence(growing.table, opened.site)] if was_seen else []
+                return
             reached_ms = self._server_ms if is_last or page.arrived_ms is None else page.arrived_ms
-            yield Batch(page.records, {name: dump(since_ms=min(reached_ms, self._server_ms))})
+            seen = 1 if count or was_seen else None
+            yield Batch(page.records, {name: dump(since_ms=min(reached_ms, self._server_ms), seen=seen)})
 
     async def _guarded(
         self, stream: str, features: Sequence[str], opened: Open, batches: AsyncGenerator[Batch, None]
     ) -> AsyncGenerator[Batch, None]:
-        """A stream with what its features lack, and with what the server refuses on the way."""
+        """A stream with what its features lack, with what the server refuses on the way, and with what fell silent."""
+        self._silent = []
         found = [opened.site.feature(key) for key in features]
         troubles = [f"{feature.without} {feature.reason}" for feature in found if not feature.is_on]
         if opened.site.feature(features[0]).is_on or len(features) > 1:
@@ -290,7 +305,7 @@ class Pull:
             except Refused as err:
                 self._platform.forget()
                 troubles.append(err.sentence(f"Reading “{found[0].label}”"))
-        yield Batch((StreamRead(stream, trouble=" ".join(troubles)),))
+        yield Batch((StreamRead(stream, trouble=" ".join([*troubles, *self._silent])),))
 
 
 def _maker(prefix: str, make: Callable[[Mapping[str, Any]], Record]) -> Callable[[Mapping[str, Any]], Record]:
@@ -315,11 +330,16 @@ class _Page:
     arrived_ms: int | None = None
 
 
-def _page(connection: Connection, query: Query, make: Callable[[Mapping[str, Any]], Record]) -> _Page:
+def _page(
+    tables: Tables,
+    growing: Growing,
+    since: str,
+    behind: tuple[str, str] | None,
+    size: int,
+    make: Callable[[Mapping[str, Any]], Record],
+) -> _Page:
     """Runs in the thread of the statement, so that the making of many records holds up nobody's loop."""
-    result = connection.execute(query)
-    names = list(result.keys())
-    rows = [dict(zip(names, row, strict=True)) for row in result]
+    rows = tables.page(growing, since, behind, size)
     if not rows:
         return _Page(())
     last = rows[-1]
@@ -333,13 +353,17 @@ class _BatchPage:
     records: Sequence[Record]
     count: int
     last: str
+    shown: Shown
 
 
-def _batch_page(connection: Connection, site: Site, page: Query) -> _BatchPage:
-    rows = fleet.batches(connection, site, page)
-    route = fleet.route_rows(connection, site, [row.peer_id for row in rows])
+def _batch_page(tables: Tables, site: Site, reading: Reading) -> _BatchPage:
+    rows, route = fleet.batches_and_routes(tables, site, reading)
     told = [event for batch_id, stops in route.items() for event in events.route_events(batch_id, stops)]
-    return _BatchPage([*rows, *told], len(rows), rows[-1].peer_id if rows else "")
+    return _BatchPage([*rows, *told], len(rows), rows[-1].peer_id if rows else "", tables.shown())
+
+
+def _read_whole(tables: Tables, read: WholeRead, site: Site) -> tuple[Sequence[Record], Shown]:
+    return read(tables, site), tables.shown()
 
 
 def _marked(kind: Kind, records: Sequence[Record]) -> Iterable[Sequence[Record]]:
@@ -356,16 +380,3 @@ def _chunks(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
 def at_ms(ms: int) -> datetime:
     """A time as the server reads it, from milliseconds since 1970."""
     return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def load(cursor: str | None) -> dict[str, Any]:
-    """A cursor as an object; an empty one for none, or for one that is damaged: then all is read again."""
-    try:
-        value = json.loads(cursor) if cursor else {}
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def dump(**facts: Any) -> str:
-    return json.dumps({name: value for name, value in facts.items() if value is not None}, separators=(",", ":"))

@@ -1,8 +1,9 @@
 """Making one change: read the row, compare with what was seen, change it by the platform's rule, count and read back.
 
 The platform's row security lets changes touch no row without an error, so that success is never taken from silence: a
-change counts only when the row reads as wanted in the same transaction, which is undone otherwise. Statuses are guarded
-in the statement itself, so that of two consoles one changes the row and the other finds it changed.
+change counts only when the row reads as wanted afterwards. Over the database that is one transaction, which is undone
+otherwise; over the web service each step is one, so that no handler needs two. Statuses are guarded in the statement
+itself, so that of two consoles one changes the row and the other finds it changed.
 """
 
 from __future__ import annotations
@@ -11,16 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Update, select, update
-from sqlalchemy.sql.elements import ColumnElement
-
 from adapters.base import Outgoing, Receipt
 from adapters.connect import capital
 from adapters.errors import Conflict, RecordRejected
 from adapters.mod4.features import Feature
+from adapters.mod4.readings import Condition, Tables
 from adapters.mod4.site import Open, Platform, Site
-from adapters.mod4.tables import Rows, function_call
-from adapters.mod4.words import GRANT, Refused
+from adapters.mod4.words import Refused
 from adapters.mod4.writes import BY_NAME
 from adapters.records import Record
 from adapters.vocabulary import JsonScalar
@@ -37,11 +35,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One change with everything that it is made with; the handlers' methods run in one transaction."""
+    """One change with everything that it is made with."""
 
     outgoing: Outgoing
     site: Site
-    connection: Connection
+    tables: Tables
     missing: Mapping[str, JsonScalar] = field(default_factory=dict)
     touched: list[int] = field(default_factory=list)
     """Rows that each statement of :meth:`change` touched."""
@@ -55,9 +53,6 @@ class Task:
         """The account's id, "" for none."""
         return self.site.actor.id if self.site.actor is not None else ""
 
-    def rows(self, name: str) -> Rows:
-        return self.site.rows(name)
-
     def reject(self, why: str) -> RecordRejected:
         return RecordRejected(self.id or self.outgoing.key, why)
 
@@ -68,21 +63,18 @@ class Task:
             raise self.reject(f"“{feature.label}” is not possible at this platform: {feature.reason}")
         return feature
 
-    def change(self, name: str, values: Mapping[str, Any], *guards: ColumnElement[bool]) -> int:
+    def change(self, name: str, values: Mapping[str, str], *guards: Condition) -> int:
         """Update the row in hand where the guards hold; how many rows were changed.
 
-        A name that begins with “?” is left out where the column is not there or this role may not change it.
+        A name that begins with “?” is left out where the column is not there or may not be changed.
         """
-        rows = self.rows(name)
-        given: dict[Any, Any] = {}
-        for column, value in values.items():
-            is_optional = column.startswith("?")
-            column = column.lstrip("?")  # noqa: PLW2901 - the mark is ours, the name the platform's
-            if is_optional and not rows.may(column, "update"):
-                continue
-            given[rows.table.c[column]] = rows.value(column, value) if isinstance(value, str | None) else value
-        statement: Update = update(rows.table).where(rows.equals("id", self.id), *guards).values(given)
-        self.touched.append(self.connection.execute(statement).rowcount)
+        may = self.site.inventory.may
+        given = {
+            column.lstrip("?"): value
+            for column, value in values.items()
+            if not column.startswith("?") or may(name, column[1:], "update")
+        }
+        self.touched.append(self.tables.change(name, self.id, given, guards))
         return self.touched[-1]
 
     def call(self, name: str, *, false_is_no: bool = True, **arguments: str) -> Any:
@@ -90,7 +82,7 @@ class Task:
 
         ``false_is_no``: a false answer is a refusal; otherwise what is read back decides.
         """
-        found = self.connection.execute(select(function_call(name, arguments))).scalar()
+        found = self.tables.call(name, arguments)
         if found is False and false_is_no:
             raise self.reject(f"The platform's function {name} says that nothing was changed, and not why.")
         if isinstance(found, Mapping) and found.get("success") is False:
@@ -146,8 +138,8 @@ class Writer:
     async def _send(self, opened: Open, outgoing: Outgoing, handler: Handler) -> Receipt:
         site, label = opened.site, BY_NAME[outgoing.write].label
 
-        def job(connection: Connection) -> Receipt:
-            task = Task(outgoing, site, connection)
+        def job(tables: Tables) -> Receipt:
+            task = Task(outgoing, site, tables)
             task.require(handler.feature)
             if handler.make is not None:
                 return handler.make(task)
@@ -175,7 +167,7 @@ def _change(task: Task, handler: Handler) -> Receipt:
     missing = differing(task.outgoing, before)
     if not missing:
         return _found_done(task.outgoing, before)
-    ready = Task(task.outgoing, task.site, task.connection, missing)
+    ready = Task(task.outgoing, task.site, task.tables, missing)
     handler.apply(ready, before)
     after = handler.read(ready)
     left = None if after is None else _left(task.outgoing, after)
@@ -203,7 +195,7 @@ def _not_done(task: Task, handler: Handler, before: Found, after: Found | None) 
         return Conflict(task.id, {name: task.outgoing.values[name] for name in task.missing}, theirs)
     return task.reject(
         f"{capital(handler.verbs)} was not made: the platform answered without an error and changed no row. Row "
-        f"security hides it from the role {task.site.inventory.role}. {GRANT}"
+        f"security hides it from {task.site.inventory.who}. {task.site.inventory.grant}"
     )
 
 

@@ -45,6 +45,8 @@ def problem_of(inventory: Inventory, name: str, depth: int = 0) -> str:
     function = inventory.functions.get(name)
     if function is None or depth > _DEEPEST:
         return ""
+    if function.fails:
+        return f"{name} {function.fails}"
     source = _NOISE.sub(" ", function.source)
     for found in (
         _unfound_relation(inventory, function, source),

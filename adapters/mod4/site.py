@@ -1,26 +1,28 @@
-"""The platform as one role sees it: the link, the workspace, the account that is acted for, and the features.
+"""The platform as one role or account sees it: the way in, the workspace, the account acted for, and the features.
 
-What was learned of the database is kept for some minutes: reading its catalogue before every change would cost more
+What was learned of the platform is kept for some minutes: reading its catalogue before every change would cost more
 than the change. A refusal that contradicts it has it read again.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, cast, column, func, select, table
-
 from adapters.base import CheckStep, Identity, Kit, Layer
+from adapters.connect import capital
 from adapters.errors import AuthFailed, NotReady, SettingsInvalid, Unsupported
 from adapters.mod4.features import Actor, Feature, Features, judge
-from adapters.mod4.inventory import Inventory, read_inventory
-from adapters.mod4.link import Link, Session
+from adapters.mod4.inventory import Inventory
+from adapters.mod4.link import Link
+from adapters.mod4.readings import Equals, Reading
+from adapters.mod4.session import Session, role_of
 from adapters.mod4.settings import Mod4Settings
-from adapters.mod4.tables import Rows
-from adapters.mod4.words import GRANT, Refused
+from adapters.mod4.web_link import WebLink
+from adapters.mod4.words import Refused
 
 KEPT_S = 600.0
 SKEW_SHOWN_MS = 60_000
@@ -39,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is known of the database for the chosen workspace."""
+    """What is known of the platform for the chosen workspace."""
 
     inventory: Inventory
     workspace: Place
@@ -47,11 +49,6 @@ class Site:
     actor: Actor | None
     features: Features
     actor_trouble: str = ""
-    _rows: dict[str, Rows] = field(default_factory=dict)
-
-    def rows(self, name: str) -> Rows:
-        """A table; the same object each time, so that conditions of several places are about one table."""
-        return self._rows.setdefault(name, Rows(self.inventory, name))
 
     def feature(self, key: str) -> Feature:
         return self.features[key]
@@ -65,13 +62,20 @@ class Open:
     site: Site
 
 
+class WayIn(Protocol):
+    """How sessions of one integration are opened."""
+
+    def session(self, step: Callable[[CheckStep], None] | None = None) -> AbstractAsyncContextManager[Session]:
+        """One session, signed in; the layers below are reported to ``step``. Raises what a check raises."""
+
+
 class Platform:
-    """Opens sessions of one integration and remembers what the database is made of."""
+    """Opens sessions of one integration and remembers what the platform is made of."""
 
     def __init__(self, settings: Mod4Settings, kit: Kit) -> None:
         self.settings = settings
         self.kit = kit
-        self._link = Link(settings, kit)
+        self.way: WayIn = WebLink(settings, kit) if settings.is_web else Link(settings, kit)
         self._known: Site | None = None
         self._known_at = 0.0
         self.names: dict[str, str] = {}
@@ -88,24 +92,29 @@ class Platform:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Open]:
         """A session, the workspace chosen. Raises what :meth:`adapters.base.Adapter.check` raises."""
-        async with self._link.session() as session:
-            site = self._fresh() or await self._learn(session)
-            session.actor = site.actor.id if site.actor is not None else ""
-            yield Open(session, site)
+        async with self.way.session() as session:
+            site = self._fresh()
+            if site is not None:
+                session.inventory = site.inventory
+                session.actor = site.actor.id if site.actor is not None else ""
+                if not await session.is_still(site.actor, site.workspace.id):
+                    site = None
+            yield Open(session, site or await self._learn(session))
 
     async def check(self, step: Callable[[CheckStep], None]) -> Identity:
         """See :meth:`adapters.base.Adapter.check`."""
         self.forget()
-        async with self._link.session(step) as session:
-            detail = f"Signed in as {self.settings.username}."
-            step(CheckStep(Layer.SIGN_IN, ok=True, detail=detail))
+        async with self.way.session(step) as session:
+            step(CheckStep(Layer.SIGN_IN, ok=True, detail=f"Signed in as {self.settings.account}."))
             site = await self._learn(session)
         step(CheckStep(Layer.PERMISSION, ok=True, detail=self._permission(site)))
-        step(CheckStep(Layer.VERSION, ok=True, detail=_version(site)))
+        unseen = (
+            " What fails inside a function of it is met, and told, when it is called." if self.settings.is_web else ""
+        )
+        step(CheckStep(Layer.VERSION, ok=True, detail=f"{_version(site)}{unseen}"))
         step(CheckStep(Layer.CLOCK, ok=True, detail=self._clock(site)))
-        settings = self.settings
         return Identity(
-            unique_id=f"mod4:{settings.host.casefold()}:{settings.port}/{settings.database}#{site.workspace.id}",
+            unique_id=f"mod4:{self.settings.place}#{site.workspace.id}",
             title=f"Mod4 {site.workspace.name}",
             version=_short_version(site.inventory.version),
             remark=_off(site),
@@ -117,18 +126,19 @@ class Platform:
 
     async def _learn(self, session: Session) -> Site:
         try:
-            inventory = await session.read(read_inventory)
-            session.actor = await self._account(session, inventory)  # policies may ask for it from here on
+            inventory = session.inventory = await session.learn()
+            session.actor = session.actor or await self._account(session)  # policies may ask for it from here on
             places = await self._workspaces(session, inventory)
-            workspace = self._chosen(places)
-            actor, trouble = await self._actor(session, inventory, workspace)
+            workspace = await self._counted(session, self._chosen(places, inventory))
+            actor, trouble = await self._actor(session, workspace)
         except Refused as err:
             if err.is_right:
                 raise AuthFailed(err.sentence("Reading the platform's tables")) from err
             raise Unsupported(
-                f"The database at {self.settings.host} is not the driver platform's, or of a version that cannot be "
-                f"read: “{err.words}”. Check the database's name."
+                f"{capital(self.peer)} is not the driver platform's, or of a version that cannot be read: "
+                f"“{err.words}”. Check its address and name."
             ) from err
+        inventory = session.inventory = session.seen_by(inventory, actor, workspace.name)
         site = Site(inventory, workspace, places, actor, judge(inventory, actor), trouble)
         self._known, self._known_at = site, self.kit.clock.monotonic()
         return site
@@ -138,30 +148,28 @@ class Platform:
     async def _workspaces(self, session: Session, inventory: Inventory) -> list[Place]:
         if "workspaces" not in inventory.tables:
             raise SettingsInvalid(
-                "database",
-                f"The database “{self.settings.database}” at {self.settings.host} holds no driver platform: it has no "
-                "table workspaces. Check the database's name.",
+                "url" if self.settings.is_web else "database",
+                f"{capital(self.peer)} holds no driver platform: it has no table workspaces. Check its address and "
+                "name.",
             )
         if not inventory.has("workspaces", "id") or not inventory.has("workspaces", "name"):
-            raise AuthFailed(f"The role {inventory.role} may not read the platform's workspaces. {GRANT}")
+            raise AuthFailed(f"{capital(inventory.who)} may not read the platform's workspaces. {inventory.grant}")
+        found = await session.read(lambda tables: tables.rows(Reading("workspaces")))
+        return sorted((Place(row["id"], str(row["name"])) for row in found), key=lambda place: place.name)
 
-        def job(connection: Connection) -> list[Place]:
-            spaces, members = Rows(inventory, "workspaces"), Rows(inventory, "workspace_members")
-            counts: dict[str, int] = {}
-            if members.has("workspace_id"):
-                of = members.text("workspace_id")
-                counts = {row[0]: int(row[1]) for row in connection.execute(select(of, func.count()).group_by(of))}
-            query = select(spaces.text("id"), spaces.text("name")).order_by(spaces.raw("name"))
-            return [Place(str(one), str(name), counts.get(one, 0)) for one, name in connection.execute(query)]
+    async def _counted(self, session: Session, place: Place) -> Place:
+        """With the number of its members, as far as they are shown."""
+        if not session.known().has("workspace_members", "workspace_id"):
+            return place
+        where = (Equals("workspace_id", place.id),)
+        wanted = Reading("workspace_members", where, columns=("user_id",), key="user_id")
+        return replace(place, members=len(await session.read(lambda tables: tables.rows(wanted))))
 
-        return await session.read(job)
-
-    def _chosen(self, places: Sequence[Place]) -> Place:
+    def _chosen(self, places: Sequence[Place], inventory: Inventory) -> Place:
         wanted = self.settings.workspace.strip()
         if not places:
             raise AuthFailed(
-                f"Row security lets the role {self.settings.username} see no workspace, or the platform has none. "
-                f"{GRANT}"
+                f"Row security lets {inventory.who} see no workspace, or the platform has none. {inventory.grant}"
             )
         if not wanted:
             if len(places) == 1:
@@ -176,21 +184,22 @@ class Platform:
             ids = ", ".join(place.id for place in found)
             raise SettingsInvalid("workspace", f"Several workspaces are named “{wanted}”. Enter the id of one: {ids}.")
         raise SettingsInvalid(
-            "workspace", f"The platform has no workspace “{wanted}” for this role. There are: {_listed(places)}."
+            "workspace", f"The platform shows no workspace “{wanted}” here. There are: {_listed(places)}."
         )
 
     # -- the account
 
-    async def _account(self, session: Session, inventory: Inventory) -> str:
+    async def _account(self, session: Session) -> str:
         """Id of the account that is acted for, "" for none that can be found."""
         wanted = self.settings.acting_user.strip().lower()
-        if not wanted or _is_id(wanted):
+        if not wanted or is_id(wanted):
             return wanted
-        return await session.read(lambda connection: find_account(connection, inventory, wanted))
+        return await session.read(lambda tables: tables.account(wanted))
 
-    async def _actor(self, session: Session, inventory: Inventory, workspace: Place) -> tuple[Actor | None, str]:
+    async def _actor(self, session: Session, workspace: Place) -> tuple[Actor | None, str]:
         """The account that is acted for, or why there is none."""
-        wanted, user = self.settings.acting_user.strip(), session.actor
+        user = session.actor
+        wanted = (self.settings.email if self.settings.is_web else self.settings.acting_user).strip()
         if not wanted:
             return None, "No account is entered under “Acts in the name of”."
         if not user:
@@ -198,19 +207,8 @@ class Platform:
                 f"“{wanted}” is no account that this role can find in the platform. Enter the account's id, or let "
                 "the role read profiles."
             )
-
-        def job(connection: Connection) -> str:
-            members = Rows(inventory, "workspace_members")
-            if not (members.has("role") and members.has("user_id")):
-                return ""
-            query = select(members.text("role")).where(
-                members.equals("workspace_id", workspace.id), members.equals("user_id", user)
-            )
-            if members.has("status"):
-                query = query.where(cast(members.raw("status"), Text) == "active")
-            return str(connection.execute(query).scalar() or "")
-
-        return Actor(user, "" if _is_id(wanted) else wanted.lower(), await session.read(job)), ""
+        role = await session.read(lambda tables: role_of(tables, user, workspace.id))
+        return Actor(user, "" if is_id(wanted) else wanted.lower(), role), ""
 
     # -- what a check says
 
@@ -237,21 +235,8 @@ class Platform:
         return f"The server's clock is {abs(skew_ms) // 60_000} min {side} this computer's. Set the wrong one right."
 
 
-def find_account(connection: Connection, inventory: Inventory, email: str) -> str:
-    """Id of the account with an address, "" for none that this role can find."""
-    if inventory.has_accounts:
-        users = table("users", column("id"), column("email"), schema="auth")
-        found = connection.execute(select(cast(users.c.id, Text)).where(func.lower(users.c.email) == email)).scalar()
-        if found:
-            return str(found)
-    profiles = Rows(inventory, "profiles")
-    if profiles.has("id") and profiles.has("email"):
-        query = select(profiles.text("id")).where(func.lower(profiles.raw("email")) == email)
-        return str(connection.execute(query).scalar() or "")
-    return ""
-
-
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether a text is an id of the platform: all are UUIDs (biko.md, section 3)."""
     try:
         UUID(text)
     except ValueError:

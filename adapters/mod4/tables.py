@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType, UserDefinedType
 
-from adapters.mod4.inventory import Access, Inventory
+from adapters.mod4.inventory import Inventory
 
 LONGEST_JSON = 16_384
 """Bytes of a row's JSON as the server keeps it; what is larger is left out, the row is not."""
@@ -89,11 +89,6 @@ class Rows:
         """A value of a column's own type from its text, so that its index serves; another is refused."""
         return cast(literal(text, Text()), self.type_of(name))
 
-    def may(self, name: str, access: Access) -> bool:
-        """Whether the column is there and this role may change (or add) it."""
-        facts = self._inventory.tables.get(self.name)
-        return facts is not None and name in facts.columns and bool(getattr(facts.columns[name], access))
-
     def equals(self, name: str, text: str) -> ColumnElement[bool]:
         return self.raw(name) == self.value(name, text)
 
@@ -129,12 +124,14 @@ class Rows:
             return null().label(name)
         return case((func.pg_column_size(self.table.c[name]) <= LONGEST_JSON, self.table.c[name])).label(name)
 
-    def flag(self, name: str, default: bool = False) -> ColumnElement[bool]:
-        return (
-            func.coalesce(self.raw(name), literal(default)).label(name)
-            if self.has(name)
-            else literal(default).label(name)
-        )
+    def flag(self, name: str) -> ColumnElement[bool]:
+        """A yes or no; no where there is none."""
+        found = func.coalesce(self.raw(name), literal(False)) if self.has(name) else literal(False)
+        return found.label(name)
+
+    def texts(self, name: str) -> ColumnElement[Any]:
+        """An array, as texts."""
+        return cast(self.raw(name), ARRAY(Text())).label(name)
 
 
 def function_call(name: str, arguments: Mapping[str, str]) -> Any:

@@ -11,18 +11,30 @@ LONGEST_WORDS = 300
 
 REPAIR = f"Have the platform's administrator run the repair script ({REPAIR_SCRIPT})."
 GRANT = f"Have the platform's administrator run the role script ({ROLE_SCRIPT})."
+WEB_GRANT = (
+    "The web service keeps to the platform's own rules. Choose the way in “database” with the role script "
+    f"({ROLE_SCRIPT}), which passes them, or have the platform's administrator change the rules."
+)
 
-_ILL = ("42P01", "42703", "42883", "42704", "42P02", "22P02", "42804", "42601", "42702", "42725")
-"""Undefined or mistaken tables, columns, functions, types: a function of the platform fails inside."""
+_ILL = (
+    "42P01", "42703", "42883", "42704", "42P02", "22P02", "42804", "42601", "42702", "42725", "PGRST200", "PGRST201",
+    "PGRST202", "PGRST204", "PGRST205",
+)  # fmt: skip
+"""Undefined or mistaken tables, columns, functions, types: a function of the platform fails inside. Those of PostgREST
+say so of what is asked for (its documentation: errors, group 2)."""
 
 
 class Refused(Exception):
-    """The server refused one statement; nothing was changed. ``words`` are its own, in one line."""
+    """The server refused one statement; nothing was changed. ``words`` are its own, in one line.
 
-    def __init__(self, sqlstate: str, words: str) -> None:
+    ``grant`` is what gives a right that is lacking.
+    """
+
+    def __init__(self, sqlstate: str, words: str, grant: str = GRANT) -> None:
         super().__init__(words)
         self.sqlstate = sqlstate
         self.words = words
+        self.grant = grant
 
     @property
     def is_ill(self) -> bool:
@@ -38,7 +50,9 @@ class Refused(Exception):
         """What the operator reads: what was tried, the server's words, what to do."""
         said = f"{what} was refused by the platform: “{self.words.rstrip('.')}”."
         if self.is_right:
-            return f"{said} {GRANT}"
+            return f"{said} {self.grant}"
+        if self.sqlstate.startswith("PGRST"):
+            return f"{said} The platform is of another version than this console: update either."
         if self.is_ill:
             return f"{said} Its own function is broken. {REPAIR}"
         return f"{said} Nothing was changed."

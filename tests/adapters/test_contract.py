@@ -32,13 +32,20 @@ from resources import resource_path
 
 CATALOGUE = Catalogue.load(third_party=list)
 KEYS = sorted(BUILT_IN)
+WAYS: Mapping[str, Mapping[str, str]] = {"mod4/web": {"way": "web"}}
+"""Adapters that reach their peer by another way as well, with the settings that choose it."""
 CANCELLED_WITHIN_S = 5.0  # the rule is a second; the rest is room for a busy machine
 LONGEST_S = 60.0
 WRONG = "planted-contract-wrong-secret"
 
 
 def manifest(key: str) -> Manifest:
-    return CATALOGUE.manifest(key)
+    return CATALOGUE.manifest(name_of(key))
+
+
+def name_of(key: str) -> str:
+    """The adapter's key, whichever its way."""
+    return key.partition("/")[0]
 
 
 def fields_of(key: str) -> dict[str, str]:
@@ -47,7 +54,7 @@ def fields_of(key: str) -> dict[str, str]:
 
 
 LISTENERS = [key for key in KEYS if fields_of(key).get("port") == "port" and "listen" in manifest(key).modes]
-CALLERS = [key for key in KEYS if key not in LISTENERS]
+CALLERS = [key for key in (*KEYS, *WAYS) if key not in LISTENERS]
 WITH_SECRETS = [key for key in CALLERS if "secret" in fields_of(key).values()]
 
 
@@ -55,12 +62,12 @@ WITH_SECRETS = [key for key in CALLERS if "secret" in fields_of(key).values()]
 async def peer(key: str) -> AsyncIterator[dict[str, Any]]:
     """The adapter's own simulator; gives the settings that reach it, secrets among them."""
     found: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-    options = {"vehicles": 2, "history_h": 0.2, "interval_s": 30}
+    options = {"vehicles": 2, "history_h": 0.2, "interval_s": 30, **WAYS.get(key, {})}
 
     async def run(awaitable: Awaitable[None]) -> None:
         await awaitable
 
-    task = asyncio.create_task(run(CATALOGUE.simulator(key)(options, found.set_result)))
+    task = asyncio.create_task(run(CATALOGUE.simulator(name_of(key))(options, found.set_result)))
     task.add_done_callback(lambda _: found.cancel())
     try:
         await asyncio.wait([found])
@@ -78,10 +85,10 @@ async def adapter(key: str, entered: Mapping[str, Any]) -> AsyncIterator[Adapter
     kinds = fields_of(key)
     secrets = {name: str(value) for name, value in entered.items() if kinds.get(name) == "secret"}
     values = {name: value for name, value in entered.items() if kinds.get(name) != "secret"}
-    settings = validate(CATALOGUE, key, values, secrets)
+    settings = validate(CATALOGUE, name_of(key), values, secrets)
     kit = make_kit("contract-1", manifest(key), settings, SystemClock())
     try:
-        yield CATALOGUE.create(key, settings, kit)
+        yield CATALOGUE.create(name_of(key), settings, kit)
     finally:
         await kit.http.aclose()
 
@@ -96,7 +103,9 @@ def moved_to(key: str, entered: Mapping[str, Any], port: int) -> dict[str, Any]:
     """The same settings, at another port of this machine."""
     if "url" in fields_of(key):
         parts = urlsplit(str(entered["url"]))
-        return {**entered, "url": urlunsplit(parts._replace(netloc=f"127.0.0.1:{port}"))}
+        entered = {**entered, "url": urlunsplit(parts._replace(netloc=f"127.0.0.1:{port}"))}
+        if "host" not in fields_of(key):
+            return entered
     if fields_of(key).get("port") == "serial_port":
         return {**entered, "port": f"socket://127.0.0.1:{port}"}
     return {**entered, "host": "127.0.0.1", "port": port}
@@ -114,7 +123,7 @@ def enough(key: str) -> dict[str, Any]:
             found[spec.name] = "127.0.0.1"
         elif spec.required or (spec.kind == "text" and spec.default == "" and spec.example):
             found[spec.name] = spec.example or spec.minimum or "x"
-    return found
+    return {**found, **WAYS.get(key, {})}
 
 
 @contextmanager

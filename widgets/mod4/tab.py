@@ -76,9 +76,7 @@ class Mod4Tab(QWidget):
             self._context.theme,
             "user-plus",
             tr("No driver platform yet"),
-            tr(
-                "Once the platform's database is connected, drivers are linked here: by e-mail or with a one-time code."
-            ),
+            tr("Once the driver platform is connected, drivers are linked here: by e-mail or with a one-time code."),
             add,
         )
 

@@ -24,9 +24,9 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
     ``owner``), ``seed`` (1), ``drivers`` (12), ``plates`` (the demo's), ``links``, ``batches``, ``events`` (more of
     them, for measurements; 0), ``port`` (0: a free one), ``apps`` (so many drivers work by themselves, 0), ``pace``
     (how much faster than life they drive, 1), ``journeys`` (see :meth:`Journey.of`; their drivers work as well).
-    ``http`` (whether it answers over HTTP too), ``photos`` (whether files of proofs are uploaded to its storage).
-    ``ready`` gets the settings of an integration for it; with ``http``
-    also ``url``, ``anon_key``, and ``email`` and ``account_password`` of the workspace's owner.
+    ``http`` (whether it answers over HTTP too), ``way`` (``web``: over HTTP instead of its database), ``photos``
+    (whether files of proofs are uploaded to its storage). ``ready`` gets the settings of an integration for it; with
+    ``http`` also ``url``, ``anon_key``, and ``email`` and ``account_password`` of the workspace's owner.
 
     Raises Unsupported where the embedded server is not installed, NotReady where it does not start.
     """
@@ -37,9 +37,10 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
         drivers = await in_thread(partial(_drivers, platform, options))
         settings = platform.settings(str(options.get("role", "console")))
         async with AsyncExitStack() as stack:
-            if options.get("http") or options.get("photos"):
+            is_web = bool(options.get("http")) or options.get("way") == "web"
+            if is_web or options.get("photos"):
                 web = await stack.enter_async_context(serving(platform))
-                if options.get("http"):
+                if is_web:
                     account = await in_thread(partial(_account, platform))
                     settings |= {"url": web.url, "anon_key": web.anon_key, **account}
                 if options.get("photos"):
@@ -47,7 +48,7 @@ async def simulate(options: Mapping[str, Any], ready: Callable[[Mapping[str, Any
                     settings |= {"photo_hosts": web.photos_place}
                     for driver in drivers:
                         driver.habits.storage = web.photos_url
-            ready(settings)
+            ready({**settings, "way": options.get("way", "database")})
             async with asyncio.TaskGroup() as group:
                 for driver in drivers:
                     group.create_task(driver.run())

@@ -6,22 +6,30 @@ import atexit
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 import psycopg
+import pytest
 from pydantic import SecretStr
+from sqlalchemy import Connection
 
 from adapters.base import Kit, Outgoing, Receipt
 from adapters.mod4.adapter import Mod4Adapter
+from adapters.mod4.database import DatabaseTables
+from adapters.mod4.readings import Tables
 from adapters.mod4.settings import Mod4Settings
-from adapters.mod4.simulator import schema
+from adapters.mod4.simulator import Platform, schema
 from adapters.mod4.simulator.server import Server
+from adapters.mod4.simulator.web import Web, serving
 from adapters.records import Record
 from app.clock import SystemClock
 from app.kit import make_kit
 
+DATABASE_ALONE = pytest.mark.parametrize("way", ["database"])
+"""For tests of what the web service cannot do, or does otherwise."""
+PASSWORD = "planted password of an account"
 ROLES = {"console": schema.CONSOLE_ROLE, "session": schema.SESSION_ROLE, "owner": "postgres"}
 
 
@@ -123,10 +131,14 @@ def _template(variant: schema.Variant) -> str:
 
 @dataclass
 class Site:
-    """One platform with the world in it. ``run`` is its administrator's own hand."""
+    """One platform with the world in it. ``run`` is its administrator's own hand.
+
+    With ``web`` it is reached over its web service, unless a role of the database is asked for.
+    """
 
     database: str
     of: Server = field(default_factory=server)
+    web: Web | None = None
 
     def run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self.of.connect(self.database) as connection:
@@ -136,7 +148,20 @@ class Site:
     def one(self, statement: str, *values: object) -> Any:
         return self.run(statement, *values)[0][0]
 
-    def settings(self, role: str = "console", **changed: Any) -> Mod4Settings:
+    @property
+    def hidden(self) -> set[str]:
+        """Streams that the platform's rules hide by this way in (biko.md 3.9)."""
+        return {"codes", "requests"} if self.web is not None else set()
+
+    def unhide(self) -> None:
+        """A platform whose administrator gave back the rules that hide links, codes, requests and phones."""
+        for table in ("mod4_driver_links", "mod4_otp_codes", "onboarding_requests", "driver_devices"):
+            self.run(f"CREATE POLICY given_back ON {table} TO authenticated USING (true)")
+
+    def settings(self, role: str = "", **changed: Any) -> Mod4Settings:
+        if self.web is not None and not role:
+            return self._web_settings(self.web, changed)
+        role = role or "console"
         user = ROLES[role]
         password = self.of.password if role == "owner" else self.of.role_passwords[user]
         values: dict[str, Any] = {
@@ -152,15 +177,36 @@ class Site:
         }
         return Mod4Settings(**{**values, **changed})
 
+    def _web_settings(self, web: Web, changed: dict[str, Any]) -> Mod4Settings:
+        values: dict[str, Any] = {
+            "way": "web",
+            "url": web.url,
+            "anon_key": SecretStr(web.anon_key),
+            "email": changed.pop("acting_user", "boss@depot.test"),
+            "account_password": SecretStr(PASSWORD),
+            "workspace": "Kano Depot",
+            "app_url": "https://drivers.example.org/",
+        }
+        return Mod4Settings(**{**values, **changed})
+
 
 def make_site(variant: schema.Variant) -> Site:
     return Site(server().copy_database(_template(variant)))
 
 
 @asynccontextmanager
+async def on_the_web(site: Site) -> AsyncIterator[Site]:
+    """The same platform, reached over its web service; every account has the same password."""
+    site.run("UPDATE auth.users SET encrypted_password = extensions.crypt(%s, extensions.gen_salt('bf'))", PASSWORD)
+    world: Any = None  # of a first day there is none: the service asks the database alone
+    async with serving(Platform(site.of, site.database, world)) as web:
+        yield replace(site, web=web)
+
+
+@asynccontextmanager
 async def console(settings: Mod4Settings) -> AsyncIterator[Mod4Adapter]:
     """One console at a platform."""
-    if not settings.functions_url:
+    if not (settings.functions_url or settings.is_web):
         yield Mod4Adapter(settings, _kit(settings.fingerprint))
         return
     kit = make_kit("mod4-test", Mod4Adapter.manifest, settings, SystemClock())  # its budget belongs to this loop
@@ -175,6 +221,12 @@ def _kit(fingerprint: str) -> Kit:
     """One for all: reading the known authorities takes longer than most tests. Nothing is sent over its HTTP client."""
     settings = Mod4Settings(host="localhost", username="x", password=SecretStr("x"), fingerprint=fingerprint)
     return make_kit("mod4-test", Mod4Adapter.manifest, settings, SystemClock())
+
+
+def on(tables: Tables) -> Connection:
+    """The connection beneath a job over the database."""
+    assert isinstance(tables, DatabaseTables)
+    return tables.connection
 
 
 async def fetch(

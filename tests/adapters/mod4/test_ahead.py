@@ -7,26 +7,27 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import func, literal, select
 
 from adapters.errors import NotReady
 from adapters.mod4.pull import Pull
+from adapters.mod4.readings import Tables
 from adapters.mod4.words import Refused
-from tests.adapters.mod4.support import Site, console
+from tests.adapters.mod4.support import Site, console, on
 
 _BUSY = """SELECT count(*) FROM pg_stat_activity
     WHERE query LIKE '%pg_sleep%' AND state = 'active' AND pid <> pg_backend_pid()"""
 
 
-def _pages(*values: Any) -> Callable[[int | None], Callable[[Connection], Any] | None]:
+def _pages(*values: Any) -> Callable[[int | None], Callable[[Tables], Any] | None]:
     """Pages that are numbers from 1; each is the value of its expression, and the page behind the last is none."""
     waiting = list(values)
 
-    def job_after(_page: int | None) -> Callable[[Connection], Any] | None:
+    def job_after(_page: int | None) -> Callable[[Tables], Any] | None:
         if not waiting:
             return None
         query = select(waiting.pop(0))
-        return lambda connection: connection.execute(query).scalar()
+        return lambda tables: on(tables).execute(query).scalar()
 
     return job_after
 
@@ -54,7 +55,7 @@ async def test_a_page_that_fails_costs_none_before_it(site: Site) -> None:
         assert [await anext(pages), await anext(pages)] == [1, 2]
         with pytest.raises(Refused, match="division by zero"):
             await anext(pages)
-        assert await opened.session.read(lambda connection: connection.execute(select(literal(5))).scalar()) == 5
+        assert await opened.session.read(lambda tables: on(tables).execute(select(literal(5))).scalar()) == 5
 
 
 async def test_pages_end_behind_the_last(site: Site) -> None:

@@ -18,12 +18,18 @@ from adapters.mod4 import actions
 from adapters.mod4.actions import ACTIONS, CodeFor, CodeId, InvitationId
 from adapters.mod4.adapter import Mod4Adapter
 from adapters.mod4.settings import Mod4Settings
-from tests.adapters.mod4.support import INVITATION, Site, console
+from tests.adapters.mod4.support import DATABASE_ALONE, INVITATION, Site, console
 
 MUSA_MAIL = "musa@depot.test"
 
 
-async def make(site: Site, email: str = MUSA_MAIL, role: str = "console", **changed: Any) -> actions.NewCode:
+@pytest.fixture
+def site(either: Site) -> Site:
+    """Every test runs over the database and over the web service."""
+    return either
+
+
+async def make(site: Site, email: str = MUSA_MAIL, role: str = "", **changed: Any) -> actions.NewCode:
     async with console(site.settings(role, **changed)) as made:
         found = await ACTIONS["one_time_code"].run(made, CodeFor(email=email))
     assert isinstance(found, actions.NewCode)
@@ -50,6 +56,7 @@ async def test_a_code_s_maker_is_the_account_that_is_acted_for(site: Site) -> No
 
 
 async def test_a_new_code_ends_the_older_once_the_pause_is_over(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.unhide()
     first = await make(site)
     with pytest.raises(NotReady) as found:
         await make(site)
@@ -62,6 +69,7 @@ async def test_a_new_code_ends_the_older_once_the_pause_is_over(site: Site, monk
     assert site.one("SELECT verify_mod4_otp(%s, %s)", MUSA_MAIL, second.code) == MUSA_MAIL
 
 
+@DATABASE_ALONE
 async def test_a_button_pressed_a_hundred_times_at_two_consoles_makes_one_code(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +125,7 @@ async def test_what_is_no_code_is_not_shown_as_one(site: Site, returned: str) ->
     assert not returned or returned not in found.value.why + found.value.sample
 
 
+@DATABASE_ALONE
 async def test_a_stranger_s_address_and_no_address_at_all_are_explained(site: Site) -> None:
     with pytest.raises(RecordRejected, match="No account has the address"):
         await make(site, "unheard@of.test")
@@ -124,6 +133,7 @@ async def test_a_stranger_s_address_and_no_address_at_all_are_explained(site: Si
         await make(site, "unheard")
 
 
+@DATABASE_ALONE
 async def test_codes_under_row_security_are_made_by_the_function_and_not_listed(site: Site) -> None:
     found = await make(site, role="session")
     assert len(found.code) == 6
@@ -131,6 +141,7 @@ async def test_codes_under_row_security_are_made_by_the_function_and_not_listed(
 
 
 async def test_tries_that_are_used_up_are_seen(site: Site) -> None:
+    site.unhide()
     await make(site)
     for _ in range(6):
         site.run("SELECT verify_mod4_otp(%s, 'wrong!')", MUSA_MAIL)
@@ -142,6 +153,7 @@ async def test_tries_that_are_used_up_are_seen(site: Site) -> None:
 
 
 async def test_a_code_is_ended_before_its_time(site: Site) -> None:
+    site.unhide()
     await make(site)
     row = str(site.one("SELECT id FROM mod4_otp_codes"))
     async with console(site.settings()) as made:
@@ -151,6 +163,12 @@ async def test_a_code_is_ended_before_its_time(site: Site) -> None:
     assert isinstance(again, actions.Expired)
     assert (ended.email, ended.was_pending, again.was_pending) == (MUSA_MAIL, True, False)
     assert site.one("SELECT status FROM mod4_otp_codes") == "expired"
+
+
+@DATABASE_ALONE
+async def test_a_code_that_row_security_hides_is_not_ended(site: Site) -> None:
+    await make(site)
+    row = str(site.one("SELECT id FROM mod4_otp_codes"))
     async with console(site.settings("session")) as made:
         with pytest.raises(RecordRejected, match="Row security"):
             await ACTIONS["expire_code"].run(made, CodeId(code=row))
@@ -191,8 +209,9 @@ async def test_without_the_app_s_address_there_is_no_link(site: Site) -> None:
 
 
 async def test_with_the_line_down_a_code_is_refused_at_once_and_may_be_tried_again(site: Site) -> None:
+    nowhere = {"port": 1} if site.web is None else {"url": "http://127.0.0.1:1"}
     with pytest.raises(NotReady):
-        await make(site, port=1)
+        await make(site, **nowhere)
     assert len((await make(site)).code) == 6
 
 
@@ -216,6 +235,7 @@ async def _functions(status: int, body: object) -> tuple[asyncio.Server, list[by
     return await asyncio.start_server(serve, "127.0.0.1", 0), seen
 
 
+@DATABASE_ALONE
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [(200, {"otp": "042137"}, ""), (400, {"error": "No such workspace"}, "RecordRejected"), (401, {}, "AuthFailed"),
@@ -240,6 +260,6 @@ async def test_the_platform_s_functions_make_accounts_and_codes(
 
 
 def test_secrets_are_secrets() -> None:
-    assert secret_names(Mod4Settings) == {"password", "functions_token"}
+    assert secret_names(Mod4Settings) == {"password", "functions_token", "anon_key", "account_password"}
     assert ACTIONS["one_time_code"].is_secret
     assert ACTIONS["invitation_link"].is_secret

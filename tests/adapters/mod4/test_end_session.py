@@ -14,7 +14,13 @@ from tests.adapters.mod4.support import OTHER_LOGIN, SESSION, Site, send
 ENDED, OPEN = {"stage": "ended"}, {"stage": "open"}
 
 
-async def end(site: Site, session: str = SESSION, role: str = "console", **changed: Any) -> Receipt:
+@pytest.fixture
+def site(either: Site) -> Site:
+    """Every test runs over the database and over the web service."""
+    return either
+
+
+async def end(site: Site, session: str = SESSION, role: str = "", **changed: Any) -> Receipt:
     return await send(site.settings(role, **changed), "end_session", session, ENDED, OPEN)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from adapters.errors import BadReply, NotReady, SettingsInvalid
 from adapters.mod4.settings import Mod4Settings
-from tests.adapters.mod4.support import LINK, Site, console, fetch, send
+from tests.adapters.mod4.support import LINK, Site, console, fetch, on, send
 from tests.helpers.certificates import make_certificate
 
 _SLEEPERS = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
@@ -24,7 +24,9 @@ _SLEEPERS = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_b
 
 async def test_a_database_that_goes_away_in_the_middle_of_a_statement_is_not_ready(site: Site) -> None:
     async with console(site.settings()) as made, made.platform.open() as opened:
-        work = asyncio.ensure_future(opened.session.read(lambda c: c.execute(select(func.pg_sleep(30))).all()))
+        work = asyncio.ensure_future(
+            opened.session.read(lambda tables: on(tables).execute(select(func.pg_sleep(30))).all())
+        )
         await _until_busy(site)
         site.run(f"SELECT pg_terminate_backend(pid) {_SLEEPERS}")
         with pytest.raises(NotReady) as found:
@@ -34,7 +36,9 @@ async def test_a_database_that_goes_away_in_the_middle_of_a_statement_is_not_rea
 
 async def test_a_change_whose_answer_is_lost_is_doubtful(site: Site) -> None:
     async with console(site.settings()) as made, made.platform.open() as opened:
-        work = asyncio.ensure_future(opened.session.write(lambda c: c.execute(select(func.pg_sleep(30))).all()))
+        work = asyncio.ensure_future(
+            opened.session.write(lambda tables: on(tables).execute(select(func.pg_sleep(30))).all())
+        )
         await _until_busy(site)
         site.run(f"SELECT pg_terminate_backend(pid) {_SLEEPERS}")
         with pytest.raises(NotReady) as found:
@@ -45,13 +49,15 @@ async def test_a_change_whose_answer_is_lost_is_doubtful(site: Site) -> None:
 async def test_a_statement_that_takes_too_long_is_given_up_at_the_server_too(site: Site) -> None:
     async with console(site.settings(answer_within_s=1)) as made, made.platform.open() as opened:
         with pytest.raises(NotReady, match="within 1 s"):
-            await opened.session.read(lambda c: c.execute(select(func.pg_sleep(60))).all())
-        assert await opened.session.read(lambda c: c.execute(select(1)).scalar()) == 1
+            await opened.session.read(lambda tables: on(tables).execute(select(func.pg_sleep(60))).all())
+        assert await opened.session.read(lambda tables: on(tables).execute(select(1)).scalar()) == 1
 
 
 async def test_a_cancelled_statement_ends_at_once(site: Site) -> None:
     async with console(site.settings()) as made, made.platform.open() as opened:
-        work = asyncio.ensure_future(opened.session.read(lambda c: c.execute(select(func.pg_sleep(60))).all()))
+        work = asyncio.ensure_future(
+            opened.session.read(lambda tables: on(tables).execute(select(func.pg_sleep(60))).all())
+        )
         await _until_busy(site)
         began = time.monotonic()
         work.cancel()
@@ -69,7 +75,9 @@ async def test_a_read_cannot_write_whatever_it_calls(site: Site) -> None:
     async with console(site.settings("owner")) as made, made.platform.open() as opened:
         with pytest.raises(NotReady):
             await opened.session.read(
-                lambda c: c.execute(select(func.public.end_driver_session(func.gen_random_uuid(), "x"))).all()
+                lambda tables: (
+                    on(tables).execute(select(func.public.end_driver_session(func.gen_random_uuid(), "x"))).all()
+                )
             )
 
 

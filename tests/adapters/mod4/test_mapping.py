@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.errors import AdapterError
+from adapters.mod4.cursors import load
 from adapters.mod4.desk import token_text
 from adapters.mod4.events import LONGEST_TOLD, event
 from adapters.mod4.fleet import _stops
 from adapters.mod4.inventory import Column, FunctionFacts, Inventory, Policy, TableFacts, Trigger
 from adapters.mod4.positions import position
-from adapters.mod4.pull import load
 from adapters.mod4.shapes import problem_of, trigger_problem
 from adapters.mod4.tables import amount, place
 from adapters.mod4.words import lost, not_connected, one_line
@@ -86,7 +86,8 @@ def inventory(source: str, path: tuple[str, ...] | None = (), **more: Any) -> In
     optional = Column("text", False, False, True, True, True)
     tables = {"drivers": TableFacts("drivers", {"id": optional, "name": column, "workspace_id": column})}
     values: dict[str, Any] = {
-        "role": "r", "version": "v", "bypasses": True, "has_accounts": True, "now_ms": 0, "tables": tables,
+        "who": "the role r", "grant": "Ask.", "version": "v", "bypasses": True, "has_accounts": True, "now_ms": 0,
+        "tables": tables,
         "functions": {"f": FunctionFacts("f", (), 0, True, source, path)}, "relations": frozenset({"drivers"}),
         "types": frozenset({"state"}), "places": {"gen_random_bytes": frozenset({"extensions"})},
     }  # fmt: skip

@@ -15,6 +15,7 @@ from tests.adapters.mod4.support import (
     ASSIGNED,
     BOSS,
     CLINIC,
+    DATABASE_ALONE,
     DRIVER_LOGIN,
     FOREIGN,
     FOREIGN_BATCH,
@@ -36,13 +37,17 @@ from tests.adapters.mod4.support import (
 )
 
 
+@pytest.fixture
+def site(either: Site) -> Site:
+    """Every test runs over the database and over the web service."""
+    return either
+
+
 def status(site: Site, table: str, row: str) -> str:
     return str(site.one(f"SELECT status::text FROM {table} WHERE id = %s::uuid", row))  # noqa: S608 - names of ours
 
 
-async def refused(
-    site: Site, write: str, row: str, values: Mapping[str, Any], role: str = "console", **more: Any
-) -> str:
+async def refused(site: Site, write: str, row: str, values: Mapping[str, Any], role: str = "", **more: Any) -> str:
     with pytest.raises(RecordRejected) as found:
         await send(site.settings(role), write, row, values, **more)
     assert found.value.why.endswith((".", "”"))
@@ -61,6 +66,7 @@ async def refused(
     ],
 )
 async def test_a_link_changes_and_is_read_back(site: Site, write: str, before: str, after: str) -> None:
+    site.unhide()
     site.run("UPDATE mod4_driver_links SET status = %s WHERE id = %s::uuid", before, LINK)
     receipt = await send(site.settings(), write, LINK, {"stage": after}, {"stage": before})
     (link,) = receipt.records
@@ -71,12 +77,13 @@ async def test_a_link_changes_and_is_read_back(site: Site, write: str, before: s
 
 
 async def test_a_link_of_another_workspace_is_out_of_reach(site: Site) -> None:
+    site.unhide()
     why = await refused(site, "suspend_link", OTHER_LINK, {"stage": "suspended"})
     assert "no such record in this workspace" in why
     assert status(site, "mod4_driver_links", OTHER_LINK) == "active"
 
 
-@pytest.mark.parametrize("variant", ["site", "committed"])
+@pytest.mark.parametrize("variant", ["repaired", "committed"])
 @pytest.mark.parametrize(
     ("write", "row", "table", "values"),
     [
@@ -95,6 +102,7 @@ async def test_row_security_makes_no_false_success(
     assert site.run(whole, row) == before
 
 
+@DATABASE_ALONE
 async def test_an_update_that_touches_no_row_is_a_refusal(site: Site) -> None:
     """A policy that lets rows be seen and none be changed answers without an error."""
     site.run("CREATE POLICY see ON mod4_driver_links FOR SELECT TO mod4_session USING (true)")
@@ -106,6 +114,7 @@ async def test_an_update_that_touches_no_row_is_a_refusal(site: Site) -> None:
 
 
 async def test_a_request_is_decided_with_who_and_when_and_notes(site: Site) -> None:
+    site.unhide()
     values = {"stage": "approved", "notes": "Seen his licence."}
     receipt = await send(site.settings(), "approve_request", REQUEST, values, {"stage": "pending", "notes": ""})
     (request,) = receipt.records
@@ -115,6 +124,7 @@ async def test_a_request_is_decided_with_who_and_when_and_notes(site: Site) -> N
 
 
 async def test_two_consoles_that_approve_the_same_request_do_it_once(site: Site) -> None:
+    site.unhide()
     seen = {"stage": "pending"}
     mine, theirs = site.settings(), site.settings(acting_user="rival@depot.test")
     first, second = await asyncio.gather(
@@ -133,6 +143,7 @@ async def test_two_consoles_that_approve_the_same_request_do_it_once(site: Site)
 
 
 async def test_a_request_that_was_rejected_meanwhile_is_a_conflict(site: Site) -> None:
+    site.unhide()
     await send(site.settings(), "reject_request", REQUEST, {"stage": "rejected"}, {"stage": "pending"})
     with pytest.raises(Conflict) as found:
         await send(site.settings(), "approve_request", REQUEST, {"stage": "approved"}, {"stage": "pending"})
@@ -140,6 +151,7 @@ async def test_a_request_that_was_rejected_meanwhile_is_a_conflict(site: Site) -
 
 
 async def test_a_phone_is_revoked_with_who_did_it(site: Site) -> None:
+    site.unhide()
     await send(site.settings(), "revoke_device", PHONE, {"stage": "revoked"}, {"stage": "trusted"})
     row = site.run("SELECT is_trusted, revoked_at IS NOT NULL, revoked_by::text FROM driver_devices")
     assert row == [(False, True, BOSS)]
@@ -347,6 +359,7 @@ async def test_an_id_that_is_none_is_a_refusal_and_not_a_crash(site: Site) -> No
 
 
 async def test_a_driver_without_a_dispatch_record_stays_linked_and_is_told(site: Site) -> None:
+    site.unhide()
     site.run("UPDATE mod4_driver_links SET driver_id = NULL WHERE user_id = %s::uuid", DRIVER_LOGIN)
     receipt = await send(site.settings(), "suspend_link", LINK, {"stage": "suspended"})
     assert getattr(receipt.records[0], "driver", None) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, func, select
 
 from adapters.mod4.simulator import make_platform
@@ -12,7 +13,7 @@ from app.engine.sink import StoreSink
 from app.store.store import Store
 from app.store.tables import BatchStopRow, DeliveryBatchRow, DriverLinkRow, DriverRow, OnboardingRequestRow
 from app.supply.merge import Merged, SupplyMerge
-from tests.adapters.mod4.support import REQUEST, Site, fetch, of_kind, server
+from tests.adapters.mod4.support import REQUEST, Site, fetch, of_kind, on_the_web, server
 from tests.helpers.fleet import T0_MS, add_integration
 from tests.helpers.stores import make_store
 
@@ -22,11 +23,13 @@ def _count(store: Store, table: type) -> int:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-async def test_a_whole_platform_goes_into_the_store_and_comes_again_unchanged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["database", "web"])
+async def test_a_whole_platform_goes_into_the_store_and_nothing_is_set_aside(way: str, tmp_path: Path) -> None:
     platform = make_platform(server(), "repaired")
-    site = Site(platform.database)
-    settings = site.settings(workspace=platform.world.workspace_id, acting_user=platform.world.owner.email)
-    records, _ = await fetch(settings)
+    who = {"workspace": platform.world.workspace_id, "acting_user": platform.world.owner.email}
+    async with on_the_web(Site(platform.database)) as web:
+        settings = web.settings(**who) if way == "web" else web.settings("console", **who)
+        records, _ = await fetch(settings)
     assert of_kind(records, Rejected) == []
     store = make_store(tmp_path)
     try:
@@ -44,7 +47,10 @@ async def test_a_whole_platform_goes_into_the_store_and_comes_again_unchanged(tm
         store.close()
 
 
-async def test_what_was_read_comes_again_unchanged_and_what_was_deleted_is_gone(site: Site, tmp_path: Path) -> None:
+async def test_what_was_read_comes_again_unchanged_and_what_was_deleted_is_gone(either: Site, tmp_path: Path) -> None:
+    site = either
+    site.unhide()
+    site.run("INSERT INTO onboarding_requests (full_name, phone) VALUES ('Another', '+234805')")
     store = make_store(tmp_path)
     try:
         integration = add_integration(store, "mod4-1", "mod4")

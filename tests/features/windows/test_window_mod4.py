@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,16 @@ def line_of(dialog: QDialog) -> QLineEdit:
     return found
 
 
-async def tab_over(console: Console, platform: Platform) -> Mod4Tab:
-    """The tab, once the engine has read the platform's people."""
+async def tab_over(
+    console: Console, platform: Platform, reached: Mapping[str, str] | None = None, secrets: Any = None
+) -> Mod4Tab:
+    """The tab, once the engine has read the platform's people: over its database, or as ``reached`` says."""
     settings = platform.settings()
-    password = settings.pop("password")
-    values = {**settings, "changes": True, "poll_interval_s": 10, "app_url": "https://drivers.example.org"}
+    secrets = secrets or {"password": settings["password"]}
+    del settings["password"]
+    values = {**(reached or settings), "changes": True, "poll_interval_s": 10, "app_url": "https://drivers.example.org"}
     desk = await asyncio.to_thread(lambda: console.context.services.desk)
-    await asyncio.to_thread(add, desk, "mod4", "Northern platform", values, {"password": password})
+    await asyncio.to_thread(add, desk, "mod4", "Northern platform", values, secrets)
     page = console.window.page
     assert isinstance(page, IntegrationsPage)
     await until(lambda: page.overview is not None and page.overview.rows, WAIT_S)

@@ -189,7 +189,7 @@ async def test_the_peer_says_how_it_is_reached_and_leaves_nothing_behind(tempora
     )
     await asyncio.wait([running, asyncio.get_running_loop().create_task(ready.wait())], return_when="FIRST_COMPLETED")
     own = {"host", "port", "database", "username", "password", "tls", "workspace", "acting_user", "app_url"}
-    assert set(said) == own | {"url", "anon_key", "email", "account_password"}
+    assert set(said) == own | {"way", "url", "anon_key", "email", "account_password"}
     async with httpx.AsyncClient(base_url=said["url"], headers={"apikey": said["anon_key"]}) as client:
         body = {"email": said["email"], "password": said["account_password"]}
         assert (await client.post("/auth/v1/token", json=body)).status_code == 200

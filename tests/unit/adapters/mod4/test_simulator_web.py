@@ -135,3 +135,79 @@ async def test_as_committed_the_reason_comes_through(as_committed: Platform) -> 
         body = {"email": "a@b.example", "workspaceId": as_committed.world.workspace_id}
         answer = await client.post("/functions/v1/generate-driver-otp", json=body)
         assert (answer.status_code, "gen_random_bytes" in answer.json()["error"]) == (400, True)
+
+
+async def test_a_session_is_renewed_once_by_its_own_token(web: Web) -> None:
+    async with signed_in(web) as client:
+        user = web.platform.world.crew.staff[0]
+        answer = await client.post(
+            "/auth/v1/token", params={"grant_type": "password"}, json={"email": user.email, "password": PASSWORD}
+        )
+        renew = {"refresh_token": answer.json()["refresh_token"]}
+        web.expire_tokens()
+        assert (await client.get("/rest/v1/drivers")).json()["code"] == "PGRST301"
+        again = await client.post("/auth/v1/token", params={"grant_type": "refresh_token"}, json=renew)
+        client.headers["authorization"] = f"Bearer {again.json()['access_token']}"
+        assert (await client.get("/rest/v1/drivers")).status_code == 200
+        twice = await client.post("/auth/v1/token", params={"grant_type": "refresh_token"}, json=renew)
+        assert (twice.status_code, twice.json()["error_code"]) == (400, "refresh_token_not_found")
+
+
+async def test_pages_are_bounded_counted_and_followed_by_their_keys(web: Web) -> None:
+    web.most_rows = 2
+    async with signed_in(web) as client:
+        query = {"select": "id", "order": "id.asc", "limit": "50"}
+        found: list[str] = []
+        while True:
+            more = {"id": f"gt.{found[-1]}"} if found else {}
+            answer = await client.get("/rest/v1/drivers", params={**query, **more}, headers={"prefer": "count=exact"})
+            rows = answer.json()
+            total = int(answer.headers["content-range"].partition("/")[2])
+            found += [row["id"] for row in rows]
+            if total <= len(rows):
+                break
+        assert len(rows) <= 2
+        assert len(set(found)) == len(found) == web.platform.rows("SELECT count(*) FROM drivers")[0][0]
+
+
+async def test_rows_are_kept_to_a_workspace_by_their_keys_and_conditions_are_grouped(web: Web) -> None:
+    workspace = web.platform.world.workspace_id
+    async with signed_in(web) as client:
+        query = {"select": "id,status,delivery_batches!inner(workspace_id)",
+                 "delivery_batches.workspace_id": f"eq.{workspace}",
+                 "or": '(status.eq."completed",and(status.neq.pending,sequence_number.gte.1))'}  # fmt: skip
+        rows = (await client.get("/rest/v1/route_history", params=query)).json()
+        assert rows
+        assert all(row["delivery_batches"] == {"workspace_id": workspace} for row in rows)
+        assert "pending" not in {row["status"] for row in rows}
+        none = {"select": "id,drivers!inner(workspace_id)"}
+        refused = await client.get("/rest/v1/onboarding_requests", params=none)
+        assert (refused.status_code, refused.json()["code"]) == (400, "PGRST200")
+
+
+async def test_a_function_that_is_asked_by_get_cannot_write(web: Web) -> None:
+    batch = web.platform.world.of("assigned")[0].id
+    async with signed_in(web) as client:
+        answer = await client.get("/rest/v1/rpc/start_dispatch", params={"p_batch_id": batch})
+        assert (answer.status_code, answer.json()["code"]) == (405, "25006")
+        other = await client.get("/rest/v1/rpc/start_dispatch", params={"p_other": batch})
+        assert other.status_code == 404
+        listed = await client.get(
+            "/rest/v1/rpc/get_mod4_linked_users",
+            params={"p_workspace_id": web.platform.world.workspace_id, "select": "id", "order": "id.asc", "limit": "2"},
+        )
+        assert [set(row) for row in listed.json()] == [{"id"}] * 2
+
+
+async def test_a_row_is_inserted_under_row_security(web: Web) -> None:
+    world = web.platform.world
+    batch = world.of("planned")[0].id
+    async with signed_in(web) as client:
+        run = {"workspace_id": world.workspace_id, "batch_id": batch, "status": "pending"}
+        made = await client.post("/rest/v1/dispatch_runs", json=run, headers={"prefer": "return=minimal"})
+        assert (made.status_code, made.content) == (201, b"")
+        again = await client.post("/rest/v1/dispatch_runs", json=run)
+        assert (again.status_code, again.json()["code"]) == (409, "23505")
+        code = {"target_email": "a@b.example", "otp_code": "x", "workspace_id": world.workspace_id}
+        hidden = await client.post("/rest/v1/mod4_otp_codes", json=code)
+        assert (hidden.status_code, hidden.json()["code"]) == (403, "42501")
