@@ -24,10 +24,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A store and the facilities that it supplies."""
+    """A store and the facilities that it supplies; ``round`` is what a batch to them is called, before its number."""
 
     warehouse: Place
     facilities: tuple[Place, ...]
+    round: str = "Round"
 
 
 _NIGER: Final = (
@@ -68,8 +69,8 @@ def _kano() -> tuple[Place, ...]:
 
 
 REGIONS: Final = (
-    Region(Place("Niger State Central Medical Store", "Minna road", 9.6039, 6.5469), _niger()),
-    Region(Place("North West Zonal Medical Store", "Kano", 12.002, 8.592), _kano()),
+    Region(Place("Niger State Central Medical Store", "Minna road", 9.6039, 6.5469), _niger(), "Niger round"),
+    Region(Place("North West Zonal Medical Store", "Kano", 12.002, 8.592), _kano(), "Kano round"),
 )
 
 

@@ -70,8 +70,8 @@ def add_batch(
     """One batch to be written, its stops in the order given. A batch that has left carries its own picture."""
     route, points = _route(world, region, stops)
     batch = Batch(
-        world.id("batch", number), name or f"Batch {number}", status, region, tuple(stops), driver,
-        world.vehicles.get(plate),
+        world.id("batch", number), name or f"{world.regions[region].round} {number}", status, region, tuple(stops),
+        driver, world.vehicles.get(plate),
     )  # fmt: skip
     left = status in ("in-progress", "completed")
     row: dict[str, Any] = {
