@@ -40,6 +40,7 @@ def _garbage_goes_on_the_main_thread() -> Iterator[None]:
     yield
     if gc.get_count()[0] > GARBAGE_MOST:
         gc.collect()
+        gc.freeze()  # what is left belongs to modules and to the run: looking through it again and again takes minutes
 
 
 @pytest.fixture(autouse=True)

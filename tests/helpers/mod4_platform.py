@@ -59,6 +59,11 @@ def make_mod4(mod4_server: Server, mod4_first_days: Callable[[Variant], Platform
         yield make
 
 
+CODE_IS_FRESH = """UPDATE mod4_otp_codes SET expires_at = now() + interval '15 minutes'
+WHERE target_email = %s AND status = 'pending'"""
+"""A platform's first day is made once for a run, and a long run outlasts the life of its codes."""
+
+
 class Scratch:
     """A platform's first day inside one transaction of the owner, which is rolled back: quick, and alone.
 

@@ -19,6 +19,7 @@ from adapters.mod4.simulator.phone import AppRefused
 from adapters.mod4.simulator.places import Place, moved
 from adapters.mod4.simulator.work import CODE_EMAIL, FRESH_CODE, device_of
 from adapters.mod4.simulator.world import Batch
+from tests.helpers.mod4_platform import CODE_IS_FRESH
 
 ITEMS = (Item("Amoxicillin 250 mg", 100, "capsule"), Item("Oral rehydration salts", 20, "sachet"))
 
@@ -71,6 +72,7 @@ def status(platform: Platform, batch: Batch) -> tuple[Any, ...]:
 
 
 async def test_a_code_and_a_pin_make_a_driver(repaired: Platform) -> None:
+    repaired.rows(CODE_IS_FRESH, CODE_EMAIL)
     app = DriverApp(repaired.server, repaired.database, "new-phone", Where())
     with pytest.raises(AppRefused, match="not valid"):
         await app.phone.activate(CODE_EMAIL, "000000", "4821")

@@ -10,7 +10,7 @@ from psycopg import errors
 
 from adapters.mod4.simulator.schema import repair, script
 from adapters.mod4.simulator.work import CODE_EMAIL, FRESH_CODE, STRANGER
-from tests.helpers.mod4_platform import Scratch
+from tests.helpers.mod4_platform import CODE_IS_FRESH, Scratch
 
 FUNCTIONS = "SELECT oid::regprocedure::text, prosrc"
 OF_PUBLIC = "FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
@@ -80,6 +80,7 @@ def test_a_code_is_six_digits_kept_as_a_hash_and_voids_the_older_ones(scratch_re
 
 
 def test_a_right_code_makes_link_role_membership_driver_and_password(scratch_repaired: Scratch) -> None:
+    scratch_repaired.rows(CODE_IS_FRESH, CODE_EMAIL)
     assert scratch_repaired.scalar("SELECT public.verify_mod4_otp('+2348036600001', %s)", FRESH_CODE) == CODE_EMAIL
     (found,) = scratch_repaired.rows(
         """SELECT l.status, l.link_method, l.linked_by = u.id, d.license_type, d.shift_start::text, d.max_hours,
@@ -98,6 +99,7 @@ def test_a_right_code_makes_link_role_membership_driver_and_password(scratch_rep
 
 
 def test_five_wrong_tries_use_a_code_up_and_leave_it_pending(scratch: Scratch) -> None:
+    scratch.rows(CODE_IS_FRESH, CODE_EMAIL)
     for _ in range(5):
         assert scratch.scalar("SELECT public.verify_mod4_otp(%s, '000000')", CODE_EMAIL) is None
     left = "SELECT status, attempts FROM mod4_otp_codes WHERE target_email = %s AND status = 'pending'"
