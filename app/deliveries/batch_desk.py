@@ -11,12 +11,12 @@ from sqlalchemy import Connection, func, select
 from app.catalogue import Catalogue
 from app.deliveries.batch import BatchDetails, batch_details
 from app.deliveries.batches import BatchListing
-from app.deliveries.board import Waiting, waiting_of
 from app.deliveries.departures import CheckListing, last_check
 from app.deliveries.drivers import DriverListing, list_drivers
 from app.deliveries.eta import BatchEta, batch_eta
 from app.deliveries.offers import Offer, Offers, new_offers, offers_of
 from app.deliveries.vehicles import VehicleMatch, match_vehicles
+from app.deliveries.waiting import Waiting, waiting_of
 from app.store.tables import Device, DeviceState, OutboxItem
 from app.supply.filters import Place
 from app.sync.words import UNSENT

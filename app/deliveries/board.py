@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from app.deliveries.batches import BatchFilter, BatchListing, page_of_batches
 from app.deliveries.eta import BatchEta, StopEta, batch_eta
 from app.deliveries.gaps import custody_gaps
+from app.deliveries.waiting import Waiting, waiting_of
 from app.identity.kinds import in_chunks
-from app.store.tables import DepartureCheck, OutboxItem, ProofVerdict
+from app.store.tables import DepartureCheck, ProofVerdict
 from app.supply.paging import After
-from app.sync.words import STUCK, UNSENT
 
 LATE_MS = 15 * 60_000
 """After the plan by less is not late: the estimates are no finer."""
 MOST_UNDER_WAY = 60
 """Arrivals are reckoned for so many batches of one page; each takes a reading of its vehicle's last hour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What of a batch is not accepted yet. ``is_stuck``: somebody must decide; ``answer`` is the platform's newest."""
-
-    changes: int
-    is_stuck: bool
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +103,6 @@ def gaps_by_batch(connection: Connection, now_ms: int) -> dict[str, int]:
         if gap.batch_id:
             found[gap.batch_id] = found.get(gap.batch_id, 0) + 1
     return found
-
-
-def waiting_of(connection: Connection, record_ids: Sequence[str]) -> dict[str, Waiting]:
-    """By the ids of batches or runs; those on which nothing waits are left out."""
-    item = OutboxItem
-    rows: dict[str, list[Any]] = {}
-    for some in in_chunks(dict.fromkeys(record_ids)):
-        query = select(item.family, item.state, item.last_answer).where(item.family.in_(some), item.state.in_(UNSENT))
-        for row in connection.execute(query.order_by(item.seq)):
-            rows.setdefault(row.family, []).append(row)
-    return {
-        family: Waiting(
-            len(own),
-            any(row.state in STUCK for row in own),
-            next((row.last_answer for row in reversed(own) if row.last_answer), ""),
-        )
-        for family, own in rows.items()
-    }
 
 
 def _checks(connection: Connection, batch_ids: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, or_, select
 
 from app.deliveries.rows import integration_names, of_integrations, shown_in
+from app.deliveries.waiting import with_refusals
 from app.fleet.times import iso_ms
 from app.store.tables import DriverLinkRow, OnboardingRequestRow, OneTimeCodeRow
 
@@ -92,7 +93,8 @@ def _code(row: Any, source: str, now_ms: int) -> CodeListing:
 class RequestListing:
     """Somebody asks for access. ``stage`` is what it will be once what waits was accepted.
 
-    ``is_linked``: the address belongs to a linked user already.
+    ``is_linked``: the address belongs to a linked user already. ``refusal`` says why what waits goes no further, ""
+    where it may.
     """
 
     id: str
@@ -112,6 +114,7 @@ class RequestListing:
     notes: str
     pending: Mapping[str, Any]
     is_linked: bool
+    refusal: str = ""
 
     def as_row(self) -> dict[str, Any]:
         return {
@@ -129,6 +132,7 @@ class RequestListing:
             "notes": self.notes,
             "is_linked": self.is_linked,
             "pending": dict(self.pending),
+            "refusal": self.refusal,
         }
 
 
@@ -149,7 +153,7 @@ def list_requests(
     sources = integration_names(connection)
     linked = _linked(connection, integration_id)
     found = [_request(row, sources.get(row.integration_id, ""), linked) for row in connection.execute(query)]
-    return [one for one in found if not stage or one.stage == stage]
+    return with_refusals(connection, [one for one in found if not stage or one.stage == stage])
 
 
 def _linked(connection: Connection, integration_id: str | None) -> set[tuple[str, str]]:

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, select
 
 from app.clock import to_ms
 from app.deliveries.rows import integration_names, of_integrations, shown_in
+from app.deliveries.waiting import NOT_SAID, with_refusals
 from app.fleet.times import iso_ms
 from app.store.tables import InvitationRow, OutboxItem
-from app.sync.words import STATE_WORDS, UNSENT
+from app.sync.words import STATE_WORDS, STUCK, UNSENT
 
 MOST = 2_000
 """Rows of one list; the platform's page shows all, nobody reads more."""
@@ -24,7 +25,7 @@ class InvitationListing:
 
     ``expired`` is told by the time: the platform keeps such a one pending. ``here``: saved here, the platform does
     not have it; ``outbox_id`` is its item, ``outbox_state`` the outbox's word and ``answer`` what it was told.
-    ``pending`` is what waits over the platform's value.
+    ``pending`` is what waits over the platform's value, ``refusal`` why that goes no further, "" where it may.
     """
 
     id: str
@@ -40,6 +41,7 @@ class InvitationListing:
     accepted_ms: int | None = None
     revoked_ms: int | None = None
     pending: Mapping[str, Any] | None = None
+    refusal: str = ""
     outbox_id: str = ""
     outbox_state: str = ""
     answer: str = ""
@@ -62,6 +64,7 @@ class InvitationListing:
             "accepted_at": iso_ms(self.accepted_ms),
             "revoked_at": iso_ms(self.revoked_ms),
             "pending": dict(self.pending or {}),
+            "refusal": self.refusal,
             "outbox": self.outbox_state,
             "answer": self.answer,
         }
@@ -112,6 +115,7 @@ def _here(
             outbox_id=row.id,
             outbox_state=STATE_WORDS.get(row.state, row.state),
             answer=row.last_answer,
+            refusal=(row.last_answer or NOT_SAID) if row.state in STUCK else "",
         )
         for row in connection.execute(query)
         if text.casefold() in str(row.values.get("email", "")).casefold()
@@ -130,7 +134,7 @@ def _at_the_platform(
     )
     if text:
         query = query.where(invitation.email.icontains(text, autoescape=True))
-    return [
+    found = [
         InvitationListing(
             id=row.id,
             integration_id=row.integration_id,
@@ -148,6 +152,7 @@ def _at_the_platform(
         )
         for row in connection.execute(query)
     ]
+    return with_refusals(connection, found)
 
 
 def _state(row: Any, now_ms: int) -> str:

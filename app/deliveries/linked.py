@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from app.deliveries.rows import by_place, integration_names, of_integrations, shown_in
+from app.deliveries.waiting import with_refusals
 from app.fleet.freshness import freshness
 from app.fleet.times import iso_ms
 from app.store.tables import DriverDeviceRow, DriverLinkRow, DriverRow, DriverSessionRow
@@ -34,7 +35,7 @@ GONE_DRIVER = "The dispatch record of this login does not exist at the platform 
 
 @dataclass(frozen=True, slots=True)
 class PhoneListing:
-    """One phone of a login. ``stage`` is shown as it will be once what waits was accepted."""
+    """One phone of a login. ``stage`` is shown as it will be once what waits was accepted; ``refusal`` as below."""
 
     id: str
     integration_id: str
@@ -48,6 +49,7 @@ class PhoneListing:
     seen_ms: int | None
     revoked_ms: int | None
     pending: Mapping[str, Any]
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class SessionListing:
     end_reason: str
     vehicle: str
     pending: Mapping[str, Any]
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ class SignIns:
 
 @dataclass(frozen=True, slots=True)
 class LinkedListing:
-    """One linked user. ``stage`` is shown as it will be once ``pending`` was accepted.
+    """One linked user. ``stage`` is shown as it will be once ``pending`` was accepted; ``refusal`` says why that goes
+    no further, "" where it may.
 
     ``silence`` is the word for the newest sign of life, ``heard_ms``: online, stale, silent, never. ``problem`` is a
     sentence, "" for none.
@@ -107,6 +111,7 @@ class LinkedListing:
     silence: str
     problem: str
     pending: Mapping[str, Any]
+    refusal: str = ""
 
     @property
     def label(self) -> str:
@@ -136,6 +141,7 @@ class LinkedListing:
             "silence": self.silence,
             "problem": self.problem,
             "pending": dict(self.pending),
+            "refusal": self.refusal,
         }
 
 
@@ -163,7 +169,7 @@ def list_linked(
     signs = sign_ins(connection, [Place(row.integration_id, row.user) for row in rows])
     sources = integration_names(connection)
     found = [_linked(row, sources.get(row.integration_id, ""), drivers, signs, now_ms) for row in rows]
-    return [one for one in found if not stage or one.stage == stage]
+    return with_refusals(connection, [one for one in found if not stage or one.stage == stage])
 
 
 def _linked(
@@ -277,14 +283,15 @@ def phones_of_user(connection: Connection, integration_id: str, user: str) -> li
         )
         for row in rows
     ]  # fmt: skip
-    return sorted(found, key=lambda one: (-(one.seen_ms or one.registered_ms), one.id))
+    found.sort(key=lambda one: (-(one.seen_ms or one.registered_ms), one.id))
+    return with_refusals(connection, found)
 
 
 def sessions_of_user(connection: Connection, integration_id: str, user: str, limit: int = 50) -> list[SessionListing]:
     """The newest sessions of a login."""
     session = DriverSessionRow
     query = _all_of(session, integration_id, user).order_by(session.started_ms.desc(), session.key.desc())
-    return [
+    found = [
         SessionListing(
             row.id, row.integration_id, row.peer_id, row.user, row.device, row.status,
             str(shown_in(row, "stage")), row.started_ms, row.active_ms, row.ended_ms, row.end_reason, row.vehicle,
@@ -292,6 +299,7 @@ def sessions_of_user(connection: Connection, integration_id: str, user: str, lim
         )
         for row in connection.execute(query.limit(limit))
     ]  # fmt: skip
+    return with_refusals(connection, found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from resources.i18n import tr
 from widgets import ask
 from widgets.context import ConsoleContext
 from widgets.data_table import DataTable, in_card
-from widgets.mod4.lists import badge_of
+from widgets.mod4.lists import badge_of, refusal_tip
 from widgets.primitives import outline_button, primary_button, text_label
 from widgets.rows_model import Column, RowsModel
 
@@ -126,8 +126,9 @@ def _phone_columns(context: ConsoleContext) -> list[Column[PhoneListing]]:
     formats = context.formats
     return [
         Column("name", tr("Phone"), lambda row: row.name or row.device, width=200),
-        Column("state", tr("State"), lambda row: badge_of(row.stage, row.pending)[1],
-               badge=lambda row: badge_of(row.stage, row.pending), width=170),
+        Column("state", tr("State"), lambda row: badge_of(row.stage, row.pending, row.refusal)[1],
+               badge=lambda row: badge_of(row.stage, row.pending, row.refusal),
+               tooltip=lambda row: refusal_tip(row.refusal), width=170),
         Column("platform", tr("System"), lambda row: row.platform, width=80),
         Column("seen", tr("Last seen"), lambda row: formats.clock(row.seen_ms), lambda row: -(row.seen_ms or 0),
                width=130, note=formats.zone_name),
@@ -140,8 +141,9 @@ def _session_columns(context: ConsoleContext) -> list[Column[SessionListing]]:
     return [
         Column("started", tr("Signed in"), lambda row: formats.clock(row.started_ms), lambda row: -row.started_ms,
                width=130, note=formats.zone_name),
-        Column("state", tr("State"), lambda row: badge_of(row.stage, row.pending)[1],
-               badge=lambda row: badge_of(row.stage, row.pending), width=160),
+        Column("state", tr("State"), lambda row: badge_of(row.stage, row.pending, row.refusal)[1],
+               badge=lambda row: badge_of(row.stage, row.pending, row.refusal),
+               tooltip=lambda row: refusal_tip(row.refusal), width=160),
         Column("active", tr("Last sign of life"), lambda row: formats.clock(row.active_ms), width=140),
         Column("ended", tr("Ended"), lambda row: formats.clock(row.ended_ms) if row.ended_ms else "", width=130),
         Column("why", tr("Why"), lambda row: row.end_reason.replace("_", " "), width=130),

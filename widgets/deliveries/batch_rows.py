@@ -10,10 +10,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app.deliveries.batch import PaperListing, RunListing, StopListing
-from app.deliveries.board import Waiting
 from app.deliveries.eta import StopEta
 from app.deliveries.offers import Offers
 from app.deliveries.times import span_words
+from app.deliveries.waiting import Waiting
 from resources.i18n import tr
 from widgets.context import ConsoleContext
 from widgets.deliveries import words

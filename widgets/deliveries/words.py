@@ -8,11 +8,12 @@ from typing import Any
 
 from app.deliveries.batch import StopListing
 from app.deliveries.batches import BatchListing
-from app.deliveries.board import BoardRow, Waiting
+from app.deliveries.board import BoardRow
 from app.deliveries.eta import BatchEta, StopEta
 from app.deliveries.proof import UPLOADED, Photo
 from app.deliveries.proofs import ProofListing, Verdict
 from app.deliveries.times import span_words
+from app.deliveries.waiting import Waiting
 from app.proof_files.formats import FORMAT_NAMES
 from app.proof_files.listing import FileRow
 from app.proof_files.words import FileState, progress_words, size_words

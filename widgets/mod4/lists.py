@@ -37,11 +37,18 @@ def word_of(state: str) -> str:
     return _WORDS.get(state, state.replace("_", " ").capitalize())
 
 
-def badge_of(state: str, pending: object) -> tuple[Level, str]:
-    """A state as a pill; what waits in the outbox is not said to be so yet."""
+def badge_of(state: str, pending: object, refusal: str = "") -> tuple[Level, str]:
+    """A state as a pill; what waits in the outbox is not said to be so yet, nor what the platform would not have."""
+    if refusal:
+        return "error", tr("{state}: refused", state=word_of(state))
     if pending:
         return "info", tr("{state}, saved here", state=word_of(state))
     return _LEVELS.get(state, "neutral"), word_of(state)
+
+
+def refusal_tip(refusal: str) -> str:
+    """Why, and what next; "" for what was not refused."""
+    return plain_tip(tr("{why} Try again, or give it up, under Sync.", why=refusal)) if refusal else ""
 
 
 def invitations_card(context: ConsoleContext, no_line: Reason, no_mail: Reason) -> RecordCard[InvitationListing]:
@@ -78,9 +85,10 @@ def invitations_card(context: ConsoleContext, no_line: Reason, no_mail: Reason) 
         ),
         [
             Column("email", tr("Address"), lambda row: row.email, width=260),
-            Column("state", tr("State"), lambda row: badge_of(row.state, row.pending)[1],
-                   badge=lambda row: badge_of(row.state, row.pending),
-                   tooltip=lambda row: plain_tip(row.answer or row.outbox_state), width=170),
+            Column("state", tr("State"), lambda row: badge_of(row.state, row.pending, row.refusal)[1],
+                   badge=lambda row: badge_of(row.state, row.pending, row.refusal),
+                   tooltip=lambda row: refusal_tip(row.refusal) or plain_tip(row.answer or row.outbox_state),
+                   width=170),
             Column("invited", tr("Invited"), lambda row: formats.clock(row.invited_ms),
                    lambda row: -(row.invited_ms or 0), width=130, note=formats.zone_name),
             Column("ends", tr("Accepted or ends"), ends, width=150),
@@ -121,8 +129,9 @@ def linked_card(context: ConsoleContext, no_line: Reason) -> RecordCard[LinkedLi
         ),
         [
             Column("user", tr("User"), person, tooltip=lambda row: plain_tip(row.problem or person(row)), width=340),
-            Column("state", tr("Status"), lambda row: badge_of(row.stage, row.pending)[1],
-                   badge=lambda row: badge_of(row.stage, row.pending), width=150),
+            Column("state", tr("Status"), lambda row: badge_of(row.stage, row.pending, row.refusal)[1],
+                   badge=lambda row: badge_of(row.stage, row.pending, row.refusal),
+                   tooltip=lambda row: refusal_tip(row.refusal), width=150),
             Column("method", tr("Method"), lambda row: row.method_word, width=90),
             Column("heard", tr("Heard"), heard, lambda row: -(row.signs.heard_ms or 0), width=120),
             Column("phones", tr("Phones"), lambda row: str(row.signs.phones), lambda row: row.signs.phones,
@@ -193,8 +202,9 @@ def requests_card(context: ConsoleContext) -> RecordCard[RequestListing]:
                  tr("Name, phone, address…")),
         [
             Column("name", tr("Name"), lambda row: row.name, width=190),
-            Column("state", tr("Status"), lambda row: badge_of(row.stage, row.pending)[1],
-                   badge=lambda row: badge_of(row.stage, row.pending), width=170),
+            Column("state", tr("Status"), lambda row: badge_of(row.stage, row.pending, row.refusal)[1],
+                   badge=lambda row: badge_of(row.stage, row.pending, row.refusal),
+                   tooltip=lambda row: refusal_tip(row.refusal), width=170),
             Column("contact", tr("Contact"), contact, tooltip=lambda row: plain_tip(contact(row)), width=270),
             Column("organisation", tr("Organization"), lambda row: row.organisation or "–", width=150),
             Column("submitted", tr("Submitted"), lambda row: formats.clock(row.submitted_ms),

@@ -262,3 +262,25 @@ async def test_a_lost_line_and_a_killed_engine_are_told_and_nothing_is_claimed(
         await until(lambda: any(row.email == NEW and row.state == "pending" for row in invitations(tab)), WAIT_S)
         assert await rows(repaired, "SELECT count(*) FROM user_invitations WHERE email = %s", NEW) == [(1,)]
         await until(lambda: tab.code_button.isEnabled() and "Changes wait here" not in tab.trouble.words.text(), WAIT_S)
+
+
+async def test_what_the_platform_would_not_have_is_said_where_it_was_done(tmp_path: Path, repaired: Platform) -> None:
+    """It answers without an error and changes nothing: refused, not saved, not done."""
+    async with console_on(tmp_path, page="integrations") as console:
+        tab = await tab_over(console, repaired)
+        active = next(row for row in tab.linked.table.model.rows if row.stage == "active")
+        tab.linked.table.select_key(active.id)
+        await asyncio.to_thread(repaired.faults.ignore_changes, "mod4_driver_links")
+        click(tab.linked.buttons["suspend"])
+        click((await asked(_Question)).act)
+        await until(lambda: tab.linked.row is not None and tab.linked.row.refusal, WAIT_S)
+        await asyncio.to_thread(repaired.faults.heal)
+        model = tab.linked.table.model
+        line = next(at for at, row in enumerate(model.rows) if row.id == active.id)
+        cells = [model.index(line, column) for column in range(model.columnCount())]
+        (state,) = [cell for cell in cells if cell.data() == "Suspended: refused"]
+        told = state.data(Qt.ItemDataRole.ToolTipRole)
+        assert "changed no row" in told
+        assert "under Sync" in told
+        query = "SELECT status::text FROM mod4_driver_links WHERE id = %s::uuid"
+        assert await rows(repaired, query, active.peer_id) == [("active",)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import update
 
 from adapters.supply import Gone
 from app.deliveries import acts
@@ -12,7 +13,15 @@ from app.deliveries.invitations import list_invitations
 from app.deliveries.linked import list_linked, phones_of_user, sessions_of_user
 from app.deliveries.statistics import setup_statistics
 from app.store.store import Store
-from app.store.tables import DriverDeviceRow, DriverLinkRow, OnboardingRequestRow
+from app.store.tables import (
+    DriverDeviceRow,
+    DriverLinkRow,
+    DriverSessionRow,
+    InvitationRow,
+    OnboardingRequestRow,
+    OutboxItem,
+)
+from app.sync.words import State
 from tests.helpers.dispatch import (
     HOUR_MS,
     MINUTE_MS,
@@ -155,3 +164,30 @@ def test_rows_of_commands_hold_no_code(depot: Depot) -> None:
         assert "token" not in str(rows[0].as_row())
     assert depot.id_of(DriverDeviceRow, "phone-1")
     assert depot.id_of(OnboardingRequestRow, "request-1")
+
+
+def test_what_was_refused_is_said_in_the_lists_until_somebody_decides(depot: Depot) -> None:
+    depot.arrive(a_driver(), a_link(), a_phone(), a_session(), a_request(), an_invitation())
+    depot.do(acts.set_link, depot.id_of(DriverLinkRow, "link-1"), "suspended")
+    depot.do(acts.revoke_phone, depot.id_of(DriverDeviceRow, "phone-1"))
+    depot.do(acts.end_session, depot.id_of(DriverSessionRow, "session-1"))
+    depot.do(acts.reject_request, depot.id_of(OnboardingRequestRow, "request-1"))
+    depot.do(acts.revoke_invitation, depot.id_of(InvitationRow, "inv-1"))
+    depot.do(acts.invite, "mod4-1", "hope@example.org")
+
+    def refusals() -> list[str]:
+        return [
+            *(one.refusal for one in depot.ask(list_linked, T0_MS)),
+            *(one.refusal for one in depot.ask(phones_of_user, "mod4-1", "user-1")),
+            *(one.refusal for one in depot.ask(sessions_of_user, "mod4-1", "user-1")),
+            *(one.refusal for one in depot.ask(list_requests)),
+            *(one.refusal for one in depot.ask(list_invitations, T0_MS)),
+        ]
+
+    assert refusals() == [""] * 6, "saved here, and nobody has refused it"
+    told = update(OutboxItem).values(state=State.REFUSED, last_answer="It changed no row.")
+    depot.store.write(lambda connection: connection.execute(told)).result()
+    assert refusals() == ["It changed no row."] * 6
+    silent = update(OutboxItem).values(state=State.CONFLICT, last_answer="")
+    depot.store.write(lambda connection: connection.execute(silent)).result()
+    assert refusals() == ["The platform will not have it."] * 6
