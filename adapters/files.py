@@ -13,21 +13,19 @@ import ipaddress
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol, runtime_checkable
-from urllib.parse import SplitResult, urljoin, urlsplit
+from typing import Protocol
+from urllib.parse import SplitResult, urljoin
 
 import httpx
 
 from adapters.connect import Address, capital, is_loopback, proxy_for
 from adapters.errors import AdapterError, BadReply, NotReady, RecordRejected, SettingsInvalid
 from adapters.exchange import HTTPX_ERRORS, http_error, status_error
+from adapters.file_access import HOSTS_FIELD, SIZE_FIELD, FileAccess, ascii_host, parts_of, place_at
 
-HOSTS_FIELD, SIZE_FIELD = "photo_hosts", "photo_mb"
-"""The settings by which an operator allows more."""
-MOST_CHARS = 2_000
 MOST_HOPS = 4
 MOST_ADDRESSES = 3
 SILENCE_S = 30.0
@@ -38,27 +36,6 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429)
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,15})-(\d{1,15})|\*)/(\d{1,15}|\*)", re.ASCII)
 _LEAST_AGE_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class FileAccess:
-    """What an integration's settings allow. ``places`` are ``host:port`` in lower case.
-
-    ``token`` goes as a bearer token to ``token_place`` alone, "" for nowhere.
-    """
-
-    is_on: bool
-    places: frozenset[str]
-    most_bytes: int
-    token: str = field(default="", repr=False)
-    token_place: str = ""
-
-
-@runtime_checkable
-class NamesFiles(Protocol):
-    """Settings of an integration whose records name files by address."""
-
-    def file_access(self) -> FileAccess: ...
 
 
 class FileSink(Protocol):
@@ -85,60 +62,10 @@ class FileLines:
     proxied: httpx.AsyncClient
 
 
-def place_of(url: str) -> str:
-    """``host:port`` of an address, in lower case. Raises RecordRejected with what is wrong with it."""
-    parts = _parts(url)
-    return _place(parts)
-
-
-def places_from(text: str, field_name: str = HOSTS_FIELD) -> frozenset[str]:
-    """Places from a list with commas: ``photos.example.org, files.example.org:8443``. Raises SettingsInvalid."""
-    found = set()
-    for entry in text.replace(";", ",").split(","):
-        name = entry.strip().lower()
-        if not name:
-            continue
-        try:
-            parts = urlsplit(f"//{name}")
-            host, port = _ascii(parts.hostname or ""), parts.port
-        except (ValueError, UnicodeError):
-            host, port = "", None
-        if not host or parts.path or parts.query or "@" in name or any(char.isspace() for char in name):
-            raise SettingsInvalid(field_name, f"“{name[:100]}” is no host. Example: photos.example.org")
-        found.add(f"{host}:{443 if port is None else port}")
-    return frozenset(found)
-
-
-def _parts(url: str) -> SplitResult:
-    if len(url) > MOST_CHARS or any(char.isspace() or ord(char) < 32 for char in url):
-        raise RecordRejected(url[:80], "What was told is no address.")
-    try:
-        parts = urlsplit(url)
-        host = _ascii(parts.hostname or "")
-        _ = parts.port
-    except (ValueError, UnicodeError) as err:
-        raise RecordRejected(url[:80], "What was told is no address.") from err
-    if parts.scheme not in ("http", "https") or not host:
-        raise RecordRejected(url[:80], "What was told is no address on the web.")
-    if parts.username is not None or parts.password is not None:
-        raise RecordRejected(url[:80], "The address carries a sign-in, so it is not fetched.")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise RecordRejected(url[:80], "The address is not encrypted (http://), so it is not fetched.")
-    return parts
-
-
-def _ascii(host: str) -> str:
-    return host if ":" in host else host.encode("idna").decode("ascii").lower()
-
-
-def _place(parts: SplitResult) -> str:
-    return f"{_ascii(parts.hostname or '')}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
 def _allowed(url: str, access: FileAccess) -> SplitResult:
     """Raises RecordRejected for what can be no file's address, SettingsInvalid for one that is not allowed."""
-    parts = _parts(url)
-    place = _place(parts)
+    parts = parts_of(url)
+    place = place_at(parts)
     if place not in access.places:
         shown = place.removesuffix(":443")
         raise SettingsInvalid(
@@ -182,7 +109,7 @@ class _Anew(Exception):
 async def _try(lines: FileLines, url: str, access: FileAccess, sink: FileSink, now_ms: int) -> str:
     for _hop in range(MOST_HOPS + 1):
         parts = _allowed(url, access)
-        peer = f"the server {_place(parts).removesuffix(':443')}"
+        peer = f"the server {place_at(parts).removesuffix(':443')}"
         try:
             response = await _answer(lines, url, parts, access, sink, peer)
             try:
@@ -208,12 +135,12 @@ async def _answer(
 ) -> httpx.Response:
     """The beginning of an answer, from one of the host's addresses that may be asked."""
     headers = {"Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
-    if access.token and _place(parts) == access.token_place:
+    if access.token and place_at(parts) == access.token_place:
         headers["Authorization"] = f"Bearer {access.token}"
     if sink.size and sink.validator:
         headers |= {"Range": f"bytes={sink.size}-", "If-Range": sink.validator}
-    host = _ascii(parts.hostname or "")
-    address = Address(host, int(_place(parts).rpartition(":")[2]), parts.scheme == "https")
+    host = ascii_host(parts.hostname or "")
+    address = Address(host, int(place_at(parts).rpartition(":")[2]), parts.scheme == "https")
     timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_S)
     if proxy_for(address) is not None:  # the proxy knows names that this computer does not
         request = lines.proxied.build_request("GET", url, headers=headers, timeout=timeout)

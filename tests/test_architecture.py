@@ -25,6 +25,7 @@ CONTRACT = (
     "adapters.bench",
     "adapters.connect",
     "adapters.errors",
+    "adapters.file_access",
     "adapters.files",
     "adapters.records",
     "adapters.reporting",

@@ -9,7 +9,7 @@ from pydantic import SecretStr, model_validator
 from adapters.base import Settings, setting
 from adapters.connect import is_loopback, parse_address
 from adapters.errors import SettingsInvalid
-from adapters.files import FileAccess, place_of, places_from
+from adapters.file_access import FileAccess, place_of, places_from
 
 _DATABASE = {"way": ("database",)}
 _WEB = {"way": ("web",)}

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from adapters.errors import AdapterError, NotReady, RecordRejected, SettingsInvalid
-from adapters.files import FileAccess, FileLines, fetch_file
+from adapters.file_access import FileAccess
+from adapters.files import FileLines, fetch_file
 from app.engine.ports import Ports, read, rings_within
 from app.problems import Issue, clear_problems, raise_problem
 from app.proof_files import queue

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, tuple_, update
 
 from adapters.errors import RecordRejected
-from adapters.files import place_of
+from adapters.file_access import place_of
 from app.identity.kinds import in_chunks
 from app.proof_files.words import FileState
 from app.store.changes import raise_topic

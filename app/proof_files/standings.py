@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from adapters.errors import AdapterError
-from adapters.files import FileAccess, NamesFiles
+from adapters.file_access import FileAccess, NamesFiles
 from app.catalogue import Catalogue
 from app.engine.journal import load_integrations
 from app.errors import OperatorError

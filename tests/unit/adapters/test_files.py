@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from adapters import files
 from adapters.errors import AdapterError, BadReply, NotReady, RecordRejected, SettingsInvalid
-from adapters.files import FileAccess, FileLines, fetch_file, place_of, places_from
+from adapters.file_access import FileAccess, place_of, places_from
+from adapters.files import FileLines, fetch_file
 from adapters.mod4.settings import Mod4Settings
 from adapters.mod4.simulator.photos import HOST, PATH, Photos
 from adapters.serving import LoopServer, bound_socket
