@@ -6,6 +6,7 @@ The whole console with its engine stands over a real platform's PostgreSQL; the 
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt
@@ -31,6 +32,7 @@ from widgets.trackers.page import TrackersPage
 LEFT = Qt.MouseButton.LeftButton
 WAIT_S = 60.0
 NOWHERE_NEAR = 9.9, 6.1
+SPEED_M_S = 25.0
 HOUR_MS = 3_600_000
 
 
@@ -41,6 +43,7 @@ class Drive:
         assert batch.driver is not None
         self.batch, self.person = batch, batch.driver
         self.fix = Fix(*NOWHERE_NEAR, 12.0, 0.0)
+        self._moved_s = time.monotonic()
         self.app = DriverApp(
             platform.server, platform.database, device_of(platform.world, batch.driver), lambda: self.fix
         )
@@ -50,9 +53,12 @@ class Drive:
         await self.app.start_shift(self.batch.vehicle_id)
         await self.app.open_batch(self.batch.id)
         await self.app.report_position()
+        self._moved_s = time.monotonic()
 
     async def go(self, north_m: float) -> tuple[float, float]:
-        """Where the driver is now."""
+        """Where the driver is now. It takes its time: a lorry that leaps is not believed."""
+        await asyncio.sleep(max(0.0, self._moved_s + north_m / SPEED_M_S - time.monotonic()))
+        self._moved_s = time.monotonic()
         self.fix = Fix(*moved(self.fix.lat, self.fix.lng, north_m, 0.0), 12.0, 0.0)
         assert await self.app.report_position()
         return self.fix.lat, self.fix.lng
@@ -122,7 +128,7 @@ async def test_a_drivers_phone_drives_over_the_map_falls_silent_and_comes_back(
         assert card.facts["accuracy"].text() == "± 8 m"
         QTest.keyClick(page.side.search, Qt.Key.Key_Escape)
 
-        there = await drive.go(400.0)
+        there = await drive.go(80.0)
         await until(lambda: is_at(there), WAIT_S)
         await until(lambda: card.facts["place"].text() == f"{there[0]:.5f}, {there[1]:.5f}", WAIT_S)
         click(card.track)
@@ -131,7 +137,7 @@ async def test_a_drivers_phone_drives_over_the_map_falls_silent_and_comes_back(
 
         # Off line: what the driver does waits on the phone, and time goes by.
         drive.app.phone.go_offline()
-        away = await drive.go(400.0)
+        away = await drive.go(80.0)
         real_ms = page.now_ms
         page.now_ms = lambda: real_ms() + HOUR_MS + HOUR_MS
         await until(lambda: page.drivers.state[row()] == VehicleState.SILENT, WAIT_S)
