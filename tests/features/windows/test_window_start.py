@@ -62,6 +62,7 @@ async def test_a_start_while_the_window_closes_waits_and_opens(tmp_path: Path) -
     with WindowProcess(paths.data_dir) as first:
         engine = await first.engine(paths)
         closing = asyncio.get_running_loop().run_in_executor(None, first.close)
+        await asyncio.sleep(0.5)  # one that does not close yet would be brought to the front instead
         async with console_on(paths.data_dir) as console:
             assert (await serving(console)).pid != engine.pid
         assert await closing == 0
