@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from adapters.mod4.cursors import load
+from adapters.cursors import load
 from adapters.mod4.site import Site
 
 Shown: TypeAlias = Mapping[str, int | None]

@@ -22,10 +22,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from adapters.cursors import dump, load
 from adapters.dispatch import Driver
 from adapters.mod4 import events, fleet, people, positions
 from adapters.mod4.complete import Shown, judge, silence
-from adapters.mod4.cursors import dump, load
 from adapters.mod4.readings import AnyOf, Growing, NotAmong, Reading, Since, Tables
 from adapters.mod4.session import Job, Running
 from adapters.mod4.site import Open, Platform, Site

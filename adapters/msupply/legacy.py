@@ -13,10 +13,10 @@ from typing import Any
 
 from adapters.base import CheckStep, Identity, Kit, Layer
 from adapters.connect import Address, capital, parse_address, walk
+from adapters.cursors import dump, load
 from adapters.errors import AuthFailed, BadReply, RecordRejected
 from adapters.exchange import Reply, exchange, status_error
 from adapters.msupply import fields
-from adapters.msupply.cursors import dump, load
 from adapters.msupply.mapping import units
 from adapters.msupply.settings import MSupplySettings
 from adapters.records import Batch, Record, Rejected

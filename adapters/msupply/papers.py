@@ -17,10 +17,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from adapters.cursors import dump, load
 from adapters.errors import RecordRejected
 from adapters.msupply import fields, mapping
 from adapters.msupply.client import MSupplyClient
-from adapters.msupply.cursors import dump, load
 from adapters.msupply.mapping import Store
 from adapters.msupply.pages import Lists
 from adapters.msupply.settings import MSupplySettings

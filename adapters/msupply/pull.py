@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from adapters.base import Kit
+from adapters.cursors import load
 from adapters.errors import AuthFailed, BadReply, RecordRejected, SettingsInvalid
 from adapters.msupply import fields, mapping
 from adapters.msupply.client import CutOff, Forbidden, MSupplyClient, ServerFault
-from adapters.msupply.cursors import load
 from adapters.msupply.mapping import Store
 from adapters.msupply.pages import Lists
 from adapters.msupply.papers import Papers

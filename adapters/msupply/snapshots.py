@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from adapters.base import Clock
+from adapters.cursors import dump, load
 from adapters.errors import BadReply, RecordRejected
 from adapters.msupply import fields, mapping
 from adapters.msupply.client import CutOff, Forbidden, MSupplyClient, ServerFault
-from adapters.msupply.cursors import dump, load
 from adapters.msupply.mapping import Store
 from adapters.msupply.pages import Lists, Page
 from adapters.msupply.settings import MSupplySettings

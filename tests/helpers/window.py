@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -14,10 +14,12 @@ from typing import Any, Self, TypeVar
 import pytest
 from PySide6.QtWidgets import QDialog, QLabel
 
+from adapters.mod4.simulator import Platform
 from app import platform
 from app.commands.cli import WindowOptions
 from app.commands.session import Session
 from app.engine.facts import EngineFacts, read_facts
+from app.integrations.changes import add
 from app.paths import Paths
 from main import Console
 from tests.helpers.depot import ROOT, Tracker
@@ -167,3 +169,18 @@ async def listening(console: Console, port: int) -> None:
 
 async def stored(console: Console, query: Callable[[Any], Any]) -> Any:
     return await console.context.bridge.read(query)
+
+
+async def add_mod4(
+    console: Console,
+    of: Platform,
+    reached: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    **more: Any,
+) -> None:
+    """An integration of the window for a platform: over its database, or as ``reached`` with ``secrets`` says."""
+    settings = of.settings()
+    password = {"password": settings.pop("password")}
+    desk = await asyncio.to_thread(lambda: console.context.services.desk)
+    values = {**(reached or settings), "poll_interval_s": 10, **more}
+    await asyncio.to_thread(add, desk, "mod4", "Northern platform", values, dict(secrets or password))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.cursors import load
 from adapters.errors import AdapterError
-from adapters.mod4.cursors import load
 from adapters.mod4.desk import token_text
 from adapters.mod4.events import LONGEST_TOLD, event
 from adapters.mod4.fleet import _stops

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
+from adapters.cursors import dump
 from adapters.dispatch import DeliveryEvent, FleetVehicle, Invitation, OnboardingRequest
 from adapters.errors import AuthFailed
 from adapters.mod4.complete import judge
-from adapters.mod4.cursors import dump
 from adapters.records import Position
 from adapters.supply import FullRead
 from app.store.store import Store

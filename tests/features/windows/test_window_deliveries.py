@@ -16,13 +16,12 @@ from sqlalchemy import select
 
 from adapters.mod4.simulator import Platform
 from app.deliveries.departures import last_check
-from app.integrations.changes import add
 from app.store.tables import Act, OutboxItem
 from dialogs.deliveries.assign import AssignDialog
 from dialogs.deliveries.departure import DepartureDialog
 from main import Console
 from tests.helpers.qt import open_dialog, until
-from tests.helpers.window import asked, console_on, stored
+from tests.helpers.window import add_mod4, asked, console_on, stored
 from widgets.ask import _Question
 from widgets.deliveries.page import DeliveriesPage
 
@@ -42,11 +41,7 @@ def choose_next(box: QComboBox) -> None:
 
 async def page_over(console: Console, platform: Platform) -> DeliveriesPage:
     """The page, once the engine has read the platform's batches; every day is shown."""
-    settings = platform.settings()
-    password = settings.pop("password")
-    values = {**settings, "changes": True, "poll_interval_s": 10}
-    desk = await asyncio.to_thread(lambda: console.context.services.desk)
-    await asyncio.to_thread(add, desk, "mod4", "Northern platform", values, {"password": password})
+    await add_mod4(console, platform, changes=True)
     page = console.window.page
     assert isinstance(page, DeliveriesPage)
     page.filters.days.setFocus()

@@ -18,10 +18,9 @@ from adapters.mod4.simulator.driver import DriverApp, Fix
 from adapters.mod4.simulator.places import moved
 from adapters.mod4.simulator.work import device_of
 from adapters.mod4.simulator.world import Batch
-from app.integrations.changes import add
 from main import Console
 from tests.helpers.qt import until
-from tests.helpers.window import console_on
+from tests.helpers.window import add_mod4, console_on
 from widgets.deliveries.page import DeliveriesPage
 from widgets.map.atlas import PHONE_LIFT_PX
 from widgets.map.page import MapPage
@@ -71,11 +70,7 @@ def click(button: QAbstractButton) -> None:
 
 async def map_over(console: Console, platform: Platform) -> MapPage:
     """The map, once the engine has read the platform's drivers."""
-    settings = platform.settings()
-    password = settings.pop("password")
-    values = {**settings, "changes": True, "poll_interval_s": 10}
-    desk = await asyncio.to_thread(lambda: console.context.services.desk)
-    await asyncio.to_thread(add, desk, "mod4", "Northern platform", values, {"password": password})
+    await add_mod4(console, platform, changes=True)
     page = console.window.page
     assert isinstance(page, MapPage)
     await until(page.side.tabs.isVisible, WAIT_S)

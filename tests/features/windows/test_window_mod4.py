@@ -20,14 +20,13 @@ from sqlalchemy import select
 
 from adapters.mod4.simulator import Platform
 from app.engine.facts import read_facts
-from app.integrations.changes import add
 from app.store.columns import Base
 from dialogs.mod4.link_by_email import LinkByEmailDialog
 from dialogs.mod4.one_time_code import OneTimeCodeDialog
 from dialogs.mod4.phones import PhonesDialog
 from main import Console
 from tests.helpers.qt import ExpectedLogs, open_dialog, until
-from tests.helpers.window import asked, console_on
+from tests.helpers.window import add_mod4, asked, console_on
 from widgets.ask import _Question
 from widgets.integrations.page import SETUP, IntegrationsPage
 from widgets.mod4.tab import Mod4Tab
@@ -52,12 +51,8 @@ async def tab_over(
     console: Console, platform: Platform, reached: Mapping[str, str] | None = None, secrets: Any = None
 ) -> Mod4Tab:
     """The tab, once the engine has read the platform's people: over its database, or as ``reached`` says."""
-    settings = platform.settings()
-    secrets = secrets or {"password": settings["password"]}
-    del settings["password"]
-    values = {**(reached or settings), "changes": True, "poll_interval_s": 10, "app_url": "https://drivers.example.org"}
-    desk = await asyncio.to_thread(lambda: console.context.services.desk)
-    await asyncio.to_thread(add, desk, "mod4", "Northern platform", values, secrets)
+    more = {"changes": True, "app_url": "https://drivers.example.org"}
+    await add_mod4(console, platform, reached, secrets, **more)
     page = console.window.page
     assert isinstance(page, IntegrationsPage)
     await until(lambda: page.overview is not None and page.overview.rows, WAIT_S)

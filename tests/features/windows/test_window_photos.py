@@ -16,11 +16,10 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 from adapters.mod4.simulator import Platform
 from adapters.mod4.simulator.photos import upload
 from adapters.mod4.simulator.web import Web, serving
-from app.integrations.changes import add
 from app.proof_files.listing import FileRow, list_files
 from main import Console
 from tests.helpers.qt import until
-from tests.helpers.window import console_on
+from tests.helpers.window import add_mod4, console_on
 from widgets.deliveries import words
 from widgets.deliveries.page import DeliveriesPage
 from widgets.deliveries.picture_window import PictureWindow
@@ -36,11 +35,7 @@ def click(button: QAbstractButton) -> None:
 
 
 async def connect(console: Console, platform: Platform, web: Web) -> None:
-    settings = platform.settings()
-    password = settings.pop("password")
-    values = {**settings, "poll_interval_s": 10, "photo_hosts": web.photos_place, "positions": False}
-    desk = await asyncio.to_thread(lambda: console.context.services.desk)
-    await asyncio.to_thread(add, desk, "mod4", "Northern platform", values, {"password": password})
+    await add_mod4(console, platform, photo_hosts=web.photos_place, positions=False)
 
 
 async def files(console: Console) -> list[FileRow]:

@@ -1,4 +1,4 @@
-"""Cursors of :mod:`adapters.mod4.pull`: JSON texts that only this package reads."""
+"""Cursors that are JSON texts, which the store keeps and only the adapter reads."""
 
 from __future__ import annotations
 
@@ -16,4 +16,5 @@ def load(cursor: str | None) -> dict[str, Any]:
 
 
 def dump(**facts: Any) -> str:
+    """Facts as a cursor; None is left out."""
     return json.dumps({name: value for name, value in facts.items() if value is not None}, separators=(",", ":"))
