@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
-from app.deliveries.rows import by_place, integration_names, of_integrations, shown_in
+from app.deliveries.rows import integration_names, of_integrations, shown_in
 from app.deliveries.waiting import with_refusals
 from app.fleet.freshness import freshness
 from app.fleet.times import iso_ms
@@ -83,6 +83,9 @@ class SignIns:
     heard_ms: int | None = None
 
 
+_NEVER = SignIns()
+
+
 @dataclass(frozen=True, slots=True)
 class LinkedListing:
     """One linked user. ``stage`` is shown as it will be once ``pending`` was accepted; ``refusal`` says why that goes
@@ -149,9 +152,11 @@ def list_linked(
     connection: Connection, now_ms: int, integration_id: str | None = None, *, stage: str = "", text: str = ""
 ) -> list[LinkedListing]:
     """Newest link first, at most :data:`MOST`; ``stage`` is compared with what is shown."""
-    link = DriverLinkRow
+    link, driver = DriverLinkRow, DriverRow
+    theirs = and_(driver.integration_id == link.integration_id, driver.peer_id == link.driver)
     query = (
-        select(*_SHOWN)
+        select(*_SHOWN, driver.id.label("of_driver"), driver.name.label("driver_name"), driver.gone_at.label("gone"))
+        .outerjoin(driver, theirs)
         .where(of_integrations(link, integration_id))
         .order_by(link.linked_ms.desc(), link.key.desc())
         .limit(MOST)
@@ -160,27 +165,18 @@ def list_linked(
         columns = (link.name, link.email, link.user)
         query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
     rows = connection.execute(query).all()
-    drivers = by_place(
-        connection,
-        DriverRow,
-        (Place(row.integration_id, row.driver) for row in rows),
-        (DriverRow.id, DriverRow.name, DriverRow.gone_at),
-    )
     signs = sign_ins(connection, [Place(row.integration_id, row.user) for row in rows])
     sources = integration_names(connection)
-    found = [_linked(row, sources.get(row.integration_id, ""), drivers, signs, now_ms) for row in rows]
+    found = [_linked(row, sources.get(row.integration_id, ""), signs, now_ms) for row in rows]
     return with_refusals(connection, [one for one in found if not stage or one.stage == stage])
 
 
-def _linked(
-    row: Any, source: str, drivers: Mapping[Place, Any], signs: Mapping[Place, SignIns], now_ms: int
-) -> LinkedListing:
-    driver = drivers.get(Place(row.integration_id, row.driver))
-    sign = signs.get(Place(row.integration_id, row.user), SignIns())
+def _linked(row: Any, source: str, signs: Mapping[Place, SignIns], now_ms: int) -> LinkedListing:
+    sign = signs.get(Place(row.integration_id, row.user), _NEVER)
     problem = ""
-    if driver is None:
+    if row.of_driver is None:
         problem = NO_DRIVER
-    elif driver.gone_at is not None:
+    elif row.gone is not None:
         problem = GONE_DRIVER
     return LinkedListing(
         id=row.id,
@@ -189,8 +185,8 @@ def _linked(
         peer_id=row.peer_id,
         user=row.user,
         driver=row.driver,
-        driver_id="" if driver is None else driver.id,
-        driver_name="" if driver is None else driver.name,
+        driver_id=row.of_driver or "",
+        driver_name=row.driver_name or "",
         name=row.name,
         email=row.email,
         method=row.method,

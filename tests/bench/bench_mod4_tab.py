@@ -28,7 +28,7 @@ from widgets.mod4.tab import Mod4Tab
 from widgets.theme import Theme
 
 RUNS = 7
-TICK_MS = 1
+TICK_MS = 10
 
 
 class Longest(QObject):
